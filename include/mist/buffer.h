@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A growable run of bytes that the library fills and the caller owns. */
+#ifndef MIST_BUFFER_H
+#define MIST_BUFFER_H
+
+#include <mist/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Start with all members zero. Functions that fill a buffer set `size` and grow `capacity` as needed, so that one
+ * buffer can be reused from frame to frame without allocating. Release with mist_buffer_free().
+ */
+struct mist_buffer {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+};
+
+/* Frees the bytes and zeroes the buffer. Safe on a zeroed buffer and on NULL. */
+MIST_API void mist_buffer_free(struct mist_buffer *buffer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *mist_status_name(enum mist_status status)
+{
+    static const char *const names[] = {
+        [MIST_OK] = "ok",
+        [MIST_ERROR_ARGUMENT] = "argument",
+        [MIST_ERROR_MEMORY] = "memory",
+        [MIST_ERROR_IO] = "io",
+        [MIST_ERROR_CORRUPT] = "corrupt",
+        [MIST_ERROR_TRUNCATED] = "truncated",
+        [MIST_ERROR_CHECKSUM] = "checksum",
+        [MIST_ERROR_UNSUPPORTED] = "unsupported",
+        [MIST_ERROR_LIMIT] = "limit",
+        [MIST_ERROR_RANGE] = "range",
+        [MIST_ERROR_NOT_FOUND] = "not-found",
+        [MIST_ERROR_NETWORK] = "network",
+        [MIST_ERROR_CANCELLED] = "cancelled",
+    };
+    unsigned index = (unsigned)status;
+    return index < sizeof names / sizeof *names ? names[index] : "unknown";
+}
+
+enum mist_status error_set(struct mist_error *error, enum mist_status status, const char *format, ...)
+{
+    if (error) {
+        va_list arguments;
+        error->status = status;
+        va_start(arguments, format);
+        vsnprintf(error->message, sizeof error->message, format, arguments);
+        va_end(arguments);
+    }
+    return status;
+}
+
+static enum mist_status status_of_errno(int errnum)
+{
+    switch (errnum) {
+    case ENOENT:
+    case ENOTDIR:
+        return MIST_ERROR_NOT_FOUND;
+    case ENOMEM:
+        return MIST_ERROR_MEMORY;
+    default:
+        return MIST_ERROR_IO;
+    }
+}
+
+enum mist_status error_set_errno(struct mist_error *error, int errnum, const char *format, ...)
+{
+    enum mist_status status = status_of_errno(errnum);
+    if (error) {
+        char text[128];
+        va_list arguments;
+        error->status = status;
+        va_start(arguments, format);
+        vsnprintf(error->message, sizeof error->message, format, arguments);
+        va_end(arguments);
+        size_t used = strlen(error->message);
+        /* The GNU strerror_r is thread-safe and may return its own constant string. */
+        snprintf(error->message + used, sizeof error->message - used, ": %s", strerror_r(errnum, text, sizeof text));
+    }
+    return status;
+}
+
+enum mist_status error_prefix(struct mist_error *error, enum mist_status status, const char *format, ...)
+{
+    if (error) {
+        char message[sizeof error->message];
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(message, sizeof message, format, arguments);
+        va_end(arguments);
+        size_t used = strlen(message);
+        snprintf(message + used, sizeof message - used, ": %s", error->message);
+        memcpy(error->message, message, sizeof message);
+        error->status = status;
+    }
+    return status;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/file.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What an empty file maps to, since mmap() refuses a length of 0. */
+static const uint8_t no_bytes[1];
+
+enum mist_status file_map_open(const char *path, struct file_map *map, struct mist_error *error)
+{
+    *map = (struct file_map){0};
+    /* O_NONBLOCK: opening a FIFO that nobody writes to must not hang. */
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return error_set_errno(error, errno, "%s", path);
+    enum mist_status status = MIST_OK;
+    struct stat about;
+    if (fstat(descriptor, &about) != 0)
+        status = error_set_errno(error, errno, "%s", path);
+    else if (!S_ISREG(about.st_mode))
+        status = error_set(error, MIST_ERROR_IO, "%s: not a regular file", path);
+    else if (about.st_size == 0)
+        map->data = no_bytes;
+    else {
+        void *data = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (data == MAP_FAILED)
+            status = error_set_errno(error, errno, "%s", path);
+        else
+            *map = (struct file_map){data, (size_t)about.st_size};
+    }
+    close(descriptor);
+    return status;
+}
+
+void file_map_close(struct file_map *map)
+{
+    if (map->data && map->size)
+        munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (struct file_map){0};
+}
+
+enum mist_status file_read(const char *path, size_t limit, struct mist_buffer *buffer, struct mist_error *error)
+{
+    struct file_map map;
+    enum mist_status status = file_map_open(path, &map, error);
+    if (status)
+        return status;
+    buffer->size = 0;
+    if (map.size > limit)
+        status = error_set(error, MIST_ERROR_LIMIT, "%s: %zu bytes; at most %zu are read", path, map.size, limit);
+    else if (!buffer_append(buffer, map.data, map.size) || !buffer_append_zeros(buffer, 1))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    else
+        buffer->size--;
+    file_map_close(&map);
+    return status;
+}
+
+static void file_writer_release(struct file_writer *writer)
+{
+    memory_free(writer->path);
+    memory_free(writer->part);
+    *writer = (struct file_writer){0};
+}
+
+static enum mist_status make_parent(const char *path, struct mist_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return MIST_OK;
+    char *parent = memory_copy_text(path);
+    if (!parent)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    parent[slash - path] = '\0';
+    enum mist_status status = directory_make(parent, error);
+    memory_free(parent);
+    return status;
+}
+
+enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error)
+{
+    *writer = (struct file_writer){0};
+    enum mist_status status = make_parent(path, error);
+    if (status)
+        return status;
+    size_t length = strlen(path);
+    writer->path = memory_copy_text(path);
+    writer->part = memory_allocate(length + sizeof ".part");
+    if (!writer->path || !writer->part) {
+        file_writer_release(writer);
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    memcpy(writer->part, path, length);
+    memcpy(writer->part + length, ".part", sizeof ".part");
+    writer->stream = fopen(writer->part, "wbe");
+    if (!writer->stream) {
+        status = error_set_errno(error, errno, "%s", writer->part);
+        file_writer_release(writer);
+    }
+    return status;
+}
+
+/* Syncs the directory that holds `path`, so that a rename in it survives a power cut. */
+static int sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash ? memory_copy_text(path) : memory_copy_text(".");
+    if (!parent)
+        return ENOMEM;
+    if (slash)
+        parent[slash == path ? 1 : slash - path] = '\0';
+    int result = 0;
+    int descriptor = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0 || (fsync(descriptor) != 0 && errno != EINVAL))
+        result = errno;
+    if (descriptor >= 0)
+        close(descriptor);
+    memory_free(parent);
+    return result;
+}
+
+enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error)
+{
+    errno = 0;
+    bool failed = fflush(writer->stream) != 0 || ferror(writer->stream) || fsync(fileno(writer->stream)) != 0;
+    int reason = errno ? errno : EIO;
+    if (fclose(writer->stream) != 0 && !failed) {
+        failed = true;
+        reason = errno;
+    }
+    writer->stream = NULL;
+    if (!failed && rename(writer->part, writer->path) != 0) {
+        failed = true;
+        reason = errno;
+    }
+    enum mist_status status = MIST_OK;
+    if (failed) {
+        status = error_set_errno(error, reason, "%s: not written", writer->path);
+        unlink(writer->part);
+    } else if ((reason = sync_parent(writer->path)) != 0) {
+        status = error_set_errno(error, reason, "%s: its directory could not be synced", writer->path);
+    }
+    file_writer_release(writer);
+    return status;
+}
+
+void file_writer_cancel(struct file_writer *writer)
+{
+    if (writer->stream)
+        fclose(writer->stream);
+    if (writer->part)
+        unlink(writer->part);
+    file_writer_release(writer);
+}
+
+enum mist_status file_write_whole(const char *path, const void *bytes, size_t size, struct mist_error *error)
+{
+    struct file_writer writer;
+    enum mist_status status = file_writer_open(path, &writer, error);
+    if (status)
+        return status;
+    if (size)
+        fwrite(bytes, 1, size, writer.stream);
+    return file_writer_commit(&writer, error);
+}
+
+int file_open_spool(const char *near, struct mist_error *error)
+{
+    const char *directory = getenv("TMPDIR");
+    if (!directory || !*directory)
+        directory = "/tmp";
+    char *name = path_join(near ? near : directory, near ? "" : "mist");
+    size_t length = name ? strlen(name) : 0;
+    char *template = name ? memory_resize(name, length + 16, 1) : NULL;
+    if (!template) {
+        memory_free(name);
+        error_set(error, MIST_ERROR_MEMORY, "a temporary file: out of memory");
+        return -1;
+    }
+    memcpy(template + length, ".spool-XXXXXX", 14);
+    int descriptor = mkostemp(template, O_CLOEXEC);
+    if (descriptor < 0)
+        error_set_errno(error, errno, "%s: a temporary file cannot be made", template);
+    else
+        unlink(template);
+    memory_free(template);
+    return descriptor;
+}
+
+enum mist_status file_read_at(int descriptor, uint64_t offset, void *bytes, size_t size, struct mist_error *error)
+{
+    uint8_t *at = bytes;
+    while (size) {
+        ssize_t got = pread(descriptor, at, size, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set_errno(error, errno, "reading");
+        if (got == 0)
+            return error_set(error, MIST_ERROR_TRUNCATED, "reading: the file ends too early");
+        at += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return MIST_OK;
+}
+
+enum mist_status file_write_at(int descriptor, uint64_t offset, const void *bytes, size_t size,
+                               struct mist_error *error)
+{
+    const uint8_t *at = bytes;
+    while (size) {
+        ssize_t put = pwrite(descriptor, at, size, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return error_set_errno(error, errno, "writing");
+        at += put;
+        offset += (uint64_t)put;
+        size -= (size_t)put;
+    }
+    return MIST_OK;
+}
+
+enum mist_status directory_make(const char *path, struct mist_error *error)
+{
+    char *copy = memory_copy_text(path);
+    if (!copy)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    enum mist_status status = MIST_OK;
+    size_t length = strlen(copy);
+    for (size_t i = 1; i <= length && !status; i++) {
+        if (copy[i] != '/' && copy[i] != '\0')
+            continue;
+        char kept = copy[i];
+        copy[i] = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            status = error_set_errno(error, errno, "%s: the directory cannot be made", copy);
+        copy[i] = kept;
+    }
+    struct stat about;
+    if (!status && (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)))
+        status = error_set(error, MIST_ERROR_IO, "%s: not a directory", path);
+    memory_free(copy);
+    return status;
+}
+
+char *path_join(const char *directory, const char *name)
+{
+    size_t first = strlen(directory), second = strlen(name);
+    bool slash = first && second && directory[first - 1] != '/';
+    char *joined = memory_allocate(first + slash + second + 1);
+    if (!joined)
+        return NULL;
+    memcpy(joined, directory, first);
+    if (slash)
+        joined[first] = '/';
+    memcpy(joined + first + slash, name, second + 1);
+    return joined;
+}
+
+/* Length of the valid UTF-8 sequence at p (RFC 3629: shortest form, no surrogates), or 0. */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc0 ? 2 : 0;
+    if (length == 0 || length > left || p[0] > 0xf4)
+        return 0;
+    if (length == 1)
+        return 1;
+    uint32_t code = p[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        code = (code << 6) | (p[i] & 0x3fu);
+    }
+    bool surrogate = code >= 0xd800 && code < 0xe000;
+    return code < smallest[length] || code > 0x10ffff || surrogate ? 0 : length;
+}
+
+bool path_is_safe(const char *path, size_t length)
+{
+    if (length == 0 || length > 1024)
+        return false;
+    size_t part = 0; /* where the current part starts */
+    for (size_t i = 0; i <= length;) {
+        if (i == length || path[i] == '/') {
+            size_t size = i - part;
+            bool dots = (size == 1 && path[part] == '.') || (size == 2 && memcmp(path + part, "..", 2) == 0);
+            if (size == 0 || size > 255 || dots)
+                return false;
+            part = ++i;
+            continue;
+        }
+        unsigned char c = (unsigned char)path[i];
+        size_t step = utf8_length((const unsigned char *)path + i, length - i);
+        if (step == 0 || c < 0x20 || c == 0x7f || c == '\\')
+            return false;
+        i += step;
+    }
+    return true;
+}
