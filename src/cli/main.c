@@ -1,9 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <mist/mist.h>
-#include <stdio.h>
+/* Dispatches to the sub-commands. */
+#include "cli/command.h"
+#include "cli/help.h"
 
-int main(void)
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(int argc, char **argv)
 {
-    puts("mist " MIST_VERSION);
-    return 0;
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe or socket is an error of the write, not the end of the process */
+    if (argc < 2) {
+        fprintf(stderr, "mist: no command; see 'mist --help'\n");
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        puts("mist " MIST_VERSION);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2)) {
+        help_overview();
+        return EXIT_DONE;
+    }
+    bool help = strcmp(argv[1], "help") == 0;
+    const char *name = argv[help ? 2 : 1];
+    for (size_t i = 0; all_commands[i]; i++) {
+        if (strcmp(name, all_commands[i]->name) != 0)
+            continue;
+        if (!help)
+            return command_run(all_commands[i], argc - 1, argv + 1);
+        command_help(all_commands[i]);
+        return EXIT_DONE;
+    }
+    fprintf(stderr, "mist: unknown command '%s'; see 'mist --help'\n", name);
+    return EXIT_USAGE;
 }

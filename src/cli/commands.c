@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/commands.h"
+
+/* In the order of `mist --help`: as the work goes, host first, then researcher. */
+const struct command *const all_commands[] = {
+    &command_completion,
+    &command_man,
+    NULL,
+};
