@@ -154,18 +154,28 @@ struct codestream_tlm_entry {
     uint32_t length;
 };
 
-/* The main header. Arrays are owned; free with codestream_header_free(). */
+/* Progression order changes in the order in which they apply. */
+struct codestream_progressions {
+    struct codestream_progression *change; /* owned */
+    uint32_t count;
+};
+
+/* The payloads of PPM or PPT behind their index byte, by index; data NULL where one is missing. */
+struct codestream_packed_headers {
+    struct codestream_span span[256];
+    uint32_t count; /* highest index + 1 */
+};
+
+/* The main header. Free with codestream_header_free(). */
 struct codestream_header {
     struct codestream_siz siz;
     struct codestream_component *component; /* [siz.components] */
     struct codestream_cap cap;
     struct codestream_style style;
     struct codestream_component_coding *coding; /* [siz.components] */
-    struct codestream_progression *progression; /* POC */
-    uint32_t progressions;
-    struct codestream_span *ppm; /* PPM payloads behind Zppm, by Zppm; [ppm_count], data NULL where missing */
-    uint32_t ppm_count;
-    struct codestream_tlm_entry *tlm; /* by Ztlm, then by entry */
+    struct codestream_progressions progressions;
+    struct codestream_packed_headers *ppm; /* NULL without PPM */
+    struct codestream_tlm_entry *tlm;      /* by Ztlm, then by entry */
     uint32_t tlm_count;
     uint8_t *nonlinearity; /* [siz.components] NLT type of each component (15444-2 A.3.10), 0 without */
     size_t size;           /* bytes from SOC to the first SOT marker */
@@ -202,21 +212,20 @@ enum mist_status codestream_list_tile_parts(const uint8_t *data, size_t size, co
 void codestream_tile_parts_free(struct codestream_tile_parts *parts);
 
 /*
- * The header of one tile: starts as the main header says and takes in the tile-part headers one by one. Arrays are
- * owned; free with codestream_tile_header_free().
+ * The header of one tile: starts as the main header says and takes in the tile-part headers one by one. It refers to
+ * the main header, which must outlive it. Free with codestream_tile_header_free().
  */
 struct codestream_tile_header {
     struct codestream_style style;
-    struct codestream_component_coding *coding; /* [siz.components] */
-    struct codestream_progression *progression;
-    uint32_t progressions;
-    bool own_progression;        /* POC of this tile replaced that of the main header */
-    struct codestream_span *ppt; /* payloads behind Zppt, by Zppt; data NULL where missing */
-    uint32_t ppt_count;
+    const struct codestream_component_coding *coding;   /* [siz.components]; the main header's or own_coding */
+    struct codestream_component_coding *own_coding;     /* owned; NULL while nothing differs */
+    const struct codestream_progressions *progressions; /* the main header's or own_progressions */
+    struct codestream_progressions own_progressions;
+    struct codestream_packed_headers *ppt; /* owned; NULL without PPT */
+    bool started;                          /* the first tile-part has been taken in */
 };
 
-enum mist_status codestream_tile_header_start(const struct codestream_header *header,
-                                              struct codestream_tile_header *tile, struct mist_error *error);
+void codestream_tile_header_start(const struct codestream_header *header, struct codestream_tile_header *tile);
 /* Takes in the header of one tile-part; *body is where its packets start (behind SOD). */
 enum mist_status codestream_tile_header_add(const uint8_t *data, const struct codestream_header *header,
                                             const struct codestream_tile_part *part,
