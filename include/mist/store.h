@@ -1,7 +1,240 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stores: directories of datasets, laid out so that any static web server can publish them.
+ *
+ *   STORE/mist.sqlite                  index for this machine; rebuilt from the items alone by mist_store_index()
+ *   STORE/DATASET/catalog.jsonl.zst    what the dataset holds, one JSON object a line (docs/format.md)
+ *   STORE/DATASET/items/PATH.mist      items
+ *   STORE/DATASET/files/PATH           attachments: every other file of the dataset, byte for byte
+ */
 #ifndef MIST_STORE_H
 #define MIST_STORE_H
 
 #include <mist/item.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- what a catalog says ---- */
+
+/* One source file of an item. */
+struct mist_catalog_file {
+    const char *path; /* relative to the dataset */
+    uint32_t frames;
+};
+
+/* One item. */
+struct mist_catalog_item {
+    const char *path;             /* relative to the dataset; the item is DATASET/items/PATH.mist */
+    char format[8];               /* of the source files: "png", "jpeg", "nifti", "dicom" */
+    struct mist_image_info image; /* of the geometry only `spacing` is kept (has_affine is false) */
+    unsigned levels;              /* resolution levels, 1 .. MIST_MAX_LEVELS */
+    uint64_t head_end;            /* offsets in the item file, as in struct mist_item_info */
+    uint64_t level_end[MIST_MAX_LEVELS];
+    uint64_t size;
+    uint64_t id;
+    uint64_t source_bytes;
+    uint32_t file_count;
+    const struct mist_catalog_file *files; /* in frame order */
+};
+
+/* One attachment: DATASET/files/PATH. */
+struct mist_catalog_attachment {
+    const char *path;
+    uint64_t size;
+    uint64_t checksum; /* XXH3-64 of its bytes */
+};
+
+enum mist_catalog_kind { MIST_CATALOG_END, MIST_CATALOG_ITEM, MIST_CATALOG_ATTACHMENT };
+
+/* One line of a catalog. */
+struct mist_catalog_entry {
+    enum mist_catalog_kind kind;
+    struct mist_catalog_item item;
+    struct mist_catalog_attachment attachment;
+};
+
+#define MIST_DATASET_NAME_MAX 64u
+
+struct mist_dataset_info {
+    char name[MIST_DATASET_NAME_MAX + 1];
+    uint64_t items;
+    uint64_t attachments;
+    uint64_t source_bytes;     /* of all source files of items */
+    uint64_t item_bytes;       /* of all item files */
+    uint64_t attachment_bytes; /* of all attachments */
+    uint64_t id;               /* changes whenever an item or attachment does; the same for the same content */
+};
+
+/* One path part of [A-Za-z0-9._-], 1 .. 64 bytes, not starting with '.', and no word that the host's URLs use. */
+MIST_API bool mist_dataset_name_is_valid(const char *name);
+
+/* Appends an entry, without a line end, as it stands in a catalog: JSON. */
+MIST_API enum mist_status mist_catalog_entry_write(const struct mist_catalog_entry *entry, struct mist_buffer *out,
+                                                   struct mist_error *error);
+/* Appends the first line of a catalog: {"format":"mist-catalog",...}, without a line end. */
+MIST_API enum mist_status mist_catalog_header_write(const struct mist_dataset_info *info, struct mist_buffer *out,
+                                                    struct mist_error *error);
+
+/*
+ * Reads catalog.jsonl.zst in bounded memory. Everything in it is checked: paths are safe, sizes are within their
+ * limits, ends of levels ascend, entries are in ascending order of path (items first), and there are as many of them as
+ * the first line says. Memory given to _open_memory() must outlive the reader.
+ */
+typedef struct mist_catalog mist_catalog;
+MIST_API enum mist_status mist_catalog_open(const char *path, mist_catalog **catalog, struct mist_error *error);
+MIST_API enum mist_status mist_catalog_open_memory(const uint8_t *data, size_t size, const char *name,
+                                                   mist_catalog **catalog, struct mist_error *error);
+MIST_API void mist_catalog_close(mist_catalog **catalog);
+MIST_API const struct mist_dataset_info *mist_catalog_dataset(const mist_catalog *catalog);
+/* The next entry, valid until the next call; kind MIST_CATALOG_END after the last one. */
+MIST_API enum mist_status mist_catalog_next(mist_catalog *catalog, struct mist_catalog_entry *entry,
+                                            struct mist_error *error);
+
+/* ---- choosing a resolution: the same rule on the host and in the client ---- */
+
+enum mist_policy {
+    MIST_POLICY_CLOSEST, /* the paper's rule */
+    MIST_POLICY_AT_LEAST,
+    MIST_POLICY_AT_MOST
+};
+
+/*
+ * Asks for one of: a reduce (`by_reduce`), a size (width and height not 0), a spacing (not 0); in this order if several
+ * are set; all zero: full resolution.
+ */
+struct mist_resolution_request {
+    bool by_reduce;
+    unsigned reduce;
+    uint32_t width; /* `--size S` sets both to S */
+    uint32_t height;
+    double spacing; /* mm */
+    enum mist_policy policy;
+};
+
+/*
+ * How many resolution levels to drop from this item, 0 .. levels - 1.
+ *
+ * Size: the shorter side asked for, s, is compared with the shorter side of the image at each level. Closest: the level
+ * whose shorter side is nearest to s as a ratio (a level of 256 and one of 512 are equally far from 362); of equals the
+ * larger. At least: the smallest level with both the shorter side >= s and the longer side >= the longer one asked for.
+ * At most: the largest level with both <=.
+ * Spacing: the same on the larger of the two in-plane spacings, which a level doubles; "at least" is this detail or
+ * more (spacing <= asked), "at most" this detail or less. An item without spacing stays at full resolution.
+ * Where no level meets the policy, the largest (at least) or the smallest one (at most) is taken. A reduce beyond the
+ * smallest level is the smallest level.
+ */
+MIST_API unsigned mist_choose_reduce(const struct mist_catalog_item *item,
+                                     const struct mist_resolution_request *request);
+
+/* Bytes of the item's prefix that holds the levels of `reduce` (clamped to levels - 1); its whole size with `tail`. */
+MIST_API uint64_t mist_catalog_item_bytes(const struct mist_catalog_item *item, unsigned reduce, bool tail);
+
+/* For --max-bytes: what a selection of items takes at each common reduce. Start zeroed. */
+struct mist_level_totals {
+    uint64_t bytes[MIST_MAX_LEVELS]; /* by reduce; items with fewer levels count with their smallest one */
+};
+MIST_API void mist_level_totals_add(struct mist_level_totals *totals, const struct mist_catalog_item *item);
+/* The smallest reduce whose total is at most max_bytes; -1 if even the smallest level does not fit. */
+MIST_API int mist_level_totals_choose(const struct mist_level_totals *totals, uint64_t max_bytes);
+
+/* ---- a store on this machine ---- */
+
+/* An open store. One may be used by several threads at the same time. */
+typedef struct mist_store mist_store;
+
+/* Opens STORE/mist.sqlite for reading; changes made by another process meanwhile are seen. */
+MIST_API enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error);
+MIST_API void mist_store_close(mist_store **store);
+
+/* Called for each row; what it is given is valid until it returns. It must not use the same store. Not MIST_OK: stop.
+ */
+typedef enum mist_status mist_dataset_visit(void *context, const struct mist_dataset_info *info,
+                                            struct mist_error *error);
+typedef enum mist_status mist_catalog_visit(void *context, const struct mist_catalog_entry *entry,
+                                            struct mist_error *error);
+
+/* All datasets, by name. */
+MIST_API enum mist_status mist_store_datasets(mist_store *store, mist_dataset_visit *visit, void *context,
+                                              struct mist_error *error);
+MIST_API enum mist_status mist_store_dataset(mist_store *store, const char *dataset, struct mist_dataset_info *info,
+                                             struct mist_error *error);
+/*
+ * Items, or attachments, in ascending order of path (as bytes): at most `limit` of those behind the path `after` (NULL:
+ * from the first; it need not exist). limit 0: all.
+ */
+MIST_API enum mist_status mist_store_items(mist_store *store, const char *dataset, const char *after, uint64_t limit,
+                                           mist_catalog_visit *visit, void *context, struct mist_error *error);
+MIST_API enum mist_status mist_store_attachments(mist_store *store, const char *dataset, const char *after,
+                                                 uint64_t limit, mist_catalog_visit *visit, void *context,
+                                                 struct mist_error *error);
+/* One item or attachment by its path: `visit` is called once, or MIST_ERROR_NOT_FOUND is returned. */
+MIST_API enum mist_status mist_store_find(mist_store *store, const char *dataset, enum mist_catalog_kind kind,
+                                          const char *path, mist_catalog_visit *visit, void *context,
+                                          struct mist_error *error);
+/*
+ * Opens an item, an attachment, or the catalog file (kind MIST_CATALOG_END, path NULL) for reading. The path may come
+ * from anybody: what does not lie inside the store, be it through "..", absolute paths or symbolic links, and what is
+ * no regular file is MIST_ERROR_NOT_FOUND. The caller closes *descriptor.
+ */
+MIST_API enum mist_status mist_store_open_file(mist_store *store, const char *dataset, enum mist_catalog_kind kind,
+                                               const char *path, int *descriptor, struct mist_error *error);
+
+/* ---- making and checking stores ---- */
+
+/* What happened to one file or item; `sentence` says what is wrong with it. Called from one thread at a time. */
+typedef void mist_store_note(void *context, const char *path, const char *sentence);
+
+struct mist_store_report {
+    uint64_t items;       /* encoded (or indexed, or verified) now */
+    uint64_t attachments; /* copied (or indexed, or verified) now */
+    uint64_t unchanged;   /* source files that were in the store already */
+    uint64_t failed;      /* source files, items or attachments with something wrong, each noted */
+    uint64_t vanished;    /* items and attachments whose sources are gone */
+    uint64_t removed;     /* of those, removed with `prune` */
+    uint64_t source_bytes;
+    uint64_t stored_bytes;
+};
+
+struct mist_store_encode_options {
+    const char *const *sources; /* directories or files; with several, each one's base name is a top directory */
+    uint32_t source_count;
+    const char *dataset; /* NULL: the base name of the first source */
+    const char *labels;  /* shell pattern on dataset paths: these are labels too; NULL: none */
+    unsigned threads;    /* 0: pool_default_threads() */
+    bool prune;          /* remove items and attachments whose sources are gone */
+    mist_store_note *note;
+    void *note_context;
+};
+
+/*
+ * Encodes every image below the sources into items, one per file (DICOM: per series and pixel format), and keeps all
+ * other files as attachments. What an earlier run did and whose sources have not changed (size, modification time) is
+ * left alone. An image that cannot be encoded is noted, counted as failed and kept as an attachment. May be killed at
+ * any moment and run again. Returns MIST_OK if the work was gone through, whatever report->failed says.
+ */
+MIST_API enum mist_status mist_store_encode(const char *directory, const struct mist_store_encode_options *options,
+                                            struct mist_store_report *report, const struct mist_progress *progress,
+                                            struct mist_error *error);
+
+/*
+ * Rebuilds mist.sqlite and the catalogs from items/ and files/ alone: of one dataset, or of all (NULL). Item files that
+ * do not open are noted and left out.
+ */
+MIST_API enum mist_status mist_store_index(const char *directory, const char *dataset, unsigned threads,
+                                           mist_store_note *note, void *note_context, struct mist_store_report *report,
+                                           const struct mist_progress *progress, struct mist_error *error);
+
+/*
+ * Checks every item (mist_item_verify(); with `decode`, that every frame decodes) and attachment against the index.
+ * Each problem is noted. Returns MIST_OK if the work was gone through, whatever report->failed says.
+ */
+MIST_API enum mist_status mist_store_verify(mist_store *store, bool decode, unsigned threads, mist_store_note *note,
+                                            void *note_context, struct mist_store_report *report,
+                                            const struct mist_progress *progress, struct mist_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
