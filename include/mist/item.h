@@ -41,6 +41,13 @@ struct mist_item_file {
  * mist_item_open_memory() must outlive the item. On failure *item is NULL.
  */
 MIST_API enum mist_status mist_item_open(const char *path, mist_item **item, struct mist_error *error);
+/*
+ * The same for a prefix whose archival tail, bytes [level_end[L], size) of the item file, is in a file of its own: what
+ * a client has that fetched a reduced level and the original headers in two ranges. A tail of another size than the
+ * head says is MIST_ERROR_CORRUPT; its checksum is a matter of mist_item_verify(), as everywhere.
+ */
+MIST_API enum mist_status mist_item_open_with_tail(const char *path, const char *tail_path, mist_item **item,
+                                                   struct mist_error *error);
 MIST_API enum mist_status mist_item_open_memory(const uint8_t *data, size_t size, const char *name, mist_item **item,
                                                 struct mist_error *error);
 MIST_API void mist_item_close(mist_item **item);
