@@ -29,7 +29,7 @@ static const struct format formats[] = {
     [FORMAT_PNG] = {.name = "png"},
     [FORMAT_JPEG] = {"jpeg"},
     [FORMAT_NIFTI] = {"nifti"},
-    [FORMAT_DICOM] = {.name = "dicom"},
+    [FORMAT_DICOM] = {"dicom", format_dicom_detect, format_dicom_open, format_dicom_writer_open},
     [FORMAT_NPY] = {"npy"},
     [FORMAT_PNM] = {"pnm"},
     [FORMAT_PGX] = {"pgx"},

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "format/dicom_derive.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum mist_status dicom_derived_uid(const char *original, const char *how, char uid[DICOM_UID_SIZE],
+                                   struct mist_error *error)
+{
+    char text[512];
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    int length = snprintf(text, sizeof text, "MIST|%s|%s", original, how);
+    if (length >= (int)sizeof text || !EVP_Digest(text, (size_t)length, hash, NULL, EVP_sha256(), NULL))
+        return error_set(error, MIST_ERROR_MEMORY, "a DICOM identifier could not be derived");
+    hash[6] = (uint8_t)((hash[6] & 0x0f) | 0x80); /* UUID version 8, made by its user's own rules: RFC 9562, 5.8 */
+    hash[8] = (uint8_t)((hash[8] & 0x3f) | 0x80); /* its variant: 4.1 */
+    char digits[40];                              /* 2^128 has 39 */
+    size_t at = sizeof digits - 1;
+    digits[at] = '\0';
+    for (bool more = true; more && at > 0;) { /* long division of the 16 bytes by 10 */
+        unsigned rest = 0;
+        more = false;
+        for (int i = 0; i < 16; i++) {
+            unsigned value = rest << 8 | hash[i];
+            hash[i] = (uint8_t)(value / 10);
+            rest = value % 10;
+            more = more || hash[i];
+        }
+        digits[--at] = (char)('0' + rest);
+    }
+    snprintf(uid, DICOM_UID_SIZE, "2.25.%s", digits + at);
+    return MIST_OK;
+}
+
+/*
+ * Original samples per new sample along one axis. The spacings say it exactly also where the size is rounded up
+ * (ceil(W / 2^r)); without them there is only the ratio of sizes, of which a resampled image makes use.
+ */
+static double factor_of(const struct format_target *target, unsigned axis, uint32_t original_size, uint32_t size)
+{
+    if (!target->resampled)
+        return ldexp(1, (int)target->reduce);
+    double before = target->source->geometry.spacing[axis], after = target->info.geometry.spacing[axis];
+    if (before > 0 && after > 0)
+        return after / before;
+    return (double)original_size / size;
+}
+
+/* "1/4 of the resolution, each sample on a sample of the original" and so on; also what identifiers depend on. */
+static void describe(const struct format_target *target, const struct dicom_pixels *reduced, char *text, size_t size)
+{
+    char how[96];
+    if (!target->resampled)
+        snprintf(how, sizeof how, "5/3 wavelet low-pass, sample n on sample %lu n of the original",
+                 1ul << target->reduce);
+    else if (target->reduce)
+        snprintf(how, sizeof how, "5/3 wavelet low-pass at 1/%lu, resampled to the centred grid",
+                 1ul << target->reduce);
+    else
+        snprintf(how, sizeof how, "resampled to the centred grid");
+    if (target->info.label && !target->resampled)
+        snprintf(how, sizeof how, "every %lu-th sample of the original", 1ul << target->reduce);
+    snprintf(text, size, "Reduced by MIST to %u x %u: %s", reduced->columns, reduced->rows, how);
+}
+
+enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_header *original,
+                                       const struct dicom_pixels *reduced, struct dicom_derivation *derivation,
+                                       struct mist_error *error)
+{
+    uint64_t bytes = (uint64_t)reduced->frame_bytes * reduced->frames;
+    bytes += bytes & 1; /* PS3.5, 8.1.1: padded to an even length */
+    if (bytes >= UINT32_MAX)
+        return error_set(error, MIST_ERROR_LIMIT, "%llu bytes of pixels do not fit into a DICOM file",
+                         (unsigned long long)bytes);
+    *derivation = (struct dicom_derivation){
+        .factor = {factor_of(target, 0, original->columns, reduced->columns),
+                   factor_of(target, 1, original->rows, reduced->rows)},
+        .columns = reduced->columns,
+        .rows = reduced->rows,
+        .pixel_bytes = (uint32_t)bytes,
+    };
+    for (unsigned axis = 0; axis < 2 && target->resampled; axis++)
+        derivation->shift[axis] = (derivation->factor[axis] - 1) / 2; /* the same field of view */
+    describe(target, reduced, derivation->description, sizeof derivation->description);
+    char how[96];
+    snprintf(how, sizeof how, "%u|%s|%ux%u", target->reduce, target->resampled ? "center" : "native", reduced->columns,
+             reduced->rows);
+    enum mist_status status = dicom_derived_uid(original->sop_instance, how, derivation->sop_instance, error);
+    return status ? status : dicom_derived_uid(original->series, how, derivation->series, error);
+}

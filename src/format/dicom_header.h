@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The attributes of a DICOM instance that MIST acts on, and the header of a derived one: the C face of dicom.cc. */
+#ifndef FORMAT_DICOM_HEADER_H
+#define FORMAT_DICOM_HEADER_H
+
+#include "format/dicom_layout.h"
+
+#include <mist/buffer.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Absent numbers are 0 and absent texts are "" where nothing else is said. Lengths are in millimetres. */
+struct dicom_header {
+    char sop_class[DICOM_UID_SIZE];
+    char sop_instance[DICOM_UID_SIZE];
+    char series[DICOM_UID_SIZE];
+    char photometric[17]; /* PhotometricInterpretation */
+    uint32_t columns;
+    uint32_t rows;
+    uint32_t frames; /* NumberOfFrames, 1 where absent */
+    uint32_t samples;
+    uint32_t bits_allocated;
+    uint32_t bits_stored;
+    uint32_t high_bit;
+    bool is_signed;
+    bool planar;
+    bool localizer;       /* ImageType says LOCALIZER */
+    bool label;           /* a segmentation whose values are names */
+    double spacing[2];    /* between columns, between rows: of PixelSpacing, else ImagerPixelSpacing, else nominal */
+    double slice_spacing; /* SpacingBetweenSlices, else SliceThickness */
+    bool has_plane;       /* position and directions below are there (LPS+, of the patient) */
+    bool regular;         /* the file's frames are evenly spaced from position to last_position, in one orientation */
+    double position[3];   /* centre of the first sample of the first frame */
+    double last_position[3];    /* ... of the last frame */
+    double row_direction[3];    /* from one column to the next: the first three of ImageOrientationPatient */
+    double column_direction[3]; /* from one row to the next */
+    int32_t temporal;           /* TemporalPositionIdentifier */
+    int32_t acquisition;
+    int32_t instance;
+};
+
+/*
+ * Parses the attributes before the pixel data with DCMTK. `data` is what `layout` was read from.
+ * Only what cannot be parsed fails; dicom_pixels_from_header() judges what was found. Thread-safe.
+ */
+enum mist_status dicom_header_read(const uint8_t *data, const struct dicom_layout *layout, struct dicom_header *header,
+                                   struct mist_error *error);
+
+/* The sampling of a derived image: its sample n sits on sample shift + factor * n of the original. */
+struct dicom_derivation {
+    double factor[2]; /* of columns, of rows */
+    double shift[2];
+    uint32_t columns;
+    uint32_t rows;
+    uint32_t pixel_bytes; /* length of the new PixelData value, even */
+    char sop_instance[DICOM_UID_SIZE];
+    char series[DICOM_UID_SIZE];
+    char description[256];
+};
+
+/*
+ * Appends to `out` a whole file up to (not including) the value of PixelData: `data`'s attributes before the pixel data
+ * made those of the derived image, in the same transfer syntax, with file meta information where `data` has it.
+ *
+ * Changed: Rows, Columns; PixelSpacing, ImagerPixelSpacing, NominalScannedPixelSpacing, PixelAspectRatio (where the
+ * factors differ) and PixelMeasures of functional groups; ImagePositionPatient by `shift`; edges, centres, radii and
+ * vertices of shutters and collimators; ultrasound regions; SOPInstanceUID, SeriesInstanceUID; ImageType and FrameType
+ * value 1 DERIVED; DerivationDescription, DerivationCodeSequence, SourceImageSequence (and the Derivation Image
+ * functional group).
+ * Removed, because they describe the original's samples: Smallest/Largest pixel values, overlays (60xx) and curves
+ * (50xx), digital signatures, group lengths, and everything behind the pixel data (padding, signatures).
+ * Kept as they are: all others, that is patient, study, equipment, acquisition, frame of reference, rescale and window,
+ * padding value, lookup tables, icon, references, private elements. Tiling of whole slides is not adapted.
+ */
+enum mist_status dicom_header_derive(const uint8_t *data, const struct dicom_layout *layout,
+                                     const struct dicom_derivation *derivation, struct mist_buffer *out,
+                                     struct mist_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "format/dicom_pixels.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#include <string.h>
+
+/* Refuses by name what has no pixels, or pixels of a kind that is not handled yet. */
+static enum mist_status check_kind(const struct dicom_layout *layout, const struct dicom_header *header,
+                                   struct mist_error *error)
+{
+    if (layout->has_real_pixels)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "DICOM floating-point pixel data is not supported yet");
+    if (!layout->has_pixels)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "a DICOM object without pixel data");
+    const char *photometric = header->photometric;
+    bool grey = strcmp(photometric, "MONOCHROME1") == 0 || strcmp(photometric, "MONOCHROME2") == 0;
+    if (!grey && strcmp(photometric, "RGB") != 0)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "DICOM photometric interpretation '%s' is not supported yet",
+                         photometric);
+    if (header->samples != (grey ? 1u : 3u))
+        return error_set(error, MIST_ERROR_CORRUPT, "DICOM photometric interpretation %s with %u samples per pixel",
+                         photometric, header->samples);
+    if (header->bits_allocated != 8 && header->bits_allocated != 16 && header->bits_allocated != 32)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "DICOM pixels of %u allocated bits are not supported yet",
+                         header->bits_allocated);
+    if (header->bits_stored == 0 || header->bits_stored > header->bits_allocated ||
+        header->high_bit + 1 < header->bits_stored || header->high_bit >= header->bits_allocated)
+        return error_set(error, MIST_ERROR_CORRUPT, "DICOM bits %u stored, high bit %u, of %u allocated",
+                         header->bits_stored, header->high_bit, header->bits_allocated);
+    /* PS3.5, annex D (of editions that had it): OW swaps the bytes of each pair of 8-bit samples. */
+    if (layout->big_endian && header->bits_allocated == 8 && strcmp(layout->pixel_vr, "OW") == 0)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "DICOM 8-bit pixels in big-endian words are not supported");
+    return MIST_OK;
+}
+
+enum mist_status dicom_pixels_from_header(const struct dicom_layout *layout, const struct dicom_header *header,
+                                          struct dicom_pixels *pixels, struct mist_error *error)
+{
+    enum mist_status status = check_kind(layout, header, error);
+    if (status)
+        return status;
+    enum mist_sample_type unsigned_type = header->bits_allocated == 8    ? MIST_U8
+                                          : header->bits_allocated == 16 ? MIST_U16
+                                                                         : MIST_U32;
+    static const enum mist_sample_type signed_types[] = {
+        [MIST_U8] = MIST_S8, [MIST_U16] = MIST_S16, [MIST_U32] = MIST_S32};
+    *pixels = (struct dicom_pixels){
+        .type = header->is_signed ? signed_types[unsigned_type] : unsigned_type,
+        .precision = header->high_bit + 1,
+        .columns = header->columns,
+        .rows = header->rows,
+        .components = header->samples,
+        .frames = header->frames,
+        .planar = header->planar && header->samples > 1,
+        .big_endian = layout->big_endian,
+    };
+    if (header->columns == 0 || header->rows == 0 || header->frames == 0)
+        return error_set(error, MIST_ERROR_CORRUPT, "a DICOM image of %u x %u pixels and %u frames", header->columns,
+                         header->rows, header->frames);
+    /* Rows and Columns have 16 bits, so within MIST_MAX_SIDE; the product of all is at most 2^36. */
+    pixels->frame_bytes = mist_frame_bytes(pixels->type, header->columns, header->rows, header->samples);
+    if (pixels->frame_bytes == 0 || pixels->frame_bytes > MIST_MAX_FRAME_BYTES || header->frames > MIST_MAX_FRAMES)
+        return error_set(error, MIST_ERROR_LIMIT, "a DICOM image of %u x %u pixels and %u frames is too large",
+                         header->columns, header->rows, header->frames);
+    uint64_t needed = (uint64_t)pixels->frame_bytes * header->frames;
+    if (layout->pixel_bytes < needed)
+        return error_set(error, MIST_ERROR_TRUNCATED, "DICOM pixel data of %u bytes where %llu are needed",
+                         layout->pixel_bytes, (unsigned long long)needed);
+    return MIST_OK;
+}
+
+/* Bytes from one sample of a row to the next, and where component c of row y starts, in the file. */
+static size_t file_step(const struct dicom_pixels *pixels)
+{
+    return mist_sample_size(pixels->type) * (pixels->planar ? 1 : pixels->components);
+}
+
+static size_t file_row(const struct dicom_pixels *pixels, uint32_t y, uint32_t c)
+{
+    size_t size = mist_sample_size(pixels->type);
+    size_t row = (size_t)pixels->columns * file_step(pixels);
+    return pixels->planar ? ((size_t)c * pixels->rows + y) * row : y * row + c * size;
+}
+
+static bool swaps(const struct dicom_pixels *pixels)
+{
+    return mist_sample_size(pixels->type) > 1 && pixels->big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+/* Copies `count` samples of `size` bytes between two strides, with their bytes reversed if `swap`. */
+static void copy_samples(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step, uint32_t count,
+                         size_t size, bool swap)
+{
+    if (to_step == size && from_step == size && !swap) {
+        memcpy(to, from, count * size);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++, to += to_step, from += from_step) {
+        if (size == 1) {
+            *to = *from;
+        } else if (size == 2) {
+            uint16_t value;
+            memcpy(&value, from, 2);
+            value = swap ? __builtin_bswap16(value) : value;
+            memcpy(to, &value, 2);
+        } else {
+            uint32_t value;
+            memcpy(&value, from, 4);
+            value = swap ? __builtin_bswap32(value) : value;
+            memcpy(to, &value, 4);
+        }
+    }
+}
+
+static uint8_t *view_row(const struct mist_view *view, uint32_t y, uint32_t c)
+{
+    return (uint8_t *)view->data + y * view->row_stride + c * view->component_stride;
+}
+
+void dicom_pixels_unpack(const struct dicom_pixels *pixels, const uint8_t *bytes, const struct mist_view *view)
+{
+    size_t size = mist_sample_size(pixels->type);
+    for (uint32_t c = 0; c < pixels->components; c++)
+        for (uint32_t y = 0; y < pixels->rows; y++)
+            copy_samples(view_row(view, y, c), view->column_stride, bytes + file_row(pixels, y, c), file_step(pixels),
+                         pixels->columns, size, swaps(pixels));
+}
+
+void dicom_pixels_pack(const struct dicom_pixels *pixels, const struct mist_view *view, uint8_t *bytes)
+{
+    size_t size = mist_sample_size(pixels->type);
+    for (uint32_t c = 0; c < pixels->components; c++)
+        for (uint32_t y = 0; y < pixels->rows; y++)
+            copy_samples(bytes + file_row(pixels, y, c), file_step(pixels), view_row(view, y, c), view->column_stride,
+                         pixels->columns, size, swaps(pixels));
+}

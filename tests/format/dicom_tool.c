@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Drives the DICOM format for test_dicom.py:
+ *   dicom_tool group FILE...                     one line per file: series UID, key; or "! status: message"
+ *   dicom_tool describe FILE...                  what a series is, as JSON
+ *   dicom_tool write REDUCE native|center|WxH DIRECTORY FILE...
+ *       writes each file of a series at another size; its samples are samples of the original: (x << r, y << r), or for
+ *       WxH the one at the same fraction, so that the reader knows what to expect
+ *   dicom_tool hostile SEED COUNT DIRECTORY FILE damages a file in COUNT ways; prints how often opening it succeeded
+ */
+#include "base/file.h"
+#include "base/memory.h"
+#include "format/formats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fail(const struct mist_error *error)
+{
+    printf("! %s: %s\n", mist_status_name(error->status), error->message);
+    return 1;
+}
+
+static int group(int count, char **paths)
+{
+    int result = 0;
+    for (int i = 0; i < count; i++) {
+        struct format_dicom_group found;
+        struct mist_error error = {0};
+        if (format_dicom_group(paths[i], &found, &error))
+            result = fail(&error);
+        else
+            printf("%s %s\n", found.series_uid, found.key);
+    }
+    return result;
+}
+
+static int describe(int count, char **paths)
+{
+    struct format_source *source;
+    struct mist_error error = {0};
+    if (format_dicom_open((const char *const *)paths, (uint32_t)count, &source, &error))
+        return fail(&error);
+    const struct mist_image_info *info = &source->info;
+    printf("{\"type\": \"%s\", \"precision\": %u, \"width\": %u, \"height\": %u, \"components\": %u, \"frames\": %u, "
+           "\"label\": %s, \"spacing\": [%.9g, %.9g, %.9g], \"affine\": ",
+           mist_sample_name(info->type), info->precision, info->width, info->height, info->components, info->frames,
+           info->label ? "true" : "false", info->geometry.spacing[0], info->geometry.spacing[1],
+           info->geometry.spacing[2]);
+    for (int i = 0; i < 16 && info->geometry.has_affine; i++)
+        printf("%s%.9g", i ? ", " : "[", info->geometry.affine[i / 4][i % 4]);
+    printf("%s, \"order\": [", info->geometry.has_affine ? "]" : "null");
+    for (uint32_t i = 0; i < source->files; i++)
+        printf("%s%u", i ? ", " : "", source->file_order[i]);
+    printf("]}\n");
+    source->ops->close(source);
+    return 0;
+}
+
+/* Every so many samples of `full`, into `small`. */
+static void sample(const struct mist_view *full, const struct format_target *target, struct mist_view *small)
+{
+    size_t size = mist_sample_size(full->type);
+    bool native = small->width == mist_reduced_size(full->width, target->reduce);
+    for (uint32_t y = 0; y < small->height; y++)
+        for (uint32_t x = 0; x < small->width; x++)
+            for (uint32_t c = 0; c < small->components; c++) {
+                uint32_t from_x = native ? x << target->reduce : x * full->width / small->width;
+                uint32_t from_y = native ? y << target->reduce : y * full->height / small->height;
+                memcpy((char *)small->data + y * small->row_stride + x * small->column_stride +
+                           c * small->component_stride,
+                       (char *)full->data + from_y * full->row_stride + from_x * full->column_stride +
+                           c * full->component_stride,
+                       size);
+            }
+}
+
+static enum mist_status write_file(struct format_source *source, struct format_target *target, struct mist_error *error)
+{
+    const struct mist_image_info *from = &source->info, *to = &target->info;
+    struct format_archive archive = {0};
+    struct format_writer *writer = NULL;
+    struct mist_view full = mist_view_interleaved(
+        memory_allocate(mist_frame_bytes(from->type, from->width, from->height, from->components)), from->type,
+        from->width, from->height, from->components);
+    struct mist_view small =
+        mist_view_interleaved(memory_allocate(mist_frame_bytes(to->type, to->width, to->height, to->components)),
+                              to->type, to->width, to->height, to->components);
+    enum mist_status status = source->ops->read_archive(source, target->file, &archive, error);
+    target->archive = &archive;
+    if (!status)
+        status = format_dicom_writer_open(target, &writer, error);
+    for (uint32_t i = 0; i < to->frames && !status; i++) {
+        status = source->ops->read_frame(source, target->first_frame + i, &full, error);
+        if (!status) {
+            sample(&full, target, &small);
+            status = writer->ops->frame(writer, &small, error);
+        }
+    }
+    if (!status)
+        status = writer->ops->finish(writer, error);
+    if (writer)
+        writer->ops->free(writer);
+    mist_buffer_free(&archive.prefix);
+    mist_buffer_free(&archive.suffix);
+    memory_free(full.data);
+    memory_free(small.data);
+    return status;
+}
+
+static enum mist_status write_all(unsigned reduce, const char *grid, const char *directory, char **paths, int count,
+                                  struct mist_error *error)
+{
+    struct format_source *source;
+    enum mist_status status = format_dicom_open((const char *const *)paths, (uint32_t)count, &source, error);
+    if (status)
+        return status;
+    struct format_target target = {.kind = FORMAT_DICOM, .source_kind = FORMAT_DICOM, .reduce = reduce};
+    target.source = &source->info;
+    target.info = source->info;
+    target.resampled = strcmp(grid, "native") != 0;
+    if (sscanf(grid, "%ux%u", &target.info.width, &target.info.height) == 2) {
+        target.info.geometry = mist_geometry_resize(&source->info.geometry, source->info.width, source->info.height,
+                                                    target.info.width, target.info.height);
+    } else {
+        target.info.width = mist_reduced_size(source->info.width, reduce);
+        target.info.height = mist_reduced_size(source->info.height, reduce);
+        target.info.geometry = mist_geometry_reduce(&source->info.geometry, reduce, target.resampled);
+    }
+    for (uint32_t i = 0; i < source->files && !status; i++) {
+        const char *path = paths[source->file_order[i]], *slash = strrchr(path, '/');
+        char *out = path_join(directory, slash ? slash + 1 : path);
+        target.path = out;
+        target.file = i;
+        target.info.frames = source->file_frames[i];
+        status = write_file(source, &target, error);
+        target.first_frame += source->file_frames[i];
+        memory_free(out);
+    }
+    source->ops->close(source);
+    return status;
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* One way of damaging bytes: cut, flip bits, or write a large length somewhere in the header. */
+static void damage(struct mist_buffer *bytes, uint64_t *state)
+{
+    uint64_t kind = next_random(state) % 4;
+    size_t header = bytes->size < 2048 ? bytes->size : 2048;
+    if (kind == 0)
+        bytes->size = next_random(state) % bytes->size;
+    for (uint64_t n = kind ? next_random(state) % 8 + 1 : 0; n > 0; n--) {
+        size_t at = next_random(state) % (kind == 3 ? bytes->size : header);
+        if (kind == 1)
+            bytes->data[at] ^= (uint8_t)(1u << next_random(state) % 8);
+        else
+            bytes->data[at] = next_random(state) % 2 ? 0xff : (uint8_t)next_random(state);
+    }
+}
+
+static int hostile(uint64_t seed, unsigned count, const char *directory, char *original)
+{
+    unsigned opened = 0, written = 0;
+    uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
+    char *path = path_join(directory, "damaged.dcm"), *out = path_join(directory, "out");
+    for (unsigned i = 0; i < count; i++) {
+        struct mist_buffer bytes = {0};
+        struct mist_error error = {0};
+        struct format_dicom_group found;
+        if (file_read(original, (size_t)1 << 30, &bytes, &error))
+            return fail(&error);
+        damage(&bytes, &state);
+        FILE *file = fopen(path, "wb");
+        if (!file || fwrite(bytes.data, 1, bytes.size, file) != bytes.size || fclose(file) != 0)
+            return 2;
+        format_dicom_detect(bytes.data, bytes.size < 1024 ? bytes.size : 1024);
+        mist_buffer_free(&bytes);
+        bool fine = format_dicom_group(path, &found, &error) == MIST_OK;
+        if (!fine && (error.message[0] == '\0' || error.status == MIST_OK || strchr(error.message, '\n'))) {
+            printf("damage %u: no sentence\n", i);
+            return 1;
+        }
+        opened += fine;
+        error = (struct mist_error){0};
+        fine = write_all((unsigned)(i % 3), i % 2 ? "native" : "center", out, &path, 1, &error) == MIST_OK;
+        if (!fine && error.message[0] == '\0') {
+            printf("damage %u: no sentence from the writer\n", i);
+            return 1;
+        }
+        written += fine;
+    }
+    printf("%u damaged: %u opened, %u written\n", count, opened, written);
+    memory_free(path);
+    memory_free(out);
+    return 0;
+}
+
+int main(int count, char **words)
+{
+    struct mist_error error = {0};
+    if (count > 2 && strcmp(words[1], "group") == 0)
+        return group(count - 2, words + 2);
+    if (count > 2 && strcmp(words[1], "describe") == 0)
+        return describe(count - 2, words + 2);
+    if (count > 5 && strcmp(words[1], "write") == 0)
+        return write_all((unsigned)atoi(words[2]), words[3], words[4], words + 5, count - 5, &error) ? fail(&error) : 0;
+    if (count == 6 && strcmp(words[1], "hostile") == 0)
+        return hostile(strtoull(words[2], NULL, 10), (unsigned)atoi(words[3]), words[4], words[5]);
+    fprintf(stderr, "usage: see the top of dicom_tool.c\n");
+    return 2;
+}
