@@ -77,10 +77,10 @@ void get_text(DcmItem &item, const DcmTagKey &tag, char *text, size_t size)
     text[length] = '\0';
 }
 
-uint32_t get_u16(DcmItem &item, const DcmTagKey &tag)
+uint32_t get_u16(DcmItem &item, const DcmTagKey &tag, uint32_t absent)
 {
     Uint16 value = 0;
-    return item.findAndGetUint16(tag, value).good() ? value : 0;
+    return item.findAndGetUint16(tag, value).good() ? value : absent;
 }
 
 int32_t get_integer(DcmItem &item, const DcmTagKey &tag, int32_t absent)
@@ -227,16 +227,17 @@ void get_geometry(DcmDataset &dataset, dicom_header &header)
 void get_pixel_description(DcmDataset &dataset, dicom_header &header)
 {
     get_text(dataset, DCM_PhotometricInterpretation, header.photometric, sizeof header.photometric);
-    header.columns = get_u16(dataset, DCM_Columns);
-    header.rows = get_u16(dataset, DCM_Rows);
+    header.columns = get_u16(dataset, DCM_Columns, 0);
+    header.rows = get_u16(dataset, DCM_Rows, 0);
     int32_t frames = get_integer(dataset, DCM_NumberOfFrames, 1);
     header.frames = frames < 0 ? 0 : static_cast<uint32_t>(frames);
-    header.samples = get_u16(dataset, DCM_SamplesPerPixel);
-    header.bits_allocated = get_u16(dataset, DCM_BitsAllocated);
-    header.bits_stored = get_u16(dataset, DCM_BitsStored);
-    header.high_bit = get_u16(dataset, DCM_HighBit);
-    header.is_signed = get_u16(dataset, DCM_PixelRepresentation) != 0;
-    header.planar = get_u16(dataset, DCM_PlanarConfiguration) != 0;
+    // The last three are demanded by the standard, but missing in files from before it.
+    header.bits_allocated = get_u16(dataset, DCM_BitsAllocated, 0);
+    header.bits_stored = get_u16(dataset, DCM_BitsStored, header.bits_allocated);
+    header.high_bit = get_u16(dataset, DCM_HighBit, header.bits_stored ? header.bits_stored - 1 : 0);
+    header.samples = get_u16(dataset, DCM_SamplesPerPixel, 1);
+    header.is_signed = get_u16(dataset, DCM_PixelRepresentation, 0) != 0;
+    header.planar = get_u16(dataset, DCM_PlanarConfiguration, 0) != 0;
 }
 
 void get_identity(DcmDataset &dataset, dicom_header &header)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/dicom_derive.h"
 
+#include "base/checksum.h"
 #include "base/error.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -89,6 +91,12 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
     char how[96];
     snprintf(how, sizeof how, "%u|%s|%ux%u", target->reduce, target->resampled ? "center" : "native", reduced->columns,
              reduced->rows);
-    enum mist_status status = dicom_derived_uid(original->sop_instance, how, derivation->sop_instance, error);
-    return status ? status : dicom_derived_uid(original->series, how, derivation->series, error);
+    /* An original that does not identify itself is known by its header. */
+    char header[32];
+    snprintf(header, sizeof header, "%016" PRIx64,
+             checksum(target->archive->prefix.data, target->archive->prefix.size));
+    const char *instance = *original->sop_instance ? original->sop_instance : header;
+    const char *series = *original->series ? original->series : header;
+    enum mist_status status = dicom_derived_uid(instance, how, derivation->sop_instance, error);
+    return status ? status : dicom_derived_uid(series, how, derivation->series, error);
 }

@@ -21,11 +21,11 @@ struct dicom_header {
     char photometric[17]; /* PhotometricInterpretation */
     uint32_t columns;
     uint32_t rows;
-    uint32_t frames; /* NumberOfFrames, 1 where absent */
-    uint32_t samples;
+    uint32_t frames;  /* NumberOfFrames, 1 where absent */
+    uint32_t samples; /* per pixel; 1 where absent */
     uint32_t bits_allocated;
-    uint32_t bits_stored;
-    uint32_t high_bit;
+    uint32_t bits_stored; /* where absent, bits_allocated */
+    uint32_t high_bit;    /* where absent, bits_stored - 1 */
     bool is_signed;
     bool planar;
     bool localizer;       /* ImageType says LOCALIZER */

@@ -2,11 +2,13 @@
 /*
  * Drives the DICOM format for test_dicom.py:
  *   dicom_tool group FILE...                     one line per file: series UID, key; or "! status: message"
+ *   dicom_tool detect FILE...                    "dicom" or "other" for each
  *   dicom_tool describe FILE...                  what a series is, as JSON
  *   dicom_tool write REDUCE native|center|WxH DIRECTORY FILE...
  *       writes each file of a series at another size; its samples are samples of the original: (x << r, y << r), or for
  *       WxH the one at the same fraction, so that the reader knows what to expect
  *   dicom_tool hostile SEED COUNT DIRECTORY FILE damages a file in COUNT ways; prints how often opening it succeeded
+ *   dicom_tool starve REDUCE DIRECTORY FILE...   as write, with the 1st, 2nd ... allocation failing until none does
  */
 #include "base/file.h"
 #include "base/memory.h"
@@ -62,7 +64,8 @@ static int describe(int count, char **paths)
 static void sample(const struct mist_view *full, const struct format_target *target, struct mist_view *small)
 {
     size_t size = mist_sample_size(full->type);
-    bool native = small->width == mist_reduced_size(full->width, target->reduce);
+    bool native = small->width == mist_reduced_size(full->width, target->reduce) &&
+                  small->height == mist_reduced_size(full->height, target->reduce);
     for (uint32_t y = 0; y < small->height; y++)
         for (uint32_t x = 0; x < small->width; x++)
             for (uint32_t c = 0; c < small->components; c++) {
@@ -81,12 +84,12 @@ static enum mist_status write_file(struct format_source *source, struct format_t
     const struct mist_image_info *from = &source->info, *to = &target->info;
     struct format_archive archive = {0};
     struct format_writer *writer = NULL;
-    struct mist_view full = mist_view_interleaved(
-        memory_allocate(mist_frame_bytes(from->type, from->width, from->height, from->components)), from->type,
-        from->width, from->height, from->components);
+    struct mist_view full =
+        mist_view_interleaved(malloc(mist_frame_bytes(from->type, from->width, from->height, from->components)),
+                              from->type, from->width, from->height, from->components);
     struct mist_view small =
-        mist_view_interleaved(memory_allocate(mist_frame_bytes(to->type, to->width, to->height, to->components)),
-                              to->type, to->width, to->height, to->components);
+        mist_view_interleaved(malloc(mist_frame_bytes(to->type, to->width, to->height, to->components)), to->type,
+                              to->width, to->height, to->components);
     enum mist_status status = source->ops->read_archive(source, target->file, &archive, error);
     target->archive = &archive;
     if (!status)
@@ -104,8 +107,8 @@ static enum mist_status write_file(struct format_source *source, struct format_t
         writer->ops->free(writer);
     mist_buffer_free(&archive.prefix);
     mist_buffer_free(&archive.suffix);
-    memory_free(full.data);
-    memory_free(small.data);
+    free(full.data);
+    free(small.data);
     return status;
 }
 
@@ -130,13 +133,13 @@ static enum mist_status write_all(unsigned reduce, const char *grid, const char 
     }
     for (uint32_t i = 0; i < source->files && !status; i++) {
         const char *path = paths[source->file_order[i]], *slash = strrchr(path, '/');
-        char *out = path_join(directory, slash ? slash + 1 : path);
+        char out[4096];
+        snprintf(out, sizeof out, "%s/%s", directory, slash ? slash + 1 : path);
         target.path = out;
         target.file = i;
         target.info.frames = source->file_frames[i];
         status = write_file(source, &target, error);
         target.first_frame += source->file_frames[i];
-        memory_free(out);
     }
     source->ops->close(source);
     return status;
@@ -203,11 +206,48 @@ static int hostile(uint64_t seed, unsigned count, const char *directory, char *o
     return 0;
 }
 
+static int detect(int count, char **paths)
+{
+    for (int i = 0; i < count; i++) {
+        uint8_t bytes[1024];
+        FILE *file = fopen(paths[i], "rb");
+        if (!file)
+            return 2;
+        size_t size = fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        printf("%s\n", format_dicom_detect(bytes, size) ? "dicom" : "other");
+    }
+    return 0;
+}
+
+static int starve(unsigned reduce, const char *directory, char **paths, int count)
+{
+    for (uint64_t nth = 1; nth < 1000; nth++) {
+        struct mist_error error = {0};
+        memory_fail_at(nth);
+        enum mist_status status = write_all(reduce, "native", directory, paths, count, &error);
+        memory_fail_at(0);
+        if (status == MIST_OK) {
+            printf("%llu allocations failed\n", (unsigned long long)nth - 1);
+            return 0;
+        }
+        if (status != MIST_ERROR_MEMORY || error.status != status || !*error.message) {
+            printf("allocation %llu: ", (unsigned long long)nth);
+            return fail(&error);
+        }
+    }
+    return 1;
+}
+
 int main(int count, char **words)
 {
     struct mist_error error = {0};
     if (count > 2 && strcmp(words[1], "group") == 0)
         return group(count - 2, words + 2);
+    if (count > 2 && strcmp(words[1], "detect") == 0)
+        return detect(count - 2, words + 2);
+    if (count > 4 && strcmp(words[1], "starve") == 0)
+        return starve((unsigned)atoi(words[2]), words[3], words + 4, count - 4);
     if (count > 2 && strcmp(words[1], "describe") == 0)
         return describe(count - 2, words + 2);
     if (count > 5 && strcmp(words[1], "write") == 0)

@@ -371,6 +371,50 @@ def test_groups():
     assert "another kind" in run("describe", *mixed, fails=True)
 
 
+def test_detection():
+    """By content, with and without preamble and meta information; nothing else."""
+    yes = [make("a.dcm"), make("b.dcm", meta=False), make("c.dcm", meta=False, syntax=ImplicitVRLittleEndian),
+           make("d.dcm", meta=False, syntax=ExplicitVRBigEndian)]
+    for name, start in (("e.dcm", 128), ):  # meta information without preamble
+        with open(os.path.join(WORK, name), "wb") as file:
+            file.write(content(yes[0])[start + 4:])
+        yes.append(os.path.join(WORK, name))
+    assert run("detect", *yes).split() == ["dicom"] * 5
+    assert describe(yes[4]) == describe(yes[0]) == describe(yes[3])
+    assert content(write(0, "native", yes[4])[0]) == content(yes[4])
+    check_derived(pydicom.dcmread(yes[0]), pydicom.dcmread(write(1, "native", yes[4])[0], force=True), 1)
+    rng = np.random.default_rng(5)
+    noise = [b"", b"\x08", b"\x08\0" * 40, bytes(1000), b"\x08\0\x05\0" + bytes(40), b"%PDF-1.4" + bytes(200),
+             b"\x08\0\0\0\x04\0\0\0", *(b"\x08\0" + rng.bytes(600) for _ in range(300))]
+    others = []
+    for i, data in enumerate(noise):
+        others.append(os.path.join(WORK, f"noise{i}"))
+        with open(others[-1], "wb") as file:
+            file.write(data)
+    if HAVE_DATA:
+        others += [f"{DATA}/nifti/functional.nii", f"{DATA}/README.md", *glob.glob(f"{DATA}/cxr/images/*"),
+                   f"{DATA}/dicom/misc/no_meta.dcm"]  # which starts with a stray byte
+        assert run("detect", f"{DATA}/dicom/misc/rtstruct.dcm", f"{DATA}/dicom/misc/OT-PAL-8-face.dcm") == "dicom\ndicom"
+    assert set(run("detect", *others).split()) == {"other"}
+
+
+def test_gaps():
+    """Attributes that ought to be there."""
+    path = make("gaps.dcm", SOPInstanceUID=None, SeriesInstanceUID=None, ImageType=None, SamplesPerPixel=None,
+                BitsStored=None, HighBit=None, meta=False)
+    assert describe(path)["precision"] == 16
+    assert content(write(0, "native", path)[0]) == content(path)
+    after = pydicom.dcmread(write(1, "native", path)[0], force=True)
+    other = make("gaps2.dcm", SOPInstanceUID=None, SeriesInstanceUID=None, PatientName="Roe", meta=False)
+    assert after.SOPInstanceUID != pydicom.dcmread(write(1, "native", other)[0], force=True).SOPInstanceUID
+    assert after.ImageType == ["DERIVED", "PRIMARY"] and "SourceImageSequence" not in after
+
+
+def test_starvation():
+    for reduce in (0, 1):
+        assert int(run("starve", reduce, tempfile.mkdtemp(dir=WORK), make("s1.dcm"), make("s2.dcm")).split()[0]) > 10
+
+
 def test_damage():
     path = make("whole.dcm", ReferencedImageSequence=Sequence([Dataset()]))
     whole = content(path)
@@ -433,7 +477,7 @@ def test_refusals():
                 "SC_ybr_full_422_uncompressed": ("unsupported", "YBR_FULL_422"), "image_dfl": ("unsupported", "Deflated"),
                 "liver_1frame": ("unsupported", "1 allocated bits"),
                 "parametric_map_float": ("unsupported", "floating-point"), "MR_truncated": ("truncated", "8130 of 8192"),
-                "no_meta": ("truncated", "dataset")}  # which starts with a stray byte
+                "no_meta": ("truncated", "dataset")}
     for name, (status, words) in expected.items():
         refused(f"{DATA}/dicom/misc/{name}.dcm", status, words)
     refused(os.path.join(WORK, "missing"), "not-found", "missing")
@@ -479,7 +523,8 @@ def test_series():
 
 
 def main():
-    tests = [test_synthetic, test_geometry, test_shapes_in_pixels, test_multiframe, test_order, test_groups, test_damage]
+    tests = [test_synthetic, test_geometry, test_shapes_in_pixels, test_multiframe, test_order, test_groups,
+             test_detection, test_gaps, test_starvation, test_damage]
     if HAVE_DATA:
         tests += [test_real_files, test_refusals, test_series]
     else:
