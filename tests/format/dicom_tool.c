@@ -2,7 +2,7 @@
 /*
  * Drives the DICOM format for test_dicom.py:
  *   dicom_tool group FILE...                     one line per file: series UID, key; or "! status: message"
- *   dicom_tool detect FILE...                    "dicom" or "other" for each
+ *   dicom_tool detect FILE...                    what format_detect() says: "dicom" or "other"
  *   dicom_tool describe FILE...                  what a series is, as JSON
  *   dicom_tool write REDUCE native|center|WxH DIRECTORY FILE...
  *       writes each file of a series at another size; its samples are samples of the original: (x << r, y << r), or for
@@ -42,7 +42,7 @@ static int describe(int count, char **paths)
 {
     struct format_source *source;
     struct mist_error error = {0};
-    if (format_dicom_open((const char *const *)paths, (uint32_t)count, &source, &error))
+    if (format_open(FORMAT_DICOM, (const char *const *)paths, (uint32_t)count, &source, &error))
         return fail(&error);
     const struct mist_image_info *info = &source->info;
     printf("{\"type\": \"%s\", \"precision\": %u, \"width\": %u, \"height\": %u, \"components\": %u, \"frames\": %u, "
@@ -56,7 +56,7 @@ static int describe(int count, char **paths)
     for (uint32_t i = 0; i < source->files; i++)
         printf("%s%u", i ? ", " : "", source->file_order[i]);
     printf("]}\n");
-    source->ops->close(source);
+    format_close(&source);
     return 0;
 }
 
@@ -93,20 +93,18 @@ static enum mist_status write_file(struct format_source *source, struct format_t
     enum mist_status status = source->ops->read_archive(source, target->file, &archive, error);
     target->archive = &archive;
     if (!status)
-        status = format_dicom_writer_open(target, &writer, error);
+        status = format_writer_open(target, &writer, error);
     for (uint32_t i = 0; i < to->frames && !status; i++) {
         status = source->ops->read_frame(source, target->first_frame + i, &full, error);
         if (!status) {
             sample(&full, target, &small);
-            status = writer->ops->frame(writer, &small, error);
+            status = format_writer_frame(writer, &small, error);
         }
     }
     if (!status)
-        status = writer->ops->finish(writer, error);
-    if (writer)
-        writer->ops->free(writer);
-    mist_buffer_free(&archive.prefix);
-    mist_buffer_free(&archive.suffix);
+        status = format_writer_finish(&writer, error);
+    format_writer_cancel(&writer);
+    format_archive_free(&archive);
     free(full.data);
     free(small.data);
     return status;
@@ -116,7 +114,7 @@ static enum mist_status write_all(unsigned reduce, const char *grid, const char 
                                   struct mist_error *error)
 {
     struct format_source *source;
-    enum mist_status status = format_dicom_open((const char *const *)paths, (uint32_t)count, &source, error);
+    enum mist_status status = format_open(FORMAT_DICOM, (const char *const *)paths, (uint32_t)count, &source, error);
     if (status)
         return status;
     struct format_target target = {.kind = FORMAT_DICOM, .source_kind = FORMAT_DICOM, .reduce = reduce};
@@ -141,7 +139,7 @@ static enum mist_status write_all(unsigned reduce, const char *grid, const char 
         status = write_file(source, &target, error);
         target.first_frame += source->file_frames[i];
     }
-    source->ops->close(source);
+    format_close(&source);
     return status;
 }
 
@@ -209,13 +207,11 @@ static int hostile(uint64_t seed, unsigned count, const char *directory, char *o
 static int detect(int count, char **paths)
 {
     for (int i = 0; i < count; i++) {
-        uint8_t bytes[1024];
-        FILE *file = fopen(paths[i], "rb");
-        if (!file)
-            return 2;
-        size_t size = fread(bytes, 1, sizeof bytes, file);
-        fclose(file);
-        printf("%s\n", format_dicom_detect(bytes, size) ? "dicom" : "other");
+        enum format_kind kind;
+        struct mist_error error = {0};
+        if (format_detect(paths[i], &kind, &error))
+            return fail(&error);
+        printf("%s\n", kind == FORMAT_DICOM ? "dicom" : "other");
     }
     return 0;
 }
