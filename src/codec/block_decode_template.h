@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The part of the block decoder that depends on the lane: LANE_BITS (16, 32, 64) and SAMPLE, its signed integer. */
+
+#define NAME(base) KERNEL_JOIN(base, LANE_BITS)
+
+/* Half of bit-plane p, or all of it in half units: where the middle of what is not decoded lies. */
+static inline SAMPLE NAME(middle)(unsigned p, bool half)
+{
+    return (SAMPLE)((uint64_t)1 << p >> !half);
+}
+
+/* One quad of MagSgn: U_q is `bound`; value n goes to value[n]. */
+static inline void NAME(take_quad)(const uint8_t *magsgn, size_t *position, unsigned entry, unsigned bound,
+                                   uint64_t *value)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        value[n] = 0;
+        if (!(entry >> (4 + n) & 1))
+            continue;
+        unsigned length = bound - (entry >> (8 + n) & 1);
+        uint64_t bits = flat_peek(magsgn, *position);
+        if (LANE_BITS == 64 && length > 56) /* flat_peek() gives 57 */
+            bits = (bits & low_bits(32)) | flat_peek(magsgn, *position + 32) << 32;
+        value[n] = (bits & low_bits(length)) | (uint64_t)(entry >> (12 + n) & 1) << length;
+        *position += length;
+    }
+}
+
+/* The sample of MagSgn value v = 2 (mu - 1) + sign. */
+static inline SAMPLE NAME(place)(uint64_t value, unsigned shift, SAMPLE middle)
+{
+    uint64_t magnitude = (((value >> 1) + 1) << shift) + (uint64_t)middle;
+    return (SAMPLE)(value & 1 ? 0 - magnitude : magnitude);
+}
+
+/* Step 2 for the row of quads that starts at sample row y. */
+static bool NAME(decode_magsgn_row)(const struct block *block, unsigned y, size_t *magsgn_position)
+{
+    const struct block_decode_job *job = block->job;
+    struct decode_scratch *scratch = block->scratch;
+    const size_t slot = 1 + (size_t)(y / 2) * block->pitch;
+    const uint64_t *above = scratch->bottom[!(y >> 1 & 1)] + 1;
+    uint64_t *below = scratch->bottom[y >> 1 & 1] + 1;
+    const unsigned largest_bound = job->planes_skipped + 2, plane = job->planes - 1 - job->planes_skipped;
+    const unsigned shift = plane + job->half;
+    const SAMPLE middle = NAME(middle)(plane, job->half);
+    SAMPLE *top = (SAMPLE *)job->out + y * job->stride, *bottom = y + 1 < job->height ? top + job->stride : NULL;
+    size_t position = *magsgn_position;
+    for (unsigned q = 0; q < block->quads; q++) {
+        unsigned entry = scratch->entry[slot + q], rho = entry >> 4 & 15, bound = scratch->u[slot + q] + 1;
+        if (y > 0 && (rho & (rho - 1))) {
+            const uint64_t *at = above + 2 * q;
+            uint64_t any = at[-1] | at[0] | at[1] | at[2];
+            unsigned largest = any ? 64 - (unsigned)__builtin_clzll(any) : 0;
+            bound += largest > 2 ? largest - 2 : 0; /* kappa = max(1, largest - 1) */
+        }
+        if (bound > largest_bound || position > block->magsgn_bits + 8)
+            return false;
+        uint64_t value[4];
+        NAME(take_quad)(scratch->flat.magsgn, &position, entry, bound, value);
+        unsigned x = 2 * q;
+        top[x] = rho & 1 ? NAME(place)(value[0], shift, middle) : 0;
+        if (bottom)
+            bottom[x] = rho & 2 ? NAME(place)(value[1], shift, middle) : 0;
+        if (x + 1 < job->width) {
+            top[x + 1] = rho & 4 ? NAME(place)(value[2], shift, middle) : 0;
+            if (bottom)
+                bottom[x + 1] = rho & 8 ? NAME(place)(value[3], shift, middle) : 0;
+        }
+        below[x] = rho & 2 ? value[1] | 1 : 0;
+        below[x + 1] = rho & 8 ? value[3] | 1 : 0;
+    }
+    below[2 * block->quads] = 0;
+    *magsgn_position = position;
+    return position <= block->magsgn_bits + 8;
+}
+
+/* SigProp in the 4 columns from x on: their new significance is read first, then the signs (7.4). */
+static void NAME(sigprop_group)(const struct block_decode_job *job, struct flat_reader *bits, uint8_t *const around[3],
+                                unsigned x, unsigned y)
+{
+    const unsigned rows = job->height - y < 4 ? job->height - y : 4, columns = job->width - x < 4 ? job->width - x : 4;
+    const unsigned plane = job->planes - 2 - job->planes_skipped;
+    const SAMPLE magnitude = (SAMPLE)((SAMPLE)((uint64_t)1 << (plane + job->half)) + NAME(middle)(plane, job->half));
+    unsigned fresh[4] = {0}; /* by column: rows that become significant */
+    for (unsigned i = 0; i < columns; i++) {
+        uint8_t *here = around[1] + x + i;
+        for (unsigned row = 0; row < rows; row++) {
+            if (*here >> row & 1)
+                continue;
+            /* Six rows of each column: one of the stripe above, this stripe's four, one of the stripe below. */
+            unsigned column[3];
+            for (int c = -1; c <= 1; c++)
+                column[c + 1] = (unsigned)(around[0][(int)(x + i) + c] >> 3 & 1) | (unsigned)here[c] << 1 |
+                                (job->stripe_causal ? 0 : (around[2][(int)(x + i) + c] & 1u) << 5);
+            if (!((column[0] | column[1] | column[2]) >> row & 7))
+                continue;
+            if (!flat_take_bit(bits))
+                continue;
+            fresh[i] |= 1u << row;
+            *here |= (uint8_t)(1u << row);
+        }
+    }
+    for (unsigned i = 0; i < columns; i++)
+        for (unsigned row = 0; row < rows; row++)
+            if (fresh[i] >> row & 1)
+                ((SAMPLE *)job->out)[(y + row) * job->stride + x + i] =
+                    (SAMPLE)(flat_take_bit(bits) ? -magnitude : magnitude);
+}
+
+/* MagRef: one bit more for all samples of a stripe that the cleanup pass found significant (7.5). */
+static void NAME(magref_stripe)(const struct block_decode_job *job, struct flat_reader *bits, const uint8_t *columns,
+                                unsigned y)
+{
+    const unsigned plane = job->planes - 2 - job->planes_skipped;
+    const int64_t zero = NAME(middle)(plane, job->half) - (int64_t)NAME(middle)(plane + 1, job->half);
+    const int64_t one = zero + (int64_t)((uint64_t)1 << (plane + job->half));
+    for (unsigned x = 0; x < job->width; x++) {
+        for (unsigned row = 0; row < 4; row++) {
+            if (!(columns[x] >> row & 1))
+                continue;
+            SAMPLE *sample = (SAMPLE *)job->out + (y + row) * job->stride + x;
+            int64_t change = flat_take_bit(bits) ? one : zero;
+            *sample = (SAMPLE)(*sample < 0 ? *sample - change : *sample + change);
+        }
+    }
+}
+
+/* Step 3: the refinement passes. */
+static void NAME(refine)(const struct block *block)
+{
+    const struct block_decode_job *job = block->job;
+    struct decode_scratch *scratch = block->scratch;
+    size_t size = smaller(job->refinement_size, sizeof scratch->flat.refinement.sigprop - FLAT_PADDING);
+    struct flat_reader sigprop = {scratch->flat.refinement.sigprop, 0, 0}, magref = {0};
+    sigprop.end = unstuff_forward(scratch->flat.refinement.sigprop, job->refinement, size, 0);
+    if (job->passes > 2) {
+        size = smaller(job->refinement_size, sizeof scratch->flat.refinement.magref - FLAT_PADDING);
+        magref.flat = scratch->flat.refinement.magref;
+        magref.end =
+            unstuff_backward(scratch->flat.refinement.magref, job->refinement + job->refinement_size, size, 0, 0);
+    }
+    uint8_t *around[3]; /* from column 0 on, with room before and behind */
+    for (unsigned i = 0; i < 3; i++)
+        around[i] = scratch->flat.refinement.significant[i] + 4;
+    memset(around[0] - 4, 0, MAX_STRIPE_COLUMNS);
+    stripe_significance(block, 0, around[1] - 4);
+    for (unsigned y = 0; y < job->height; y += 4) {
+        stripe_significance(block, y + 4, around[2] - 4);
+        if (job->passes > 2)
+            NAME(magref_stripe)(job, &magref, around[1], y);
+        for (unsigned x = 0; x < job->width; x += 4)
+            NAME(sigprop_group)(job, &sigprop, around, x, y);
+        uint8_t *oldest = around[0];
+        around[0] = around[1];
+        around[1] = around[2];
+        around[2] = oldest;
+    }
+}
+
+static bool NAME(decode_one)(struct block_decode_job *job, struct decode_scratch *scratch)
+{
+    struct block block = {.job = job, .scratch = scratch};
+    if (!open_block(&block, KERNEL_JOIN(LANE, LANE_BITS)) || !decode_quads(&block))
+        return false;
+    scratch->bottom[0][0] = scratch->bottom[1][0] = 0; /* left of the block */
+    size_t position = 0;
+    for (unsigned y = 0; y < job->height; y += 2)
+        if (!NAME(decode_magsgn_row)(&block, y, &position))
+            return false;
+    if (job->passes > 1)
+        NAME(refine)(&block);
+    return true;
+}
+
+static void NAME(block_decode)(struct block_decode_job *jobs, size_t count, void *scratch)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct block_decode_job *job = &jobs[i];
+        job->good = NAME(decode_one)(job, scratch);
+        if (!job->good)
+            for (unsigned y = 0; y < job->height; y++)
+                memset((SAMPLE *)job->out + y * job->stride, 0, job->width * sizeof(SAMPLE));
+    }
+}
+
+#undef NAME
+#undef LANE_BITS
+#undef SAMPLE

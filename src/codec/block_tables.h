@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The variable-length codes of the HT cleanup pass (15444-15, 7.3.5, 7.3.6, Annex C), as scripts/generate-vlc-tables
+ * lays them out from the tables of the standard; the script says how each code comes about. */
+#ifndef CODEC_BLOCK_TABLES_H
+#define CODEC_BLOCK_TABLES_H
+
+#include <stdint.h>
+
+/*
+ * By (0: first quad row, 1: others) << 10 | context << 7 | next 7 bits of the VLC stream:
+ * length | u_off << 3 | rho << 4 | e_k << 8 | e_1 << 12. Bit n of rho, e_k, e_1 is the quad's sample n: top left,
+ * bottom left, top right, bottom right. 0 where the bits are no codeword.
+ */
+extern const uint16_t block_vlc_decode[2 * 1024];
+
+/*
+ * By (0: first quad row, 1: others) << 11 | context << 8 | rho << 4 | eps: codeword << 8 | length << 4 | e_k. Bit n of
+ * eps says that u_q > 0 and sample n has the largest exponent of the quad.
+ */
+extern const uint32_t block_vlc_encode[2 * 2048];
+
+/*
+ * The u-VLC prefixes of a pair of quads, by mode << 6 | next 6 bits: bits used | bits of the first suffix << 4 | of the
+ * second << 8 | first prefix value << 12 | second << 16. Modes: u_off of the first | of the second << 1; in the first
+ * quad row, 4 + MEL event instead of 3.
+ */
+extern const uint32_t block_uvlc_decode[6 * 64];
+
+/* u-VLC codes of a pair by (0: other quad rows, 1: first) << 10 | u0 << 5 | u1, each below 32: bits | length << 24. */
+extern const uint32_t block_uvlc_encode[2 * 1024];
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reversible 5/3 lifting (15444-1, F.3.8.1 and F.4.8.1) in one lane: LANE_BITS, SAMPLE (signed) and WORD (unsigned).
+ *     d(n) = x - floor((s + s') / 2)        s(n) = x + floor((d + d' + 2) / 4)
+ */
+
+#define NAME(base) KERNEL_JOIN(base, LANE_BITS)
+#define halves NAME(halves)
+#define half_sum NAME(half_sum)
+#define quarter_sum NAME(quarter_sum)
+#define predict NAME(predict)
+#define unpredict NAME(unpredict)
+#define update NAME(update)
+#define unupdate NAME(unupdate)
+#define extend NAME(extend)
+#define scratch_halves NAME(scratch_halves)
+#define scratch_row NAME(scratch_row)
+#define band_row NAME(band_row)
+#define plane_row NAME(plane_row)
+#define split_row NAME(split_row)
+#define merge_row NAME(merge_row)
+
+static inline SAMPLE half_sum(SAMPLE a, SAMPLE b)
+{
+    return (SAMPLE)((SAMPLE)(WORD)((WORD)a + (WORD)b) >> 1);
+}
+static inline SAMPLE quarter_sum(SAMPLE a, SAMPLE b)
+{
+    return (SAMPLE)((SAMPLE)(WORD)((WORD)((WORD)a + (WORD)b) + 2) >> 2);
+}
+
+/* out = in - half_sum(a, b), and so on: the four lifting steps on whole rows. */
+static void predict(SAMPLE *restrict out, const SAMPLE *in, const SAMPLE *a, const SAMPLE *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (SAMPLE)(WORD)((WORD)in[i] - (WORD)half_sum(a[i], b[i]));
+}
+static void unpredict(SAMPLE *restrict out, const SAMPLE *in, const SAMPLE *a, const SAMPLE *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (SAMPLE)(WORD)((WORD)in[i] + (WORD)half_sum(a[i], b[i]));
+}
+static void update(SAMPLE *restrict out, const SAMPLE *in, const SAMPLE *a, const SAMPLE *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (SAMPLE)(WORD)((WORD)in[i] + (WORD)quarter_sum(a[i], b[i]));
+}
+static void unupdate(SAMPLE *restrict out, const SAMPLE *in, const SAMPLE *a, const SAMPLE *b, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (SAMPLE)(WORD)((WORD)in[i] - (WORD)quarter_sum(a[i], b[i]));
+}
+
+/* The sample before the first and behind the last are copies of these. */
+static inline void extend(SAMPLE *samples, uint32_t count)
+{
+    samples[-1] = samples[0];
+    samples[count] = samples[count - 1];
+}
+
+/* Two scratch rows with room before and behind them, from row `first` on. */
+struct halves {
+    SAMPLE *s, *d;
+};
+static struct halves scratch_halves(const struct wavelet_job *job, unsigned first)
+{
+    size_t pitch = scratch_pitch(job, sizeof(SAMPLE));
+    char *row = (char *)job->scratch + first * pitch + 64;
+    return (struct halves){(SAMPLE *)row, (SAMPLE *)(row + pitch)};
+}
+static SAMPLE *scratch_row(const struct wavelet_job *job, unsigned row)
+{
+    return (SAMPLE *)((char *)job->scratch + row * scratch_pitch(job, sizeof(SAMPLE)));
+}
+static SAMPLE *band_row(const struct wavelet_job *job, unsigned band, uint32_t y)
+{
+    return job->band[band] ? (SAMPLE *)job->band[band] + y * job->band_stride[band] : NULL;
+}
+static SAMPLE *plane_row(const struct wavelet_job *job, uint32_t y)
+{
+    return (SAMPLE *)job->plane + y * job->plane_stride;
+}
+
+/* Splits a row of the plane's width into its low and high half. */
+static void split_row(const struct wavelet_job *job, struct halves half, const SAMPLE *restrict in,
+                      SAMPLE *restrict low, SAMPLE *restrict high)
+{
+    const unsigned odd = job->x_odd;
+    const uint32_t lows = wavelet_low(job->width, odd), highs = job->width - lows;
+    if (job->width == 1) { /* F.4.6 */
+        if (odd)
+            high[0] = (SAMPLE)(WORD)(2 * (WORD)in[0]);
+        else
+            low[0] = in[0];
+        return;
+    }
+    SAMPLE *restrict s = half.s, *restrict d = half.d;
+    for (uint32_t n = 0; n < lows; n++)
+        s[n] = in[2 * n + odd];
+    for (uint32_t n = 0; n < highs; n++)
+        d[n] = in[2 * n + !odd];
+    extend(s, lows);
+    predict(high, d, s - odd, s - odd + 1, highs);
+    memcpy(d, high, highs * sizeof *d);
+    extend(d, highs);
+    update(low, s, d - 1 + odd, d + odd, lows);
+}
+
+/* The inverse of split_row. */
+static void merge_row(const struct wavelet_job *job, struct halves half, const SAMPLE *restrict low,
+                      const SAMPLE *restrict high, SAMPLE *restrict out)
+{
+    const unsigned odd = job->x_odd;
+    const uint32_t lows = wavelet_low(job->width, odd), highs = job->width - lows;
+    if (job->width == 1) { /* F.3.6 */
+        out[0] = odd ? high[0] / 2 : low[0];
+        return;
+    }
+    SAMPLE *s = half.s, *d = half.d;
+    memcpy(d, high, highs * sizeof *d);
+    extend(d, highs);
+    unupdate(s, low, d - 1 + odd, d + odd, lows);
+    extend(s, lows);
+    const SAMPLE *left = s - odd, *right = left + 1;
+    for (uint32_t n = 0; n < highs; n++)
+        out[2 * n + !odd] = (SAMPLE)(WORD)((WORD)d[n] + (WORD)half_sum(left[n], right[n]));
+    for (uint32_t n = 0; n < lows; n++)
+        out[2 * n + odd] = s[n];
+}
+
+static void NAME(wavelet53_forward)(const struct wavelet_job *job)
+{
+    const uint32_t lows = wavelet_low(job->height, job->y_odd), highs = job->height - lows, odd = job->y_odd;
+    struct halves half = scratch_halves(job, 3);
+    SAMPLE *s = scratch_row(job, 0), *d[2] = {scratch_row(job, 1), scratch_row(job, 2)};
+    if (job->height == 1) {
+        const SAMPLE *in = plane_row(job, 0);
+        for (uint32_t x = 0; odd && x < job->width; x++)
+            s[x] = (SAMPLE)(WORD)(2 * (WORD)in[x]);
+        split_row(job, half, odd ? s : in, band_row(job, odd ? 2 : 0, 0), band_row(job, odd ? 3 : 1, 0));
+        return;
+    }
+    for (uint32_t n = 0; n < highs || n < lows + odd; n++) {
+        if (n < highs) {
+            predict(d[n & 1], plane_row(job, high_row(job, n)),
+                    plane_row(job, low_row(job, clamp_index((int64_t)n - odd, lows))),
+                    plane_row(job, low_row(job, clamp_index((int64_t)n - odd + 1, lows))), job->width);
+            split_row(job, half, d[n & 1], band_row(job, 2, n), band_row(job, 3, n));
+        }
+        if (n >= odd && n - odd < lows) {
+            update(s, plane_row(job, low_row(job, n - odd)), d[clamp_index((int64_t)n - 1, highs) & 1],
+                   d[clamp_index(n, highs) & 1], job->width);
+            split_row(job, half, s, band_row(job, 0, n - odd), band_row(job, 1, n - odd));
+        }
+    }
+}
+
+static void NAME(wavelet53_inverse)(const struct wavelet_job *job)
+{
+    const uint32_t lows = wavelet_low(job->height, job->y_odd), highs = job->height - lows, odd = job->y_odd;
+    struct halves half = scratch_halves(job, 3);
+    SAMPLE *s = scratch_row(job, 0), *d[2] = {scratch_row(job, 1), scratch_row(job, 2)};
+    if (job->height == 1) {
+        SAMPLE *out = plane_row(job, 0);
+        merge_row(job, half, band_row(job, odd ? 2 : 0, 0), band_row(job, odd ? 3 : 1, 0), out);
+        for (uint32_t x = 0; odd && x < job->width; x++)
+            out[x] /= 2;
+        return;
+    }
+    for (uint32_t n = 0; n <= highs || n < lows + odd; n++) {
+        if (n < highs)
+            merge_row(job, half, band_row(job, 2, n), band_row(job, 3, n), d[n & 1]);
+        if (n >= odd && n - odd < lows) {
+            merge_row(job, half, band_row(job, 0, n - odd), band_row(job, 1, n - odd), s);
+            unupdate(plane_row(job, low_row(job, n - odd)), s, d[clamp_index((int64_t)n - 1, highs) & 1],
+                     d[clamp_index(n, highs) & 1], job->width);
+        }
+        if (n >= 1 && n <= highs) {
+            unpredict(plane_row(job, high_row(job, n - 1)), d[(n - 1) & 1],
+                      plane_row(job, low_row(job, clamp_index((int64_t)n - 1 - odd, lows))),
+                      plane_row(job, low_row(job, clamp_index((int64_t)n - odd, lows))), job->width);
+        }
+    }
+}
+
+#undef halves
+#undef half_sum
+#undef quarter_sum
+#undef predict
+#undef unpredict
+#undef update
+#undef unupdate
+#undef extend
+#undef scratch_halves
+#undef scratch_row
+#undef band_row
+#undef plane_row
+#undef split_row
+#undef merge_row
+#undef NAME
+#undef LANE_BITS
+#undef SAMPLE
+#undef WORD
