@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One frame of samples -> codestream: parameters, transform, blocks, packets, tile-parts. */
+#include "codec/encode_setup.h"
+#include "codec/kernels.h"
+#include "codec/markers_write.h"
+#include "codec/packet_write.h"
+#include "codec/progression.h"
+#include "codec/tile.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct encoder {
+    struct arena *arena;
+    struct codec_kernels kernels;
+    const struct mist_view *frame;
+    const struct mist_encode_options *options;
+    struct encode_setup setup;
+    struct tile tile;
+    enum codec_lane lane;
+    void *plane[MIST_MAX_COMPONENTS]; /* lane elements, or floats */
+    size_t stride;
+    void *wavelet_scratch;
+    void *block_scratch;
+    uint8_t *bytes; /* coded blocks: chunks of the arena */
+    size_t bytes_left;
+    struct mist_error *error;
+};
+
+static enum mist_status no_memory(const struct encoder *encoder)
+{
+    return error_set(encoder->error, MIST_ERROR_MEMORY, "no memory to encode a frame of %u x %u", encoder->frame->width,
+                     encoder->frame->height);
+}
+
+/* ---- samples -> planes ---- */
+
+static enum mist_status load_component(struct encoder *encoder, uint32_t c)
+{
+    const struct mist_view *frame = encoder->frame;
+    bool irreversible = encoder->options->irreversible;
+    size_t element = irreversible ? sizeof(float) : codec_lane_size(encoder->lane);
+    encoder->plane[c] = arena_allocate(encoder->arena, encoder->stride * frame->height, element);
+    if (!encoder->plane[c])
+        return no_memory(encoder);
+    struct transfer_job job = {.view = frame, .component = c, .plane = encoder->plane[c], .stride = encoder->stride};
+    transfer_set_range(&job, encoder->setup.precision, mist_sample_is_signed(frame->type));
+    bool fits = irreversible ? encoder->kernels.load_float(&job) : encoder->kernels.load[encoder->lane](&job);
+    if (!fits)
+        return error_set(encoder->error, MIST_ERROR_RANGE, "a sample does not fit into %u %s bits",
+                         encoder->setup.precision, mist_sample_is_signed(frame->type) ? "signed" : "unsigned");
+    return MIST_OK;
+}
+
+static enum mist_status load_planes(struct encoder *encoder)
+{
+    const struct mist_view *frame = encoder->frame;
+    encoder->stride = ((size_t)frame->width + 31) & ~(size_t)31;
+    enum mist_status status = MIST_OK;
+    for (uint32_t c = 0; c < frame->components && !status; c++)
+        status = load_component(encoder, c);
+    if (status || !encoder->setup.header.style.component_transform)
+        return status;
+    struct color_job color = {
+        {encoder->plane[0], encoder->plane[1], encoder->plane[2]}, encoder->stride, frame->width, frame->height};
+    if (encoder->options->irreversible)
+        encoder->kernels.ict_forward(&color);
+    else
+        encoder->kernels.rct_forward[encoder->lane](&color);
+    return MIST_OK;
+}
+
+/* ---- bands -> coded blocks ---- */
+
+/* Room for one more block. Unused room of a chunk is lost only when the next block might not fit. */
+static bool reserve_bytes(struct encoder *encoder, size_t size)
+{
+    enum { CHUNK = 1 << 18 };
+    if (encoder->bytes_left >= size)
+        return true;
+    size_t chunk = size > CHUNK ? size : CHUNK;
+    encoder->bytes = arena_allocate(encoder->arena, chunk, 1);
+    encoder->bytes_left = encoder->bytes ? chunk : 0;
+    return encoder->bytes != NULL;
+}
+
+/* Codes the blocks of one precinct's part of a band, whose samples (in the lane) start at `samples`. */
+static bool code_precinct_band(struct encoder *encoder, const struct resolution *resolution, const struct band *band,
+                               struct precinct_band *part, const void *samples, size_t stride)
+{
+    enum codec_lane lane = encoder->lane;
+    for (uint32_t row = 0; row < part->grid.high; row++)
+        for (uint32_t column = 0; column < part->grid.wide; column++) {
+            struct rect area = geometry_block(&resolution->grid, &part->grid, part->area, column, row);
+            size_t offset = (size_t)(area.y0 - band->rect.y0) * stride + (area.x0 - band->rect.x0);
+            struct block_encode_job job = {
+                .samples = (const uint8_t *)samples + offset * codec_lane_size(lane),
+                .stride = stride,
+                .width = rect_width(area),
+                .height = rect_height(area),
+            };
+            size_t bound = block_encode_bound(job.width, job.height, band->planes);
+            if (!reserve_bytes(encoder, bound))
+                return false;
+            job.out = encoder->bytes;
+            job.capacity = encoder->bytes_left;
+            size_t size = encoder->kernels.block_encode[lane](&job, encoder->block_scratch);
+            struct code_block *block = &part->block[(size_t)row * part->grid.wide + column];
+            block->cleanup = encoder->bytes;
+            block->cleanup_size = (uint32_t)size;
+            encoder->bytes += size;
+            encoder->bytes_left -= size;
+        }
+    return true;
+}
+
+static enum mist_status code_band(struct encoder *encoder, struct resolution *resolution, unsigned b,
+                                  const void *samples, size_t stride)
+{
+    for (uint64_t n = 0; n < resolution->precincts; n++) {
+        enum mist_status status = MIST_OK;
+        if (!resolution->precinct || !resolution->precinct[n])
+            status =
+                tile_make_precinct(encoder->arena, &encoder->tile, resolution, n, ENCODE_INPUT_SIZE, encoder->error);
+        if (status)
+            return status;
+        if (!code_precinct_band(encoder, resolution, &resolution->band[b], &resolution->precinct[n]->band[b], samples,
+                                stride))
+            return no_memory(encoder);
+    }
+    return MIST_OK;
+}
+
+/* ---- one tile-component: wavelet from the full resolution down, each level's bands coded at once ---- */
+
+struct band_plane {
+    void *data;
+    size_t stride;
+};
+
+static enum mist_status quantize_band(struct encoder *encoder, const struct band *band, struct band_plane *plane)
+{
+    if (!encoder->options->irreversible)
+        return MIST_OK;
+    struct quantize_job job = {.integers = plane->data,
+                               .integer_stride = plane->stride,
+                               .floats = plane->data,
+                               .float_stride = plane->stride,
+                               .width = rect_width(band->rect),
+                               .height = rect_height(band->rect),
+                               .scale = encoder->setup.scale[band->index]};
+    if (job.width && job.height)
+        encoder->kernels.quantize(&job);
+    return MIST_OK;
+}
+
+/* Splits `*low` (a resolution level) into the bands of `resolution`, codes the high ones, leaves LL in *low. */
+static enum mist_status code_level(struct encoder *encoder, struct resolution *resolution, struct band_plane *low)
+{
+    const size_t element = encoder->options->irreversible ? sizeof(float) : codec_lane_size(encoder->lane);
+    const struct rect area = resolution->rect;
+    struct wavelet_job job = {.width = rect_width(area),
+                              .height = rect_height(area),
+                              .x_odd = area.x0 & 1,
+                              .y_odd = area.y0 & 1,
+                              .plane = low->data,
+                              .plane_stride = low->stride,
+                              .scratch = encoder->wavelet_scratch};
+    struct band_plane bands[4];
+    for (unsigned kind = BAND_LL; kind <= BAND_HH; kind++) {
+        uint32_t wide = kind & 1 ? job.width - wavelet_low(job.width, job.x_odd) : wavelet_low(job.width, job.x_odd);
+        uint32_t high = kind & 2 ? job.height - wavelet_low(job.height, job.y_odd) : wavelet_low(job.height, job.y_odd);
+        bands[kind].stride = ((size_t)wide + 31) & ~(size_t)31;
+        bands[kind].data = arena_allocate(encoder->arena, bands[kind].stride * high, element);
+        if (!bands[kind].data)
+            return no_memory(encoder);
+        job.band[kind] = bands[kind].data;
+        job.band_stride[kind] = bands[kind].stride;
+    }
+    if (encoder->options->irreversible)
+        encoder->kernels.wavelet97_forward(&job);
+    else
+        encoder->kernels.wavelet53_forward[encoder->lane](&job);
+    for (unsigned b = 0; b < 3; b++) {
+        struct band_plane *plane = &bands[b + 1];
+        enum mist_status status = quantize_band(encoder, &resolution->band[b], plane);
+        if (!status)
+            status = code_band(encoder, resolution, b, plane->data, plane->stride);
+        if (status)
+            return status;
+    }
+    *low = bands[BAND_LL];
+    return MIST_OK;
+}
+
+static enum mist_status code_component(struct encoder *encoder, uint32_t c)
+{
+    struct tile_component *component = &encoder->tile.component[c];
+    struct band_plane low = {encoder->plane[c], encoder->stride};
+    enum mist_status status = MIST_OK;
+    for (unsigned level = component->resolutions; --level > 0 && !status;)
+        status = code_level(encoder, &component->resolution[level], &low);
+    struct resolution *lowest = &component->resolution[0];
+    if (!status)
+        status = quantize_band(encoder, &lowest->band[0], &low);
+    if (!status)
+        status = code_band(encoder, lowest, 0, low.data, low.stride);
+    return status;
+}
+
+/* ---- packets, in tile-parts ---- */
+
+struct packet_output {
+    struct encoder *encoder;
+    struct mist_buffer *out;
+    size_t lengths; /* offset of the lengths in TLM */
+    unsigned parts; /* tile-parts to be written */
+    unsigned part;  /* the one being written; parts + 1 before the first */
+    size_t part_start;
+    bool stop;
+};
+
+static void end_part(struct packet_output *output)
+{
+    uint8_t *data = output->out->data;
+    uint32_t size = (uint32_t)(output->out->size - output->part_start);
+    store_be32(data + output->part_start + MARKERS_SOT_LENGTH, size);
+    store_be32(data + output->lengths + (size_t)MARKERS_TLM_ENTRY * output->part, size);
+}
+
+static bool start_part(struct packet_output *output, unsigned part)
+{
+    if (output->part < output->parts)
+        end_part(output);
+    output->part = part;
+    output->part_start = output->out->size;
+    return markers_write_tile_part(output->out, part, output->parts);
+}
+
+static enum mist_status put_packet(void *context, const struct progression_packet *packet, struct mist_error *error)
+{
+    struct packet_output *output = context;
+    struct encoder *encoder = output->encoder;
+    struct resolution *resolution = &encoder->tile.component[packet->component].resolution[packet->resolution];
+    unsigned part = output->parts > 1 ? packet->resolution : 0;
+    bool good = part == output->part || start_part(output, part);
+    good = good && packet_write(output->out, encoder->arena, resolution, resolution->precinct[packet->precinct]);
+    if (good && output->out->size - output->part_start > UINT32_MAX)
+        return error_set(error, MIST_ERROR_LIMIT, "a tile-part would be larger than 4 GiB");
+    return good ? MIST_OK : no_memory(encoder);
+}
+
+static enum mist_status write_codestream(struct encoder *encoder, struct mist_buffer *out)
+{
+    const struct codestream_header *header = &encoder->setup.header;
+    struct packet_output output = {.encoder = encoder, .out = out, .parts = encoder->setup.tile_parts};
+    output.part = output.parts;
+    out->size = 0;
+    if (!markers_write_main(out, header) || !markers_write_tlm(out, output.parts, &output.lengths))
+        return no_memory(encoder);
+    struct progression_visitor visitor = {put_packet, &output, &output.stop};
+    enum mist_status status = progression_walk(encoder->arena, &encoder->tile, &visitor, encoder->error);
+    if (status)
+        return status;
+    end_part(&output);
+    return markers_write_eoc(out) ? MIST_OK : no_memory(encoder);
+}
+
+static enum mist_status encode_frame(struct encoder *encoder, struct mist_buffer *out)
+{
+    struct codestream_tile_header tile_header;
+    enum mist_status status = MIST_OK;
+    codestream_tile_header_start(&encoder->setup.header, &tile_header);
+    encoder->lane = encoder->setup.lane;
+    encoder->wavelet_scratch =
+        arena_allocate(encoder->arena, wavelet_scratch_size(encoder->frame->width, sizeof(int64_t)), 1);
+    encoder->block_scratch = arena_allocate(encoder->arena, BLOCK_SCRATCH_SIZE, 1);
+    if (!encoder->wavelet_scratch || !encoder->block_scratch)
+        status = no_memory(encoder);
+    if (!status)
+        status = tile_build(encoder->arena, &encoder->setup.header, &tile_header, 0, &encoder->tile, encoder->error);
+    if (!status)
+        status = load_planes(encoder);
+    for (uint32_t c = 0; c < encoder->frame->components && !status; c++)
+        status = code_component(encoder, c);
+    if (!status)
+        status = write_codestream(encoder, out);
+    codestream_tile_header_free(&tile_header);
+    return status;
+}
+
+enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
+                             const struct mist_encode_options *options, struct mist_buffer *out,
+                             struct mist_error *error)
+{
+    struct encoder encoder = {.arena = &codec->arena, .frame = frame, .options = options, .error = error};
+    arena_reset(&codec->arena);
+    enum mist_status status = encode_setup(frame, options, &encoder.setup, error);
+    if (!status) {
+        codec_kernels_select(&encoder.kernels, cpu_level());
+        status = encode_frame(&encoder, out);
+    }
+    if (status)
+        out->size = 0;
+    return status;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "codec/encode_setup.h"
+
+#include "codec/geometry.h"
+#include "codec/markers_write.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <string.h>
+
+struct mist_encode_options mist_encode_options_default(void)
+{
+    return (struct mist_encode_options){
+        .block_width = 64,
+        .block_height = 64,
+        .progression = MIST_RPCL,
+        .tile_parts = true,
+        .color_transform = true,
+        .base_step = 1.0 / 256,
+        .threads = 1,
+    };
+}
+
+/*
+ * Dynamic range of the reversible transform. Without rounding, the analysis filters of 5/3 at decomposition level d
+ * amplify at most by the sum of absolute values of their (iterated) impulse response: 1.5, 1.625, ... towards 1.7153
+ * for the low-pass, 2, 2.5, ... towards 2.8663 for the high-pass; a band in two dimensions by the product of its two.
+ * Each of the 2 d lifting passes before it rounds by less than 1, and that error is amplified like a sample by at most
+ * 2.8663^2 < 8.3, so that 16.6 d bounds what rounding adds. tests/codec checks the bound on extreme images.
+ */
+unsigned encode_reversible_planes(unsigned bits, unsigned kind, unsigned decomposition)
+{
+    static const double low[] = {1, 1.5, 1.625, 1.6875, 1.6963, 1.70667, 1.71164, 1.7153};
+    static const double high[] = {1, 2, 2.5, 2.75, 2.80469, 2.81983, 2.84101, 2.8663};
+    unsigned level = decomposition < 7 ? decomposition : 7;
+    double gain = (kind & 1 ? high[level] : low[level]) * (kind & 2 ? high[level] : low[level]);
+    double bound = ldexp(gain, (int)bits) + 16.6 * decomposition;
+    unsigned planes = 1;
+    while (ldexp(1, (int)planes) <= bound)
+        planes++;
+    return planes;
+}
+
+static unsigned log2_exact(unsigned value)
+{
+    return value && !(value & (value - 1)) ? (unsigned)__builtin_ctz(value) : UINT32_MAX;
+}
+
+static enum mist_status check_arguments(const struct mist_view *frame, const struct mist_encode_options *options,
+                                        struct mist_error *error)
+{
+    if (!mist_frame_bytes(frame->type, frame->width, frame->height, frame->components))
+        return error_set(error, MIST_ERROR_LIMIT, "a frame of %u x %u with %u components cannot be encoded",
+                         frame->width, frame->height, frame->components);
+    if (mist_sample_is_float(frame->type))
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s samples must be mapped to integers before they are encoded",
+                         mist_sample_name(frame->type));
+    if (options->precision > 8 * mist_sample_size(frame->type))
+        return error_set(error, MIST_ERROR_ARGUMENT, "a precision of %u bits for samples of type %s",
+                         options->precision, mist_sample_name(frame->type));
+    if (options->levels < 0 || options->levels > (int)MIST_MAX_LEVELS)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%d resolution levels; 1 to %u are possible", options->levels,
+                         MIST_MAX_LEVELS);
+    unsigned width = log2_exact(options->block_width), height = log2_exact(options->block_height);
+    if (width < 2 || width > 10 || height < 2 || height > 10 || width + height > 12)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "code-blocks of %u x %u; sides are powers of two from 4 to 1024, with at most 4096 samples",
+                         options->block_width, options->block_height);
+    for (int i = 0; i < 2; i++) {
+        unsigned side = i ? options->precinct_height : options->precinct_width;
+        if (side && (log2_exact(side) < 2 || log2_exact(side) > 15))
+            return error_set(error, MIST_ERROR_ARGUMENT, "precincts of %u; sides are powers of two from 4 to 32768",
+                             side);
+    }
+    if ((unsigned)options->progression > MIST_CPRL)
+        return error_set(error, MIST_ERROR_ARGUMENT, "no such progression order");
+    if (options->irreversible && !(options->base_step > 0 && options->base_step <= 1))
+        return error_set(error, MIST_ERROR_ARGUMENT, "a base step of %g; it is above 0 and at most 1",
+                         options->base_step);
+    return MIST_OK;
+}
+
+/* ---- quantisation ---- */
+
+static unsigned set_reversible_steps(struct codestream_quantizer *quantizer, unsigned decompositions, unsigned bits)
+{
+    unsigned planes[CODESTREAM_MAX_BANDS], most = 0;
+    for (unsigned band = 0; band < quantizer->bands; band++) {
+        unsigned kind = band ? (band - 1) % 3 + 1 : 0, level = band ? (band - 1) / 3 + 1 : 0;
+        planes[band] = encode_reversible_planes(bits, kind, band ? decompositions - level + 1 : decompositions);
+        most = planes[band] > most ? planes[band] : most;
+    }
+    /* Mb = guard bits + exponent - 1 (E-2), and an exponent has 5 bits. */
+    quantizer->style = QUANTIZATION_NONE;
+    quantizer->guard_bits = (uint8_t)(most > 31 ? most - 30 : 1);
+    for (unsigned band = 0; band < quantizer->bands; band++) {
+        unsigned exponent = planes[band] + 1 > quantizer->guard_bits ? planes[band] + 1 - quantizer->guard_bits : 0;
+        quantizer->step[band] = (uint16_t)(exponent << 11);
+    }
+    return most;
+}
+
+/*
+ * L2 norms of the synthesis functions of 9/7 in the convention where the low-pass has a gain of 1 and the high-pass of
+ * 2 (Table E.1): a step inversely proportional to them spreads the error evenly over the picture.
+ */
+static double synthesis_norm(unsigned kind, unsigned decomposition)
+{
+    static const double norms[3][5] = {
+        {1.000, 1.965, 4.177, 8.403, 16.90}, {1.000, 2.022, 3.989, 8.355, 17.04}, {1.000, 2.080, 3.865, 8.307, 17.18}};
+    unsigned row = kind == BAND_LL ? 0 : kind == BAND_HH ? 2 : 1;
+    unsigned level = decomposition < 4 ? decomposition : 4;
+    return ldexp(norms[row][level], (int)(decomposition - level)); /* they double from level to level */
+}
+
+static unsigned set_irreversible_steps(struct encode_setup *setup, struct codestream_quantizer *quantizer,
+                                       unsigned decompositions, double base_step)
+{
+    quantizer->style = QUANTIZATION_EXPOUNDED;
+    quantizer->guard_bits = 2;
+    unsigned most = 0;
+    for (unsigned band = 0; band < quantizer->bands; band++) {
+        unsigned kind = band ? (band - 1) % 3 + 1 : 0, level = band ? (band - 1) / 3 + 1 : 0;
+        double step = base_step / synthesis_norm(kind, band ? decompositions - level + 1 : decompositions);
+        unsigned exponent = 0;
+        for (; step < 1 && exponent < 28; exponent++)
+            step *= 2;
+        unsigned mantissa = (unsigned)((step - 1) * 2048 + 0.5);
+        mantissa = step < 1 ? 0 : mantissa > 2047 ? 2047 : mantissa;
+        quantizer->step[band] = (uint16_t)(exponent << 11 | mantissa);
+        /* (E-3): step = 2^(precision + gain - exponent) (1 + mantissa / 2^11) */
+        int power = (int)setup->precision + (int)band_gain_log2((enum band_kind)kind) - (int)exponent;
+        setup->scale[band] = (float)(1 / ldexp(1 + mantissa / 2048.0, power));
+        unsigned planes = quantizer->guard_bits + exponent - 1;
+        most = planes > most ? planes : most;
+    }
+    return most;
+}
+
+/* ---- the header ---- */
+
+static void set_coding(struct codestream_coding *coding, const struct mist_encode_options *options, unsigned levels)
+{
+    coding->decompositions = (uint8_t)(levels - 1);
+    coding->block_width_log2 = (uint8_t)log2_exact(options->block_width);
+    coding->block_height_log2 = (uint8_t)log2_exact(options->block_height);
+    coding->block_style = BLOCK_STYLE_HT;
+    coding->reversible = !options->irreversible;
+    coding->precincts = options->precinct_width || options->precinct_height;
+    unsigned x = options->precinct_width ? log2_exact(options->precinct_width) : 15;
+    unsigned y = options->precinct_height ? log2_exact(options->precinct_height) : 15;
+    memset(coding->precinct, (int)(x | y << 4), sizeof coding->precinct);
+}
+
+static enum codec_lane choose_lane(unsigned planes, bool irreversible)
+{
+    /*
+     * Lifting adds two neighbours and 2 before it shifts, so planes of 14 bits stay inside 16: |a + b + 2| <= 2^15 - 2
+     * since the bound on the planes holds a margin for rounding; likewise 30 in 32.
+     */
+    if (irreversible)
+        return LANE_32;
+    return planes <= 14 ? LANE_16 : planes <= 30 ? LANE_32 : LANE_64;
+}
+
+static void set_header(struct encode_setup *setup, const struct mist_view *frame,
+                       const struct mist_encode_options *options, unsigned planes)
+{
+    struct codestream_header *header = &setup->header;
+    header->siz = (struct codestream_siz){
+        .capabilities = 0x4000, /* bit 14: CAP is there */
+        .x1 = frame->width,
+        .y1 = frame->height,
+        .tile_width = frame->width,
+        .tile_height = frame->height,
+        .components = frame->components,
+        .tiles_wide = 1,
+        .tiles_high = 1,
+    };
+    header->component = setup->component;
+    header->coding = setup->coding;
+    header->cap = (struct codestream_cap){
+        .present = true,
+        .parts = PCAP_PART15,
+        .ccap15 = (uint16_t)(markers_magb(planes) | (options->irreversible ? 0x20 : 0)),
+    };
+    header->style = (struct codestream_style){
+        .progression = (uint8_t)options->progression,
+        .layers = 1,
+        .component_transform = frame->components >= 3 && options->color_transform,
+    };
+    for (uint32_t c = 0; c < frame->components; c++) {
+        setup->component[c] = (struct codestream_component){
+            .precision = (uint8_t)setup->precision, .is_signed = mist_sample_is_signed(frame->type), .dx = 1, .dy = 1};
+        setup->coding[c] = setup->coding[0];
+    }
+}
+
+enum mist_status encode_setup(const struct mist_view *frame, const struct mist_encode_options *options,
+                              struct encode_setup *setup, struct mist_error *error)
+{
+    enum mist_status status = check_arguments(frame, options, error);
+    if (status)
+        return status;
+    memset(setup, 0, sizeof *setup);
+    setup->precision = options->precision ? options->precision : (unsigned)(8 * mist_sample_size(frame->type));
+    if (options->irreversible && setup->precision > 24)
+        return error_set(error, MIST_ERROR_ARGUMENT, "irreversible coding takes up to 24 bits, not %u",
+                         setup->precision);
+    unsigned levels = options->levels ? (unsigned)options->levels : mist_level_count(frame->width, frame->height);
+    set_coding(&setup->coding[0].coding, options, levels);
+    bool transform = frame->components >= 3 && options->color_transform;
+    struct codestream_quantizer *quantizer = &setup->coding[0].quantizer;
+    quantizer->bands = (uint8_t)(3 * (levels - 1) + 1);
+    unsigned planes;
+    if (options->irreversible)
+        planes = set_irreversible_steps(setup, quantizer, levels - 1, options->base_step);
+    else /* samples reach 2^(precision - 1); Cb and Cr of the RCT twice that (G.2) */
+        planes = set_reversible_steps(quantizer, levels - 1, setup->precision - 1 + transform);
+    setup->lane = choose_lane(planes, options->irreversible);
+    set_header(setup, frame, options, planes);
+    bool by_resolution = options->progression <= MIST_RPCL; /* one layer: LRCP too goes by resolution */
+    setup->tile_parts = options->tile_parts && by_resolution ? levels : 1;
+    return MIST_OK;
+}
