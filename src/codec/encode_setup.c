@@ -23,16 +23,24 @@ struct mist_encode_options mist_encode_options_default(void)
 }
 
 /*
- * Dynamic range of the reversible transform. Without rounding, the analysis filters of 5/3 at decomposition level d
- * amplify at most by the sum of absolute values of their (iterated) impulse response: 1.5, 1.625, ... towards 1.7153
- * for the low-pass, 2, 2.5, ... towards 2.8663 for the high-pass; a band in two dimensions by the product of its two.
- * Each of the 2 d lifting passes before it rounds by less than 1, and that error is amplified like a sample by at most
- * 2.8663^2 < 8.3, so that 16.6 d bounds what rounding adds. tests/codec checks the bound on extreme images.
+ * Dynamic range of the reversible transform: a bound on every value that it makes, and so on what QCD must allow.
+ *
+ * Without rounding, a sample of a band is a sum of input samples times the taps of an iterated analysis filter, so its
+ * magnitude is at most the largest input magnitude times the sum of the taps' absolute values. In one dimension that
+ * sum is, d decompositions down, low[d] for the low-pass and high[d] for the high-pass (rounded up; it grows towards
+ * 1.7156 and 2.8671, the last entries); mirroring at an edge folds taps onto one another and can only make it smaller.
+ * In two dimensions it is the product of the two. Rounding: each of the four lifting passes of a level is off by at
+ * most 1/2, an error that what follows amplifies like a sample, by at most 2.8673^2 < 8.3; so it adds at most
+ * 4 * 8.3 / 2 = 16.6 a level. Input magnitudes are at most 2^bits: the DC level shift maps 0 .. 2^p - 1 to
+ * -2^(p-1) .. 2^(p-1) - 1; the RCT keeps Y in that range and puts differences, below 2^p, into Cb and Cr.
+ *
+ * For 32 bits and RCT: 2^32 * 8.3 + 16.6 * 32 < 2^36, far inside 64 bits. tests/codec/test_encode.py drives single
+ * coefficients to the linear bound and compares every band with Mb.
  */
 unsigned encode_reversible_planes(unsigned bits, unsigned kind, unsigned decomposition)
 {
-    static const double low[] = {1, 1.5, 1.625, 1.6875, 1.6963, 1.70667, 1.71164, 1.7153};
-    static const double high[] = {1, 2, 2.5, 2.75, 2.80469, 2.81983, 2.84101, 2.8663};
+    static const double low[] = {1, 1.5, 1.625, 1.6875, 1.6963, 1.7067, 1.7117, 1.7157};
+    static const double high[] = {1, 2, 2.5, 2.75, 2.8047, 2.8199, 2.8411, 2.8673};
     unsigned level = decomposition < 7 ? decomposition : 7;
     double gain = (kind & 1 ? high[level] : low[level]) * (kind & 2 ? high[level] : low[level]);
     double bound = ldexp(gain, (int)bits) + 16.6 * decomposition;
@@ -156,8 +164,9 @@ static void set_coding(struct codestream_coding *coding, const struct mist_encod
 static enum codec_lane choose_lane(unsigned planes, bool irreversible)
 {
     /*
-     * Lifting adds two neighbours and 2 before it shifts, so planes of 14 bits stay inside 16: |a + b + 2| <= 2^15 - 2
-     * since the bound on the planes holds a margin for rounding; likewise 30 in 32.
+     * Besides the values themselves, lifting forms a + b + 2 of two of them before it shifts, and the RCT R + 2 G + B:
+     * both fit into one bit more. `planes` comes from a bound that allows 16.6 for the rounding of the level in
+     * question, of which its own two high-pass steps use at most 1.5, so that the 2 does not overflow either.
      */
     if (irreversible)
         return LANE_32;
