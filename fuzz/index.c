@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The index function, and the header rewrite that makes reduced codestreams. First byte: levels to drop. */
+#include "fuzz.h"
+
+#include <stdlib.h>
+
+/* A reduced codestream is one that the decoder takes, of the size that was asked for. */
+static void check_reduced(const struct mist_buffer *out, const struct mist_codestream_info *full, unsigned reduce)
+{
+    struct mist_codestream_info info;
+    struct mist_codestream_index index;
+    fuzz_require(mist_codestream_info(out->data, out->size, &info, NULL) == MIST_OK);
+    fuzz_require(info.width == mist_reduced_size(full->width, reduce));
+    fuzz_require(info.height == mist_reduced_size(full->height, reduce));
+    fuzz_require(info.components == full->components && info.levels == full->levels - reduce);
+    fuzz_require(mist_codestream_index(out->data, out->size, &index, NULL) == MIST_OK);
+    fuzz_require(index.levels == info.levels);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    unsigned reduce = fuzz_take(&data, &size, 1) & 63;
+    struct mist_codestream_info info;
+    struct mist_codestream_index index;
+    struct mist_buffer out = {0};
+    bool known = mist_codestream_info(data, size, &info, NULL) == MIST_OK;
+    if (mist_codestream_index(data, size, &index, NULL) == MIST_OK) {
+        fuzz_require(known && index.levels == info.levels && index.complete <= index.levels);
+        for (unsigned level = 0; level < index.levels; level++) {
+            fuzz_require(level == 0 || index.level_end[level] >= index.level_end[level - 1]);
+            fuzz_require(level >= index.complete || index.level_end[level] <= size);
+        }
+    }
+    if (mist_codestream_reduce(data, size, reduce, &out, NULL) == MIST_OK)
+        check_reduced(&out, &info, reduce);
+    mist_buffer_free(&out);
+    return 0;
+}
