@@ -175,6 +175,16 @@ def openjpeg(path, components, reduce=0):
     return np.stack(planes, axis=-1), said
 
 
+def openjph_can(stream):
+    """
+    Whether OpenJPH 0.9 is of use: its tools write images of 1 or 3 components and 16 bits, and where a resolution level
+    of one sample is decomposed further it does not decode what it has encoded itself.
+    """
+    longest = max(stream.width, stream.height)
+    lone = longest > 1 and longest <= 1 << max(stream.decompositions - 1, 0)
+    return (stream.component[0][0] & 0x7f) < 16 and stream.components in (1, 3) and not lone
+
+
 def openjph(path, reduce=0):
     """
     H x W x C by OpenJPH. Its tools of version 0.9 write no negative samples and at most 16 bits, 1 or 3 components of
@@ -187,7 +197,7 @@ def openjph(path, reduce=0):
     ssiz = stream.component[0][0]
     for c in range(stream.components):
         data[stream.ssiz_at + 3 * c] &= 0x7f
-    given, out = path + '.unsigned.j2c', path + '.%d.yuv' % reduce
+    given, out = path + '.unsigned.j2c', path + '.%d.%s' % (reduce, 'pgm' if stream.components == 1 else 'ppm')
     with open(given, 'wb') as f:
         f.write(data)
     code, said = run(['ojph_expand', '-i', given, '-o', out] + (['-skip_res', str(reduce)] if reduce else []))
@@ -195,12 +205,14 @@ def openjph(path, reduce=0):
     if code or not os.path.exists(out):
         return None, said
     precision = (ssiz & 0x7f) + 1
-    samples = np.fromfile(out, dtype='u1' if precision <= 8 else '<u2').astype(np.int64)
+    with open(out, 'rb') as f:
+        body = f.read().split(b'\n', 3)[3]  # P5 or P6, sides, maximum
+    samples = np.frombuffer(body, dtype='u1' if precision <= 8 else '>u2').astype(np.int64)
     os.remove(out)
     width, height = -(-stream.width // (1 << reduce)), -(-stream.height // (1 << reduce))
     if samples.size != width * height * stream.components:
         return None, '%d samples instead of %d. %s' % (samples.size, width * height * stream.components, said)
-    samples = samples.reshape(stream.components, height, width)
+    samples = samples.reshape(height, width, stream.components)
     if ssiz & 0x80:
         samples = samples - (1 << precision - 1)
-    return np.moveaxis(samples, 0, -1), said
+    return samples, said
