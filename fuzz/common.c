@@ -15,7 +15,7 @@ uint64_t fuzz_take(const uint8_t **data, size_t *size, unsigned count)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < count && *size; i++) {
-        value |= (uint64_t)**data << 8 * i;
+        value |= (uint64_t) * *data << 8 * i;
         ++*data;
         --*size;
     }
