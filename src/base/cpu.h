@@ -3,7 +3,7 @@
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
 
-/* Each level includes the ones before it. AVX512 means F, BW, DQ, VL, VBMI and VBMI2 (Ice Lake, Zen 4). */
+/* Each level includes the ones before it. AVX512 means F, CD, BW, DQ, VL, VBMI and VBMI2 (Ice Lake, Zen 4). */
 enum cpu_level { CPU_BASELINE, CPU_AVX2, CPU_AVX512, CPU_LEVELS };
 
 /*

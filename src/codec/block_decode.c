@@ -14,6 +14,9 @@
  */
 #define MAX_QUAD_SLOTS 3072
 #define MAX_PLANES 62
+/* Rows of quads with room for their neighbours and for whole vectors. */
+#define ROW_MARGIN 16
+#define MAX_ROW_SLOTS (BLOCK_MAX_SIDE / 2 + 2 * ROW_MARGIN)
 /* A cleanup pass takes at most MAX_PLANES + 2 bits of MagSgn for a sample; what is behind them is never read. */
 #define MAX_MAGSGN_BYTES (BLOCK_MAX_AREA * (MAX_PLANES + 2) / 8)
 #define MAX_TAIL_BYTES 4095 /* Scup has 12 bits */
@@ -34,8 +37,14 @@ struct decode_scratch {
     uint8_t vlc[MAX_TAIL_BYTES + 1 + FLAT_PADDING];
     uint16_t entry[MAX_QUAD_SLOTS]; /* of block_vlc_decode: rho << 4 | e_k << 8 | e_1 << 12 and lower bits */
     uint8_t u[MAX_QUAD_SLOTS];
-    uint64_t bottom[2]
-                   [BLOCK_MAX_SIDE + 8]; /* MagSgn values | 1 of the bottom samples of a quad row, 0 where rho is 0 */
+    /* What the row of quads below needs of this one and the one above, in the way of each version of step 2. */
+    union {
+        uint64_t bottom[2][BLOCK_MAX_SIDE + 8]; /* MagSgn values | 1 of the bottom samples; 0 where not significant */
+        struct {
+            int32_t left[2][MAX_ROW_SLOTS]; /* exponents of the bottom left and right samples */
+            int32_t right[2][MAX_ROW_SLOTS];
+        } exponent;
+    } rows;
 };
 _Static_assert(sizeof(struct decode_scratch) <= BLOCK_SCRATCH_SIZE, "the decoder fits into a block's scratch");
 
@@ -291,6 +300,10 @@ static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
+
+#ifdef __AVX2__
+#include "codec/block_magsgn_vector.h"
+#endif
 
 #define LANE_BITS 16
 #define SAMPLE int16_t

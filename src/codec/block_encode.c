@@ -206,12 +206,16 @@ static void start_block(struct encode_scratch *scratch)
     memset(scratch->exponent, 0, sizeof scratch->exponent);
 }
 
+#ifdef __AVX2__
+#include "codec/block_encode_vector.h"
+#else
 #define LANE_BITS 16
 #define SAMPLE int16_t
 #include "codec/block_encode_template.h"
 #define LANE_BITS 32
 #define SAMPLE int32_t
 #include "codec/block_encode_template.h"
+#endif
 #define LANE_BITS 64
 #define SAMPLE int64_t
 #include "codec/block_encode_template.h"
