@@ -50,17 +50,20 @@ MIST_API enum mist_status mist_encode(mist_codec *codec, const struct mist_view 
                                       const struct mist_encode_options *options, struct mist_buffer *out,
                                       struct mist_error *error);
 
+/* One component of a codestream. */
+struct mist_component_info {
+    unsigned precision; /* 1 .. 38 as signalled; decoding takes up to 32 */
+    bool is_signed;
+    uint32_t width; /* columns and rows (sub-sampled components have fewer than the image area) */
+    uint32_t height;
+};
+
 /* What a codestream's main header says. */
 struct mist_codestream_info {
     uint32_t width; /* of the image area on the reference grid at full resolution */
     uint32_t height;
-    uint32_t components;
-    struct {
-        unsigned precision; /* 1 .. 38 as signalled; decoding takes up to 32 */
-        bool is_signed;
-        uint32_t width; /* of this component (sub-sampling) at full resolution */
-        uint32_t height;
-    } component[MIST_MAX_COMPONENTS];
+    uint32_t components;                                       /* 1 .. 16384 */
+    struct mist_component_info component[MIST_MAX_COMPONENTS]; /* the first of them at full resolution */
     unsigned levels; /* resolution levels that every tile-component has: the smallest count */
     bool reversible;
     uint32_t tiles;
@@ -69,6 +72,15 @@ struct mist_codestream_info {
 /* Reads the main header; `data` may also be a JPH file. */
 MIST_API enum mist_status mist_codestream_info(const uint8_t *data, size_t size, struct mist_codestream_info *info,
                                                struct mist_error *error);
+
+/*
+ * A component (0 .. components-1) reduced by `reduce` levels. Its size is mist_reduced_size() of the full one, except
+ * in streams whose image area does not begin at the origin of the reference grid, where it may be one more.
+ * MIST_ERROR_ARGUMENT if there is no such component or level. `data` may be a JPH file.
+ */
+MIST_API enum mist_status mist_codestream_component(const uint8_t *data, size_t size, uint32_t component,
+                                                    unsigned reduce, struct mist_component_info *info,
+                                                    struct mist_error *error);
 
 struct mist_decode_options {
     unsigned reduce;  /* resolution levels to drop; 0: full size */
@@ -89,10 +101,10 @@ struct mist_decode_report {
 
 /*
  * Decodes `data` into `out`, whose width, height, components and type the caller has set from
- * mist_codestream_info() and mist_reduced_size(): an integer type that holds precision and sign, or a wider one of
- * either signedness if all values fit. Values are clamped to the component's range as 15444-1 G.1.2 says.
- * A stream that ends early at a tile-part boundary decodes at any reduce whose levels are complete; asked for more, it
- * fails with MIST_ERROR_TRUNCATED unless best_effort is set. `report` may be NULL. `data` may be a JPH file.
+ * mist_codestream_info() and mist_codestream_component(): an integer type that holds precision and sign, or a wider one
+ * of either signedness if all values fit. Values are clamped to the component's range as 15444-1 G.1.2 says. A stream
+ * that ends early at a tile-part boundary decodes at any reduce whose levels are complete; asked for more, it fails
+ * with MIST_ERROR_TRUNCATED unless best_effort is set. `report` may be NULL. `data` may be a JPH file.
  */
 MIST_API enum mist_status mist_decode(mist_codec *codec, const uint8_t *data, size_t size,
                                       const struct mist_decode_options *options, struct mist_view *out,
@@ -101,8 +113,10 @@ MIST_API enum mist_status mist_decode(mist_codec *codec, const uint8_t *data, si
 /*
  * Which prefix holds which level: level_end[l] is the number of bytes that a stream must be cut to so that resolution
  * levels 0..l are complete; level_end is set for `levels` entries and `complete` says how many of them `data` holds.
- * From TLM where there is one, else by walking tile-parts and packet headers. Streams whose levels are not in order
- * (LRCP, PCRL...) get the smallest prefix that contains all of level l.
+ * What `data` holds is found by walking tile-parts and packet headers; the ends of levels that it does not hold come
+ * from TLM if there is one tile with a tile-part for each level, else they are 0. Offsets count from data[0], also
+ * where that is a JPH file. Streams whose levels are not in order (LRCP, PCRL...) get the smallest prefix that contains
+ * all of level l.
  */
 struct mist_codestream_index {
     unsigned levels;

@@ -106,7 +106,10 @@ void arena_rewind(struct arena *arena, struct arena_mark mark)
 
 mist_codec *mist_codec_new(void)
 {
-    return memory_allocate_zeroed(1, sizeof(struct mist_codec));
+    mist_codec *codec = memory_allocate_zeroed(1, sizeof *codec);
+    if (codec)
+        codec_kernels_select(&codec->kernels, cpu_level());
+    return codec;
 }
 
 void mist_codec_free(mist_codec **codec)

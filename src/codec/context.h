@@ -3,6 +3,8 @@
 #ifndef CODEC_CONTEXT_H
 #define CODEC_CONTEXT_H
 
+#include "codec/kernels.h"
+
 #include <mist/codec.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +44,7 @@ void arena_rewind(struct arena *arena, struct arena_mark mark);
 
 struct mist_codec {
     struct arena arena;
+    struct codec_kernels kernels; /* for this CPU */
 };
 
 #endif

@@ -310,6 +310,7 @@ enum packet_result packet_read(struct packet_reader *reader, const struct progre
     struct header_reader header = {.style = component->coding->coding.block_style, .error = error};
     bool there = next_range(reader);
     *status = MIST_OK;
+    reader->packet_start = reader->at;
     if (there)
         skip_sop(reader);
     if (!there && (!reader->packed || reader->header_at == reader->header_end))
@@ -336,7 +337,7 @@ enum packet_result packet_read(struct packet_reader *reader, const struct progre
     if (reader->packed)
         reader->header_at = header.bits.at;
     else
-        reader->at = header.bits.at;
+        reader->packet_body = reader->at = header.bits.at;
     bool complete = true;
     if (found.count)
         complete = next_range(reader) && read_body(reader, &found);

@@ -20,8 +20,10 @@ struct packet_reader {
     uint32_t ranges;
     uint32_t current;  /* range being read */
     const uint8_t *at; /* in range[current]; NULL before the first packet */
-    size_t input_size; /* for the limits of tile_precinct() */
-    bool packed;       /* headers come from PPM or PPT: */
+    size_t input_size; /* for the limits of tile_make_precinct() */
+    /* Of the last packet that was read: where it began (SOP included) and its body; not set with packed headers. */
+    const uint8_t *packet_start, *packet_body;
+    bool packed; /* headers come from PPM or PPT: */
     const uint8_t *header_at, *header_end;
 };
 

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mist_decode(): checks what is asked for, decodes tile by tile, assembles the image. */
+#include "base/error.h"
+#include "codec/decode_tile.h"
+
+#include <string.h>
+
+struct mist_decode_options mist_decode_options_default(void)
+{
+    return (struct mist_decode_options){.component = -1, .threads = 1};
+}
+
+/* What one call does, in terms of the codestream. */
+struct image_decode {
+    mist_codec *codec;
+    struct stream stream;
+    const struct mist_decode_options *options;
+    struct mist_view *out;
+    struct rect region; /* of the reduced component that `out` shows */
+    struct mist_decode_report report;
+};
+
+static struct rect reduced_component(const struct codestream_header *header, uint32_t c, unsigned reduce)
+{
+    const struct codestream_siz *siz = &header->siz;
+    struct rect area = geometry_component((struct rect){siz->x0, siz->y0, siz->x1, siz->y1}, &header->component[c]);
+    return geometry_resolution(area, reduce);
+}
+
+static enum mist_status check_component(const struct image_decode *image, uint32_t c, struct mist_error *error)
+{
+    const struct codestream_header *header = &image->stream.header;
+    if (header->component[c].precision > 32)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "component %u has %u bits; 32 are supported", c,
+                         header->component[c].precision);
+    if (header->nonlinearity[c] != 0 && header->nonlinearity[c] != 3)
+        return error_set(error, MIST_ERROR_UNSUPPORTED,
+                         "component %u has an NLT (15444-2) non-linearity of type %u, which is not supported", c,
+                         header->nonlinearity[c]);
+    if (image->options->reduce > header->coding[c].coding.decompositions)
+        return error_set(error, MIST_ERROR_ARGUMENT, "reduce %u of a component with %u resolution levels",
+                         image->options->reduce, header->coding[c].coding.decompositions + 1u);
+    return MIST_OK;
+}
+
+/* First component and how many of them come out. */
+static enum mist_status choose_components(const struct image_decode *image, uint32_t *first, uint32_t *count,
+                                          struct mist_error *error)
+{
+    uint32_t components = image->stream.header.siz.components;
+    int chosen = image->options->component;
+    if (chosen < -1 || (chosen >= 0 && (uint32_t)chosen >= components))
+        return error_set(error, MIST_ERROR_ARGUMENT, "component %d of %u", chosen, components);
+    *first = chosen < 0 ? 0 : (uint32_t)chosen;
+    *count = chosen < 0 ? components : 1;
+    return MIST_OK;
+}
+
+static enum mist_status choose_region(struct image_decode *image, uint32_t first, uint32_t count,
+                                      struct mist_error *error)
+{
+    const struct mist_decode_options *options = image->options;
+    struct rect whole = reduced_component(&image->stream.header, first, options->reduce);
+    for (uint32_t c = first + 1; c < first + count; c++) {
+        struct rect other = reduced_component(&image->stream.header, c, options->reduce);
+        if (memcmp(&whole, &other, sizeof whole))
+            return error_set(error, MIST_ERROR_UNSUPPORTED,
+                             "components differ in size: they must be decoded one by one");
+    }
+    image->region = whole;
+    if (!options->region)
+        return MIST_OK;
+    if (!options->width || !options->height || (uint64_t)options->x + options->width > rect_width(whole) ||
+        (uint64_t)options->y + options->height > rect_height(whole))
+        return error_set(error, MIST_ERROR_ARGUMENT, "the region %u,%u %ux%u is not inside the %ux%u image", options->x,
+                         options->y, options->width, options->height, rect_width(whole), rect_height(whole));
+    image->region = (struct rect){whole.x0 + options->x, whole.y0 + options->y, whole.x0 + options->x + options->width,
+                                  whole.y0 + options->y + options->height};
+    return MIST_OK;
+}
+
+static enum mist_status check_output(const struct image_decode *image, uint32_t count, struct mist_error *error)
+{
+    const struct mist_view *out = image->out;
+    uint32_t width = rect_width(image->region), height = rect_height(image->region);
+    uint64_t limit = image->options->max_samples ? image->options->max_samples : MIST_MAX_FRAME_BYTES / 4;
+    if (out->width != width || out->height != height || out->components != count)
+        return error_set(error, MIST_ERROR_ARGUMENT, "the output is %ux%u with %u components, the image %ux%u with %u",
+                         out->width, out->height, out->components, width, height, count);
+    if (mist_sample_is_float(out->type) || !mist_sample_size(out->type))
+        return error_set(error, MIST_ERROR_ARGUMENT, "codestreams decode to integer samples only");
+    if (!width || !height)
+        return error_set(error, MIST_ERROR_CORRUPT, "the component has no samples");
+    if ((uint64_t)width * height > limit / count)
+        return error_set(error, MIST_ERROR_LIMIT, "%ux%u samples of %u components exceed the limit of %llu", width,
+                         height, count, (unsigned long long)limit);
+    return MIST_OK;
+}
+
+/* The first component that must be decoded, and how many: all three where RCT or ICT mixes them. */
+static void widen_for_transform(const struct codestream_header *header, uint32_t *first, uint32_t *count)
+{
+    /* Tiles may change the transform, so components 0..2 are always decoded together where there are three alike. */
+    if (*first > 2 || header->siz.components < 3 || !header->style.component_transform)
+        return;
+    uint32_t end = *first + *count;
+    *first = 0;
+    *count = end < 3 ? 3 : end;
+}
+
+static void undo_transform(const struct codec_kernels *kernels, const struct tile_decode *tile)
+{
+    const struct plane *plane = &tile->output[0].plane;
+    struct rect window = tile->output[0].window;
+    struct color_job job = {.stride = plane->stride, .width = rect_width(window), .height = rect_height(window)};
+    if (rect_empty(window))
+        return;
+    for (unsigned c = 0; c < 3; c++) /* equal windows, so equal margins and strides */
+        job.plane[c] = plane_at(&tile->output[c].plane, window.x0, window.y0);
+    if (plane->is_float)
+        kernels->ict_inverse(&job);
+    else
+        kernels->rct_inverse[plane->lane](&job);
+}
+
+/* NLT type 3 (15444-2): negative numbers were coded with all bits below the sign inverted. */
+static void undo_sign_magnitude(const struct mist_view *view, uint32_t component, unsigned precision)
+{
+    uint32_t flip = ((uint32_t)1 << (precision - 1)) - 1;
+    for (uint32_t y = 0; y < view->height; y++)
+        for (uint32_t x = 0; x < view->width; x++) {
+            void *at = (unsigned char *)view->data + component * view->component_stride + y * view->row_stride +
+                       x * view->column_stride;
+            if (view->type == MIST_S8 && *(int8_t *)at < 0)
+                *(int8_t *)at = (int8_t)(*(int8_t *)at ^ (int8_t)flip);
+            else if (view->type == MIST_S16 && *(int16_t *)at < 0)
+                *(int16_t *)at = (int16_t)(*(int16_t *)at ^ (int16_t)flip);
+            else if (view->type == MIST_S32 && *(int32_t *)at < 0)
+                *(int32_t *)at ^= (int32_t)flip;
+        }
+}
+
+/* One component of the tile into its place in the output. */
+static enum mist_status store_component(struct image_decode *image, const struct tile_output *output, uint32_t target,
+                                        struct mist_error *error)
+{
+    const struct codestream_header *header = &image->stream.header;
+    const struct codec_kernels *kernels = &image->codec->kernels;
+    const struct plane *plane = &output->plane;
+    struct rect window = output->window;
+    struct mist_view view = *image->out;
+    uint32_t c = output->component;
+    view.data = (unsigned char *)view.data + (window.y0 - image->region.y0) * view.row_stride +
+                (window.x0 - image->region.x0) * view.column_stride;
+    view.width = rect_width(window);
+    view.height = rect_height(window);
+    struct transfer_job job = {
+        .view = &view, .component = target, .plane = plane_at(plane, window.x0, window.y0), .stride = plane->stride};
+    transfer_set_range(&job, header->component[c].precision, header->component[c].is_signed);
+    if (!(plane->is_float ? kernels->store_float(&job) : kernels->store[plane->lane](&job)))
+        return error_set(error, MIST_ERROR_RANGE, "component %u has values that do not fit into %s samples", c,
+                         mist_sample_name(view.type));
+    if (header->nonlinearity[c] == 3 && header->component[c].is_signed)
+        undo_sign_magnitude(&view, target, header->component[c].precision);
+    return MIST_OK;
+}
+
+static enum mist_status store_tile(struct image_decode *image, struct tile_decode *tile, uint32_t first, uint32_t count,
+                                   struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    if (tile->component_transform)
+        undo_transform(&image->codec->kernels, tile);
+    for (uint32_t i = 0; i < tile->outputs && !status; i++) {
+        const struct tile_output *output = &tile->output[i];
+        if (output->component >= first && output->component < first + count && !rect_empty(output->window))
+            status = store_component(image, output, output->component - first, error);
+    }
+    return status;
+}
+
+static enum mist_status decode_one_tile(struct image_decode *image, uint32_t index, uint32_t first, uint32_t count,
+                                        struct mist_error *error)
+{
+    const struct codestream_header *header = &image->stream.header;
+    uint32_t decoded_first = first, decoded_count = count;
+    struct rect area = geometry_tile(&header->siz, index);
+    bool touched = false;
+    widen_for_transform(header, &decoded_first, &decoded_count);
+    struct tile_output *output = arena_allocate_zeroed(&image->codec->arena, decoded_count, sizeof *output);
+    if (!output)
+        return error_set(error, MIST_ERROR_MEMORY, "no memory for decoding a tile");
+    for (uint32_t i = 0; i < decoded_count; i++) {
+        uint32_t c = decoded_first + i;
+        struct rect reduced =
+            geometry_resolution(geometry_component(area, &header->component[c]), image->options->reduce);
+        output[i].component = c;
+        output[i].window = rect_intersect(reduced, image->region);
+        touched = touched || !rect_empty(output[i].window);
+    }
+    if (!touched)
+        return MIST_OK;
+    struct tile_decode tile = {.codec = image->codec,
+                               .stream = &image->stream,
+                               .index = index,
+                               .reduce = image->options->reduce,
+                               .best_effort = image->options->best_effort,
+                               .threads = image->options->threads,
+                               .output = output,
+                               .outputs = decoded_count};
+    enum mist_status status = decode_tile(&tile, error);
+    if (!status)
+        status = store_tile(image, &tile, first, count, error);
+    image->report.blocks_decoded += tile.blocks_decoded;
+    if (image->report.levels_used < tile.levels_used)
+        image->report.levels_used = tile.levels_used;
+    return status;
+}
+
+static enum mist_status decode_image(struct image_decode *image, struct mist_error *error)
+{
+    const struct codestream_siz *siz = &image->stream.header.siz;
+    uint32_t first = 0, count = 0;
+    enum mist_status status = choose_components(image, &first, &count, error);
+    for (uint32_t c = 0; !status && c < count; c++)
+        status = check_component(image, first + c, error);
+    if (!status)
+        status = choose_region(image, first, count, error);
+    if (!status)
+        status = check_output(image, count, error);
+    for (uint32_t tile = 0; !status && tile < siz->tiles_wide * siz->tiles_high; tile++) {
+        struct arena_mark mark = arena_mark(&image->codec->arena);
+        status = decode_one_tile(image, tile, first, count, error);
+        arena_rewind(&image->codec->arena, mark);
+    }
+    return status;
+}
+
+enum mist_status mist_decode(mist_codec *codec, const uint8_t *data, size_t size,
+                             const struct mist_decode_options *options, struct mist_view *out,
+                             struct mist_decode_report *report, struct mist_error *error)
+{
+    struct mist_decode_options standard = mist_decode_options_default();
+    struct image_decode image = {.codec = codec, .options = options ? options : &standard, .out = out};
+    arena_reset(&codec->arena);
+    enum mist_status status = stream_open(data, size, &image.stream, error);
+    if (status)
+        return status;
+    status = decode_image(&image, error);
+    stream_close(&image.stream);
+    if (!status && report)
+        *report = image.report;
+    return status;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The decoder on damaged, cut and hostile input: a clear status, never anything else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <mist/codec.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const streams[] = {"rpcl-tileparts.j2c", "rpcl-color.j2c", "tiles-pcrl.j2c", "irreversible.j2c",
+                                      "lrcp-small-blocks.j2c"};
+#define STREAMS (sizeof streams / sizeof *streams)
+
+static mist_codec *codec;
+
+static struct mist_buffer load(const char *name)
+{
+    struct mist_buffer data = {0};
+    struct mist_error error = {0};
+    const char *source = getenv("MIST_SOURCE");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/tests/data/htj2k/%s", source ? source : ".", name);
+    if (file_read(path, 1 << 20, &data, &error))
+        fail_msg("%s", error.message);
+    return data;
+}
+
+/* Decodes all components into 32-bit samples, if the header can be read. The caller frees the samples. */
+static enum mist_status decode(const uint8_t *data, size_t size, const struct mist_decode_options *options,
+                               int32_t **samples, size_t *count, struct mist_error *error)
+{
+    struct mist_codestream_info info;
+    struct mist_component_info component;
+    *samples = NULL;
+    *count = 0;
+    enum mist_status status = mist_codestream_info(data, size, &info, error);
+    if (!status)
+        status = mist_codestream_component(data, size, 0, options->reduce, &component, error);
+    if (status)
+        return status;
+    uint32_t width = options->region ? options->width : component.width;
+    uint32_t height = options->region ? options->height : component.height;
+    size_t total = (size_t)width * height * info.components;
+    if (total > 1 << 22)
+        total = 0; /* larger than any of our streams: damage to SIZ. The decoder must refuse the small limit below. */
+    *samples = calloc(total ? total : 1, 4);
+    struct mist_view out =
+        mist_view_planar(*samples, component.is_signed ? MIST_S32 : MIST_U32, width, height, info.components);
+    struct mist_decode_options limited = *options;
+    limited.max_samples = 1 << 22;
+    *count = total;
+    status = mist_decode(codec, data, size, &limited, &out, NULL, error);
+    if (!total)
+        assert_int_not_equal(status, MIST_OK);
+    return status;
+}
+
+/* ---- cut at every byte ---- */
+
+/* What a prefix must give: levels that the whole stream's index puts inside it, bit for bit; else "truncated". */
+static void check_prefix(const struct mist_buffer *whole, size_t size, const struct mist_codestream_index *index,
+                         int32_t *const *reference, const size_t *reference_count)
+{
+    uint8_t *prefix = malloc(size ? size : 1); /* exactly as large, so that over-reads are seen */
+    struct mist_codestream_index part;
+    struct mist_error error = {0};
+    memcpy(prefix, whole->data, size);
+    enum mist_status status = mist_codestream_index(prefix, size, &part, &error);
+    bool header = size >= index->header_end + 2; /* only the SOT behind it says that the main header is complete */
+    if (header) {
+        assert_int_equal(status, MIST_OK);
+        unsigned expected = 0;
+        while (expected < index->levels && index->level_end[expected] <= size)
+            expected++;
+        assert_int_equal(part.complete, expected);
+    } else {
+        assert_int_equal(status, MIST_ERROR_TRUNCATED);
+    }
+    for (unsigned reduce = 0; reduce < index->levels; reduce++) {
+        unsigned level = index->levels - 1 - reduce;
+        struct mist_decode_options options = mist_decode_options_default();
+        int32_t *samples;
+        size_t count;
+        options.reduce = reduce;
+        status = decode(prefix, size, &options, &samples, &count, &error);
+        if (size >= index->level_end[level]) {
+            assert_int_equal(status, MIST_OK);
+            assert_int_equal(count, reference_count[reduce]);
+            assert_memory_equal(samples, reference[reduce], count * 4);
+        } else {
+            assert_int_equal(status, MIST_ERROR_TRUNCATED);
+        }
+        free(samples);
+    }
+    struct mist_decode_options options = mist_decode_options_default();
+    int32_t *samples;
+    size_t count;
+    options.best_effort = true;
+    status = decode(prefix, size, &options, &samples, &count, &error);
+    assert_int_equal(status, header ? MIST_OK : MIST_ERROR_TRUNCATED);
+    free(samples);
+    free(prefix);
+}
+
+static void test_cut_anywhere(void **state)
+{
+    for (size_t s = 0; s < STREAMS; s++) {
+        struct mist_buffer whole = load(streams[s]);
+        struct mist_codestream_index index;
+        struct mist_error error = {0};
+        int32_t *reference[MIST_MAX_LEVELS];
+        size_t count[MIST_MAX_LEVELS];
+        assert_int_equal(mist_codestream_index(whole.data, whole.size, &index, &error), MIST_OK);
+        assert_int_equal(index.complete, index.levels);
+        for (unsigned reduce = 0; reduce < index.levels; reduce++) {
+            struct mist_decode_options options = mist_decode_options_default();
+            options.reduce = reduce;
+            assert_int_equal(decode(whole.data, whole.size, &options, &reference[reduce], &count[reduce], &error),
+                             MIST_OK);
+        }
+        /* Every byte of the headers, then every seventh. */
+        for (size_t size = 0; size <= whole.size; size += size < index.header_end + 64 ? 1 : 7)
+            check_prefix(&whole, size, &index, reference, count);
+        for (unsigned reduce = 0; reduce < index.levels; reduce++)
+            free(reference[reduce]);
+        mist_buffer_free(&whole);
+    }
+}
+
+/* ---- damage ---- */
+
+/* Everything that reads a codestream, on bytes that may be anything. */
+static void read_everything(const uint8_t *data, size_t size)
+{
+    struct mist_codestream_info info;
+    struct mist_codestream_index index;
+    struct mist_buffer reduced = {0};
+    struct mist_error error = {0};
+    if (mist_codestream_info(data, size, &info, &error))
+        assert_true(error.message[0]);
+    mist_codestream_index(data, size, &index, &error);
+    mist_codestream_reduce(data, size, 1, &reduced, &error);
+    mist_buffer_free(&reduced);
+    for (unsigned variant = 0; variant < 4; variant++) {
+        struct mist_decode_options options = mist_decode_options_default();
+        int32_t *samples;
+        size_t count;
+        options.reduce = variant == 1;
+        options.best_effort = variant & 2;
+        options.region = variant == 3;
+        options.x = options.y = options.width = options.height = 9;
+        struct mist_error why = {0};
+        if (decode(data, size, &options, &samples, &count, &why))
+            assert_true(why.message[0]);
+        free(samples);
+    }
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+static void test_flipped_bytes(void **state)
+{
+    uint32_t random = 20231107;
+    for (size_t s = 0; s < STREAMS; s++) {
+        struct mist_buffer whole = load(streams[s]);
+        uint8_t *copy = malloc(whole.size);
+        for (unsigned round = 0; round < 600; round++) {
+            memcpy(copy, whole.data, whole.size);
+            /* Half of the rounds in the first 200 bytes, where the headers are. */
+            size_t reach = round & 1 && whole.size > 200 ? 200 : whole.size;
+            for (unsigned n = 1 + round % 3; n; n--)
+                copy[next_random(&random) % reach] = (uint8_t)next_random(&random);
+            read_everything(copy, whole.size);
+        }
+        free(copy);
+        mist_buffer_free(&whole);
+    }
+}
+
+/* ---- headers that lie ---- */
+
+static uint8_t *find_marker(const struct mist_buffer *stream, unsigned marker)
+{
+    for (size_t at = 0; at + 1 < stream->size; at++) {
+        if (load_be16(stream->data + at) == marker)
+            return stream->data + at;
+    }
+    fail_msg("no marker %04X", marker);
+    return NULL;
+}
+
+static void test_lies_about_size(void **state)
+{
+    struct mist_codestream_info info;
+    struct mist_codestream_index index;
+    struct mist_error error = {0};
+    struct mist_buffer stream = load("rpcl-tileparts.j2c");
+    uint8_t *siz = find_marker(&stream, 0xFF51) + 4;
+    /* 2^31 x 2^31 in one tile */
+    store_be32(siz + 2, 1u << 31);
+    store_be32(siz + 6, 1u << 31);
+    store_be32(siz + 18, 1u << 31);
+    store_be32(siz + 22, 1u << 31);
+    assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
+    /* the largest side there may be, far more than max_samples allows by default */
+    store_be32(siz + 2, 65535);
+    store_be32(siz + 6, 65535);
+    store_be32(siz + 18, 65535);
+    store_be32(siz + 22, 65535);
+    assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_OK);
+    struct mist_decode_options options = mist_decode_options_default();
+    uint8_t nothing;
+    struct mist_view out = mist_view_planar(&nothing, MIST_U16, 65535, 65535, 1);
+    assert_int_equal(mist_decode(codec, stream.data, stream.size, &options, &out, NULL, &error), MIST_ERROR_LIMIT);
+    /* four thousand million tiles of one sample */
+    store_be32(siz + 18, 1);
+    store_be32(siz + 22, 1);
+    assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_LIMIT);
+    mist_buffer_free(&stream);
+}
+
+/* Precincts of one sample and blocks of 4 x 4 over a large image, in a file of a few kilobytes. */
+static void test_lies_about_precincts(void **state)
+{
+    static const uint8_t header[] = {0xFF, 0x4F, 0xFF, 0x51, 0,    41,   0x40, 0,    0, 0,    0x40, 0,    0,
+                                     0,    0x40, 0,    0,    0,    0,    0,    0,    0, 0,    0, /* 16384^2 */
+                                     0,    0,    0x40, 0,    0,    0,    0x40, 0,    0, 0,    0,    0,    0,
+                                     0,    0,    0,    0,    1,    7,    1,    1, /* one tile */
+                                     0xFF, 0x50, 0,    8,    0,    2,    0,    0,    0, 0,    0xFF, 0x52, 0,
+                                     13,   1,    2,    0,    1,    0,    0,    0,    0, 0x40, 1,    0x00, /* PP 0, 0 */
+                                     0xFF, 0x5C, 0,    4,    0x20, 0x40, 0xFF, 0x90, 0, 10,   0,    0,    0,
+                                     0,    0,    0,    0,    1,    0xFF, 0x93, 0,    0, 0,    0};
+    struct mist_codestream_index index;
+    struct mist_error error = {0};
+    assert_int_equal(mist_codestream_index(header, sizeof header, &index, &error), MIST_OK);
+    assert_int_equal(index.complete, 0);
+    uint8_t coded[sizeof header];
+    memcpy(coded, header, sizeof header);
+    memset(coded + sizeof coded - 4, 0xC0, 4); /* a packet with content: the precincts must be made */
+    assert_int_equal(mist_codestream_index(coded, sizeof coded, &index, &error), MIST_ERROR_LIMIT);
+    uint8_t *precinct = NULL;
+    for (size_t at = 0; at + 1 < sizeof coded; at++) {
+        if (load_be16(coded + at) == 0xFF5C)
+            precinct = coded + at - 1;
+    }
+    assert_non_null(precinct);
+    *precinct = 0xFF; /* one precinct of 2^15 x 2^15: 16 million blocks of 4 x 4 */
+    assert_int_equal(mist_codestream_index(coded, sizeof coded, &index, &error), MIST_ERROR_LIMIT);
+}
+
+static void test_refusals_by_name(void **state)
+{
+    struct mist_codestream_index index;
+    struct mist_error error = {0};
+    struct mist_buffer stream = load("rpcl-tileparts.j2c");
+    uint8_t *cod = find_marker(&stream, 0xFF52);
+    cod[12] = 0; /* the code-block style: Part 1 */
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "Part-1"));
+    cod[12] = 0x40;
+    cod[13] = 2; /* wavelet of ATK segment 2 */
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "ATK"));
+    mist_buffer_free(&stream);
+}
+
+/* ---- memory ---- */
+
+static void test_failing_allocations(void **state)
+{
+    struct mist_buffer stream = load("rpcl-color.j2c");
+    bool done = false;
+    for (unsigned nth = 1; !done; nth++) {
+        static uint16_t samples[3 * 64 * 64];
+        struct mist_view out = mist_view_planar(samples, MIST_U16, 40, 33, 3);
+        struct mist_decode_options options = mist_decode_options_default();
+        struct mist_codestream_index index;
+        struct mist_buffer reduced = {0};
+        struct mist_error error = {0};
+        memory_fail_at(nth);
+        mist_codec *fresh = mist_codec_new();
+        enum mist_status status =
+            fresh ? mist_decode(fresh, stream.data, stream.size, &options, &out, NULL, &error) : MIST_ERROR_MEMORY;
+        if (!status)
+            status = mist_codestream_index(stream.data, stream.size, &index, &error);
+        if (!status)
+            status = mist_codestream_reduce(stream.data, stream.size, 1, &reduced, &error);
+        memory_fail_at(0);
+        mist_codec_free(&fresh);
+        mist_buffer_free(&reduced);
+        done = status == MIST_OK;
+        assert_true(done || status == MIST_ERROR_MEMORY);
+        assert_true(nth < 1000);
+    }
+    mist_buffer_free(&stream);
+}
+
+/* The same bytes give the same samples in a context that has seen other frames. */
+static void test_reuse(void **state)
+{
+    struct mist_error error = {0};
+    for (unsigned round = 0; round < 2; round++)
+        for (size_t s = 0; s < STREAMS; s++) {
+            struct mist_buffer stream = load(streams[s]);
+            struct mist_decode_options options = mist_decode_options_default();
+            int32_t *used, *fresh;
+            size_t count;
+            assert_int_equal(decode(stream.data, stream.size, &options, &used, &count, &error), MIST_OK);
+            mist_codec *kept = codec;
+            codec = mist_codec_new();
+            assert_int_equal(decode(stream.data, stream.size, &options, &fresh, &count, &error), MIST_OK);
+            mist_codec_free(&codec);
+            codec = kept;
+            assert_memory_equal(used, fresh, count * 4);
+            free(used);
+            free(fresh);
+            mist_buffer_free(&stream);
+        }
+}
+
+static void test_narrow_output(void **state)
+{
+    struct mist_buffer stream = load("rpcl-tileparts.j2c"); /* 12 bits */
+    struct mist_decode_options options = mist_decode_options_default();
+    struct mist_error error = {0};
+    static uint8_t samples[75 * 66];
+    struct mist_view out = mist_view_planar(samples, MIST_U8, 75, 66, 1);
+    assert_int_equal(mist_decode(codec, stream.data, stream.size, &options, &out, NULL, &error), MIST_ERROR_RANGE);
+    out.width = 74;
+    assert_int_equal(mist_decode(codec, stream.data, stream.size, &options, &out, NULL, &error), MIST_ERROR_ARGUMENT);
+    mist_buffer_free(&stream);
+}
+
+static int set_up(void **state)
+{
+    codec = mist_codec_new();
+    return codec ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    mist_codec_free(&codec);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_flipped_bytes),
+        cmocka_unit_test(test_lies_about_size),
+        cmocka_unit_test(test_lies_about_precincts),
+        cmocka_unit_test(test_refusals_by_name),
+        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_narrow_output),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
