@@ -46,7 +46,7 @@ struct decode_scratch {
         } exponent;
     } rows;
 };
-_Static_assert(sizeof(struct decode_scratch) <= BLOCK_SCRATCH_SIZE, "the decoder fits into a block's scratch");
+_Static_assert(2 * sizeof(struct decode_scratch) <= BLOCK_SCRATCH_SIZE, "the decoder fits into a block's scratch");
 
 /* MEL reader (7.3.3): bits from the top of bytes; behind 0xFF comes a byte of 7 bits; ones behind the end. */
 struct mel_decoder {
@@ -109,11 +109,11 @@ static inline unsigned mel_event(struct mel_decoder *mel)
 
 /* Dimensions and streams of a block under way. */
 struct block {
-    const struct block_decode_job *job;
+    struct block_decode_job *job;
     struct decode_scratch *scratch;
     unsigned quads; /* in a row */
     unsigned pitch; /* slots in a row */
-    size_t magsgn_bits, vlc_bits, vlc_position;
+    size_t magsgn_bits, vlc_bits;
     struct mel_decoder mel;
 };
 
@@ -148,90 +148,114 @@ static bool open_block(struct block *block, enum codec_lane lane)
 
 /* ---- step 1: MEL and VLC ---- */
 
-/* Bits of the VLC stream that are at hand, for one pair of quads. */
-struct vlc_bits {
-    uint64_t bits;
-    unsigned used;
+/*
+ * The VLC stream and a row of quads under way. What comes next depends on every bit before it: context, codeword, u
+ * codes are one chain of table look-ups, some 30 cycles for a pair of quads, so two blocks are read in turns.
+ */
+struct quad_reader {
+    uint64_t bits;         /* the next `count` bits of the stream, and perhaps some more */
+    unsigned count;        /* 56 .. 63 before a pair, which takes at most 38 */
+    const uint8_t *next;   /* the byte behind the `count` bits */
+    const uint8_t *behind; /* in the padding behind the stream, where zeros are read */
+    size_t used;           /* bits taken */
+    unsigned west;         /* entry of the quad to the left */
+    uint16_t *entry;       /* of this row */
+    const uint16_t *above; /* entries of the row above */
+    uint8_t *u;
+    struct mel_decoder *mel;
 };
 
-static inline unsigned vlc_take(struct vlc_bits *vlc, unsigned length)
+static inline unsigned vlc_take(struct quad_reader *reader, unsigned length)
 {
-    unsigned value = (unsigned)(vlc->bits & low_bits(length));
-    vlc->bits >>= length;
-    vlc->used += length;
+    unsigned value = (unsigned)(reader->bits & low_bits(length));
+    reader->bits >>= length;
+    reader->count -= length;
+    reader->used += length;
     return value;
 }
 
-/* The CxtVLC codeword of one quad (7.3.5). Context 0 asks MEL first. */
-static inline unsigned quad_entry(struct mel_decoder *mel, struct vlc_bits *vlc, const uint16_t *table,
-                                  unsigned context)
+/* Fills `bits` up; the address does not depend on the pair before, so the load is done early. */
+static inline void vlc_refill(struct quad_reader *reader)
 {
-    if (context == 0 && !mel_event(mel))
-        return 0;
-    unsigned entry = table[context << 7 | (vlc->bits & 127)];
-    vlc_take(vlc, entry & 7);
+    reader->bits |= flat_load(reader->next) << reader->count;
+    reader->next += (63 - reader->count) >> 3;
+    reader->next = reader->next < reader->behind ? reader->next : reader->behind;
+    reader->count |= 56;
+}
+
+/*
+ * The CxtVLC codeword of one quad (7.3.5). `above` is the part of the context that comes from the row above, << 7; what
+ * the left neighbour adds is in the top half of its entry. Context 0 asks MEL first.
+ */
+static inline unsigned quad_entry(struct quad_reader *reader, const uint32_t *table, unsigned above)
+{
+    unsigned context = above | reader->west >> 16, entry = 0;
+    if (context != 0 || mel_event(reader->mel)) {
+        entry = table[context | (reader->bits & 127)];
+        vlc_take(reader, entry & 7);
+    }
+    reader->west = entry;
     return entry;
 }
 
-/* c_q: from the entries of the quads to the left and above. */
-static inline unsigned first_row_context(unsigned west)
+/* Bits 0 and 2 of c_q, << 7, from the entries above. */
+static inline unsigned context_above(const uint16_t *above)
 {
-    return (west >> 5 & 7) | (west >> 4 & 1);
-}
-
-static inline unsigned other_row_context(unsigned west, const uint16_t *above)
-{
-    unsigned a = (above[-1] & 0x80) | (above[0] & 0x20), b = west & 0xc0, c = (above[0] & 0x80) | (above[1] & 0x20);
-    return (a ? 1 : 0) | (b ? 2 : 0) | (c ? 4 : 0);
+    unsigned a = (above[-1] & 0x80) | (above[0] & 0x20), c = (above[0] & 0x80) | (above[1] & 0x20);
+    return (a ? 1 << 7 : 0) | (c ? 4 << 7 : 0);
 }
 
 /* u_q of a pair of quads (7.3.6): prefixes, then suffixes, then extensions. */
-static inline void uvlc_take(struct vlc_bits *vlc, unsigned mode, uint8_t *u)
+static inline void uvlc_take(struct quad_reader *reader, unsigned mode, uint8_t *u)
 {
-    uint32_t code = block_uvlc_decode[mode << 6 | (vlc->bits & 63)];
-    vlc_take(vlc, code & 15);
-    unsigned length0 = code >> 4 & 15, length1 = code >> 8 & 15;
-    unsigned suffix0 = vlc_take(vlc, length0), suffix1 = vlc_take(vlc, length1);
+    uint32_t code = block_uvlc_decode[mode << 6 | (reader->bits & 63)];
+    vlc_take(reader, code & 15);
+    unsigned suffix0 = vlc_take(reader, code >> 4 & 15), suffix1 = vlc_take(reader, code >> 8 & 15);
     unsigned u0 = (code >> 12 & 15) + suffix0, u1 = (code >> 16 & 15) + suffix1;
-    if (suffix0 >= 28)
-        u0 += 4 * vlc_take(vlc, 4);
-    if (suffix1 >= 28)
-        u1 += 4 * vlc_take(vlc, 4);
+    if ((suffix0 | suffix1) >= 28) {
+        u0 += suffix0 >= 28 ? 4 * vlc_take(reader, 4) : 0;
+        u1 += suffix1 >= 28 ? 4 * vlc_take(reader, 4) : 0;
+    }
     u[0] = (uint8_t)u0;
     u[1] = (uint8_t)u1;
 }
 
-/* One row of quads. The entries of the row above are `pitch` before. False if the VLC stream is too short. */
-static bool decode_quad_row(struct block *block, uint16_t *entry, uint8_t *u, bool first_row)
+/* Quads q and, unless the row ends with q, q + 1. */
+static inline __attribute__((always_inline)) void read_pair(struct quad_reader *reader, unsigned q, bool first_row,
+                                                            bool two)
 {
-    const uint16_t *table = block_vlc_decode + (first_row ? 0 : 1024),
-                   *above = first_row ? entry : entry - block->pitch;
-    const unsigned quads = block->quads;
-    struct mel_decoder mel = block->mel;
-    size_t position = block->vlc_position;
-    unsigned west = 0;
-    for (unsigned q = 0; q < quads; q += 2) {
-        struct vlc_bits vlc = {flat_peek(block->scratch->vlc, position), 0}; /* a pair takes at most 38 bits */
-        unsigned context = first_row ? first_row_context(west) : other_row_context(west, above + q);
-        unsigned one = quad_entry(&mel, &vlc, table, context), two = 0;
-        if (q + 1 < quads) {
-            context = first_row ? first_row_context(one) : other_row_context(one, above + q + 1);
-            two = quad_entry(&mel, &vlc, table, context);
-        }
-        entry[q] = (uint16_t)one;
-        entry[q + 1] = (uint16_t)two;
-        west = two;
-        unsigned mode = (one >> 3 & 1) | (two >> 2 & 2);
-        if (first_row && mode == 3)
-            mode = 4 + mel_event(&mel);
-        uvlc_take(&vlc, mode, u + q);
-        position += vlc.used;
-        if (position > block->vlc_bits)
-            return false;
+    const uint32_t *table = block_vlc_decode + (first_row ? 0 : 1024);
+    vlc_refill(reader);
+    unsigned left = quad_entry(reader, table, first_row ? 0 : context_above(reader->above + q)), right = 0;
+    if (two)
+        right = quad_entry(reader, table, first_row ? 0 : context_above(reader->above + q + 1));
+    reader->entry[q] = (uint16_t)left;
+    reader->entry[q + 1] = (uint16_t)right;
+    unsigned mode = (left >> 3 & 1) | (right >> 2 & 2);
+    if (first_row && mode == 3)
+        mode = 4 + mel_event(reader->mel);
+    uvlc_take(reader, mode, reader->u + q);
+}
+
+/* A row of one block, or of two of the same width. */
+static inline __attribute__((always_inline)) void read_row(struct quad_reader *first, struct quad_reader *second,
+                                                           unsigned quads, bool first_row)
+{
+    struct quad_reader a = *first, b = second ? *second : a;
+    unsigned q = 0;
+    for (; q + 1 < quads; q += 2) {
+        read_pair(&a, q, first_row, true);
+        if (second)
+            read_pair(&b, q, first_row, true);
     }
-    block->mel = mel;
-    block->vlc_position = position;
-    return true;
+    if (q < quads) {
+        read_pair(&a, q, first_row, false);
+        if (second)
+            read_pair(&b, q, first_row, false);
+    }
+    *first = a;
+    if (second)
+        *second = b;
 }
 
 /* Whether no sample outside the block is significant. */
@@ -249,20 +273,46 @@ static bool inside_block(const struct block *block)
     return outside == 0;
 }
 
-/* All quads. Slot 1 + row * pitch + q is quad q; those before and behind a row are empty. */
-static bool decode_quads(struct block *block)
+static struct quad_reader quad_reader(struct block *block)
 {
-    struct decode_scratch *scratch = block->scratch;
-    const unsigned rows = (block->job->height + 1) / 2;
-    block->vlc_position = 4;
+    const uint8_t *vlc = block->scratch->vlc;
+    return (struct quad_reader){.bits = flat_load(vlc) >> 4, /* the first four stand for Scup's */
+                                .count = 4,
+                                .next = vlc + 1,
+                                .behind = vlc + (block->vlc_bits >> 3) + 1,
+                                .used = 4,
+                                .mel = &block->mel};
+}
+
+/* Puts the reader at a row. Slot 1 + row * pitch + q is quad q; those before and behind a row are empty. */
+static void reader_at_row(struct quad_reader *reader, const struct block *block, unsigned row)
+{
+    size_t slot = 1 + (size_t)row * block->pitch;
+    reader->entry = block->scratch->entry + slot;
+    reader->above = row ? reader->entry - block->pitch : reader->entry;
+    reader->u = block->scratch->u + slot;
+    reader->west = 0;
+    reader->entry[-1] = 0;
+    reader->entry[block->pitch - 1] = 0;
+}
+
+/* All quads of one block, or of two of the same size at once. Sets good[]: false if a VLC stream is too short. */
+static void decode_quads(struct block *block, unsigned count, bool *good)
+{
+    const unsigned rows = (block->job->height + 1) / 2, quads = block->quads;
+    struct quad_reader reader[2] = {quad_reader(&block[0]), count > 1 ? quad_reader(&block[1]) : quad_reader(block)};
     for (unsigned row = 0; row < rows; row++) {
-        size_t slot = 1 + (size_t)row * block->pitch;
-        scratch->entry[slot - 1] = 0;
-        if (!decode_quad_row(block, scratch->entry + slot, scratch->u + slot, row == 0))
-            return false;
-        scratch->entry[slot + block->pitch - 1] = 0;
+        for (unsigned i = 0; i < count; i++)
+            reader_at_row(&reader[i], &block[i], row);
+        if (count > 1 && row)
+            read_row(&reader[0], &reader[1], quads, false);
+        else if (count > 1)
+            read_row(&reader[0], &reader[1], quads, true);
+        else
+            read_row(&reader[0], NULL, quads, row == 0);
     }
-    return inside_block(block);
+    for (unsigned i = 0; i < count; i++)
+        good[i] = reader[i].used <= block[i].vlc_bits && inside_block(&block[i]);
 }
 
 /* ---- step 3, the part that does not depend on the lane ---- */

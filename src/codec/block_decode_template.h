@@ -98,29 +98,46 @@ static void NAME(refine)(const struct block *block)
     }
 }
 
-static bool NAME(decode_one)(struct block_decode_job *job, struct decode_scratch *scratch)
+/* Steps 2 and 3 of a block whose quads are there. */
+static bool NAME(decode_samples)(struct block *block)
 {
-    struct block block = {.job = job, .scratch = scratch};
-    if (!open_block(&block, KERNEL_JOIN(LANE, LANE_BITS)) || !decode_quads(&block))
-        return false;
-    NAME(start_rows)(&block);
     size_t position = 0;
-    for (unsigned y = 0; y < job->height; y += 2)
-        if (!NAME(decode_magsgn_row)(&block, y, &position))
+    NAME(start_rows)(block);
+    for (unsigned y = 0; y < block->job->height; y += 2)
+        if (!NAME(decode_magsgn_row)(block, y, &position))
             return false;
-    if (job->passes > 1)
-        NAME(refine)(&block);
+    if (block->job->passes > 1)
+        NAME(refine)(block);
     return true;
+}
+
+/* One block, or two of the same size. */
+static void NAME(decode_some)(struct block_decode_job *jobs, unsigned count, struct decode_scratch *scratch)
+{
+    struct block block[2];
+    bool good[2];
+    unsigned open = 0;
+    for (unsigned i = 0; i < count; i++) {
+        block[open] = (struct block){.job = &jobs[i], .scratch = &scratch[open]};
+        jobs[i].good = open_block(&block[open], KERNEL_JOIN(LANE, LANE_BITS));
+        open += jobs[i].good;
+    }
+    if (open)
+        decode_quads(block, open, good);
+    for (unsigned i = 0; i < open; i++)
+        block[i].job->good = good[i] && NAME(decode_samples)(&block[i]);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned y = 0; !jobs[i].good && y < jobs[i].height; y++)
+            memset((SAMPLE *)jobs[i].out + y * jobs[i].stride, 0, jobs[i].width * sizeof(SAMPLE));
 }
 
 static void NAME(block_decode)(struct block_decode_job *jobs, size_t count, void *scratch)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct block_decode_job *job = &jobs[i];
-        job->good = NAME(decode_one)(job, scratch);
-        if (!job->good)
-            for (unsigned y = 0; y < job->height; y++)
-                memset((SAMPLE *)job->out + y * job->stride, 0, job->width * sizeof(SAMPLE));
+    while (count) {
+        bool pair = count > 1 && jobs[0].width == jobs[1].width && jobs[0].height == jobs[1].height;
+        NAME(decode_some)(jobs, pair ? 2 : 1, scratch);
+        jobs += pair ? 2 : 1;
+        count -= pair ? 2 : 1;
     }
 }
 

@@ -9,9 +9,10 @@
 /*
  * By (0: first quad row, 1: others) << 10 | context << 7 | next 7 bits of the VLC stream:
  * length | u_off << 3 | rho << 4 | e_k << 8 | e_1 << 12. Bit n of rho, e_k, e_1 is the quad's sample n: top left,
- * bottom left, top right, bottom right. 0 where the bits are no codeword.
+ * bottom left, top right, bottom right. From bit 23 on: what the quad adds to the context of its right neighbour, all
+ * of it in the first row, bit 1 in the others. 0 where the bits are no codeword.
  */
-extern const uint16_t block_vlc_decode[2 * 1024];
+extern const uint32_t block_vlc_decode[2 * 1024];
 
 /*
  * By (0: first quad row, 1: others) << 11 | context << 8 | rho << 4 | eps: codeword << 8 | length << 4 | e_k. Bit n of

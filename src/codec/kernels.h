@@ -31,8 +31,8 @@ static inline size_t codec_lane_size(enum codec_lane lane)
 #define BLOCK_MAX_SIDE 1024u
 #define BLOCK_MAX_AREA 4096u
 
-/* Working memory of one block at a time, aligned to 64 bytes; content need not be kept or cleared. */
-#define BLOCK_SCRATCH_SIZE ((size_t)96 << 10)
+/* Working memory of the block coder, aligned to 64 bytes; content need not be kept or cleared. */
+#define BLOCK_SCRATCH_SIZE ((size_t)160 << 10)
 
 /* Samples of a block that is to be coded. */
 struct block_encode_job {
@@ -152,9 +152,9 @@ struct codec_kernels {
      */
     size_t (*block_encode[CODEC_LANES])(const struct block_encode_job *job, void *scratch);
     /*
-     * Decodes `count` blocks. A sample whose lowest decoded bit-plane is p and whose decoded magnitude is m (a multiple
-     * of 2^p) becomes +-(m + 2^(p-1)), or +-m where p is 0; in half units +-(2 m + 2^p); 0 where m is 0.
-     * Safe on any bytes: never reads outside the segments.
+     * Decodes `count` blocks; blocks of the same size that follow one another are faster. A sample whose lowest decoded
+     * bit-plane is p and whose decoded magnitude is m (a multiple of 2^p) becomes +-(m + 2^(p-1)), or +-m where p is 0;
+     * in half units +-(2 m + 2^p); 0 where m is 0. Safe on any bytes: never reads outside the segments.
      */
     void (*block_decode[CODEC_LANES])(struct block_decode_job *jobs, size_t count, void *scratch);
 
