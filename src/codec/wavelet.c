@@ -23,6 +23,15 @@ static inline uint32_t clamp_index(int64_t index, uint32_t count)
     return index < 0 ? 0 : index >= count ? count - 1 : (uint32_t)index;
 }
 
+/* The low-pass samples both of whose high-pass neighbours d(n - 1 + odd) and d(n + odd) exist. */
+struct interior {
+    uint32_t begin, end;
+};
+static inline struct interior interior(uint32_t lows, uint32_t highs, uint32_t odd)
+{
+    return (struct interior){!odd, lows < highs - odd ? lows : highs - odd};
+}
+
 /* Rows of the plane that hold s(n) and d(n). */
 static inline uint32_t low_row(const struct wavelet_job *job, uint32_t n)
 {

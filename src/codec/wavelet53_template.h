@@ -17,6 +17,7 @@
 #define scratch_row NAME(scratch_row)
 #define band_row NAME(band_row)
 #define plane_row NAME(plane_row)
+#define edge_sum NAME(edge_sum)
 #define split_row NAME(split_row)
 #define merge_row NAME(merge_row)
 
@@ -81,6 +82,12 @@ static SAMPLE *plane_row(const struct wavelet_job *job, uint32_t y)
     return (SAMPLE *)job->plane + y * job->plane_stride;
 }
 
+/* quarter_sum of d(i - 1) and d(i) where one of them may be beyond an edge. */
+static inline SAMPLE edge_sum(const SAMPLE *d, uint32_t i, uint32_t count)
+{
+    return quarter_sum(d[clamp_index((int64_t)i - 1, count)], d[clamp_index(i, count)]);
+}
+
 /* Splits a row of the plane's width into its low and high half. */
 static void split_row(const struct wavelet_job *job, struct halves half, const SAMPLE *restrict in,
                       SAMPLE *restrict low, SAMPLE *restrict high)
@@ -95,15 +102,34 @@ static void split_row(const struct wavelet_job *job, struct halves half, const S
         return;
     }
     SAMPLE *restrict s = half.s, *restrict d = half.d;
-    for (uint32_t n = 0; n < lows; n++)
-        s[n] = in[2 * n + odd];
-    for (uint32_t n = 0; n < highs; n++)
-        d[n] = in[2 * n + !odd];
+    const uint32_t pairs = lows < highs ? lows : highs;
+    if (odd) {
+        for (uint32_t n = 0; n < pairs; n++) {
+            d[n] = in[2 * n];
+            s[n] = in[2 * n + 1];
+        }
+    } else {
+        for (uint32_t n = 0; n < pairs; n++) {
+            s[n] = in[2 * n];
+            d[n] = in[2 * n + 1];
+        }
+    }
+    if (lows > pairs)
+        s[pairs] = in[2 * pairs + odd];
+    if (highs > pairs)
+        d[pairs] = in[2 * pairs + !odd];
     extend(s, lows);
     predict(high, d, s - odd, s - odd + 1, highs);
-    memcpy(d, high, highs * sizeof *d);
-    extend(d, highs);
-    update(low, s, d - 1 + odd, d + odd, lows);
+    const struct interior inner = interior(lows, highs, odd);
+    if (inner.end > inner.begin)
+        update(low + inner.begin, s + inner.begin, high + inner.begin + odd - 1, high + inner.begin + odd,
+               inner.end - inner.begin);
+    for (uint32_t n = 0; n < lows; n++) {
+        if (n == inner.begin && inner.end > n)
+            n = inner.end;
+        if (n < lows)
+            low[n] = (SAMPLE)(WORD)((WORD)s[n] + (WORD)edge_sum(high, n + odd, highs));
+    }
 }
 
 /* The inverse of split_row. */
@@ -116,16 +142,35 @@ static void merge_row(const struct wavelet_job *job, struct halves half, const S
         out[0] = odd ? high[0] / 2 : low[0];
         return;
     }
-    SAMPLE *s = half.s, *d = half.d;
-    memcpy(d, high, highs * sizeof *d);
-    extend(d, highs);
-    unupdate(s, low, d - 1 + odd, d + odd, lows);
+    SAMPLE *restrict s = half.s;
+    const struct interior inner = interior(lows, highs, odd);
+    if (inner.end > inner.begin)
+        unupdate(s + inner.begin, low + inner.begin, high + inner.begin + odd - 1, high + inner.begin + odd,
+                 inner.end - inner.begin);
+    for (uint32_t n = 0; n < lows; n++) {
+        if (n == inner.begin && inner.end > n)
+            n = inner.end;
+        if (n < lows)
+            s[n] = (SAMPLE)(WORD)((WORD)low[n] - (WORD)edge_sum(high, n + odd, highs));
+    }
     extend(s, lows);
-    const SAMPLE *left = s - odd, *right = left + 1;
-    for (uint32_t n = 0; n < highs; n++)
-        out[2 * n + !odd] = (SAMPLE)(WORD)((WORD)d[n] + (WORD)half_sum(left[n], right[n]));
-    for (uint32_t n = 0; n < lows; n++)
-        out[2 * n + odd] = s[n];
+    const uint32_t pairs = lows < highs ? lows : highs;
+    if (odd) {
+        for (uint32_t n = 0; n < pairs; n++) {
+            out[2 * n] = (SAMPLE)(WORD)((WORD)high[n] + (WORD)half_sum(*(s + n - 1), s[n]));
+            out[2 * n + 1] = s[n];
+        }
+    } else {
+        for (uint32_t n = 0; n < pairs; n++) {
+            out[2 * n] = s[n];
+            out[2 * n + 1] = (SAMPLE)(WORD)((WORD)high[n] + (WORD)half_sum(s[n], s[n + 1]));
+        }
+    }
+    if (lows > pairs)
+        out[2 * pairs + odd] = s[pairs];
+    if (highs > pairs)
+        out[2 * pairs + !odd] =
+            (SAMPLE)(WORD)((WORD)high[pairs] + (WORD)half_sum(*(s + pairs - odd), s[pairs - odd + 1]));
 }
 
 static void NAME(wavelet53_forward)(const struct wavelet_job *job)
@@ -195,6 +240,7 @@ static void NAME(wavelet53_inverse)(const struct wavelet_job *job)
 #undef scratch_row
 #undef band_row
 #undef plane_row
+#undef edge_sum
 #undef split_row
 #undef merge_row
 #undef NAME
