@@ -232,7 +232,7 @@ static void test_linear_refuted(void **state)
     (void)state;
     size_t count = (size_t)PIXELS * 64;
     float *samples = malloc(count * sizeof *samples);
-    const float odd[] = {0.5f, NAN, INFINITY, -0.0f, 0x1p25f + 2, 1e-45f};
+    const float odd[] = {0.5f, NAN, INFINITY, -0.0f, 0x1p26f + 8, 1e-45f};
     for (size_t k = 0; k < sizeof odd / sizeof *odd; k++) {
         for (size_t i = 0; i < count; i++)
             samples[i] = (float)i * 100;
