@@ -135,17 +135,24 @@ enum mist_status decode_plan_windows(struct decode_plan *plan, struct mist_error
 /* ---- lanes ---- */
 
 /*
- * Dynamic range of the reversible path. Let samples have P bits, one more with RCT: |x| <= 2^(P-1) after the level
- * shift. Iterated, the 5/3 analysis filters have L1 norms below 1.72 (low-pass) and 2.83 (high-pass), so in two
- * dimensions every band, and every value between the two directions of a step, is below 2.83^2 2^(P-1) < 2^(P+2) plus
- * what rounding adds, which is less than one for each lifting step. The largest sum inside a step, of two such values
- * and 2, is below 2^(P+3). With P = 12 that is 2 * 8.01 * 2^11 + small < 2^15: LANE_16. LANE_32 has room for P = 28 and
- * LANE_64 for any P <= 38. Code-blocks that were cut before their lowest bit-plane p decode up to 2^p beyond the
- * true value, at most twice its bound, so P counts one more then. Damaged streams may exceed all this; the kernels
- * wrap.
+ * Dynamic range of the reversible path. Let samples have P bits (one more with RCT), so |x| <= 2^(P-1) after the level
+ * shift. encode_reversible_planes() bounds the values of bands and of what lies between the two directions of a step;
+ * here the largest number is a sum of two neighbours inside a lifting step. Adding two neighbouring high-pass samples
+ * of decomposition d, each high-pass in the other direction too, is a filter whose taps have the absolute sum 8, 11.25,
+ * 14.44, 15.23, 15.46, 15.67, 15.79 for d = 1 .. 7, growing to 15.94; all other sums are smaller. Rounding adds at most
+ * 2 * 16.6 d, the step itself 2. So for P = 12 and d <= 7 it is below 15.79 * 2^11 + 235 < 2^15: LANE_16. For P = 28
+ * and d <= 32 it is below 15.94 * 2^27 + 1065 < 2^31: LANE_32. For P = 38 it is far inside LANE_64.
+ *
+ * A block that was cut above bit-plane 0 decodes to values that are off by less than e = 2^p, and the errors of all
+ * bands add up: a level turns errors of e into e + 5.25 e at most, 33 levels into 175 e. As e is less than the bound of
+ * the band, cut streams get eight bits more room: LANE_32 to P = 20, LANE_64 beyond.
+ *
+ * Damaged streams may exceed all this; the kernels wrap.
  */
 #define LANE_16_BITS 12
+#define LANE_16_DECOMPOSITIONS 7
 #define LANE_32_BITS 28
+#define LANE_32_BITS_CUT 20
 
 static unsigned lowest_plane(const struct code_block *block, const struct band *band)
 {
@@ -185,10 +192,12 @@ static enum mist_status choose_lane(const struct decode_plan *plan, struct compo
     if (facts.planes > block_decode_max_planes(LANE_64, component->is_float))
         return error_set(error, MIST_ERROR_UNSUPPORTED, "sub-bands of %u bit-planes; %u are supported", facts.planes,
                          block_decode_max_planes(LANE_64, component->is_float));
-    unsigned bits = component->component->sampling.precision + plan->decode->component_transform + facts.cut;
-    if (bits <= LANE_16_BITS && facts.planes <= block_decode_max_planes(LANE_16, false))
+    unsigned bits = component->component->sampling.precision + plan->decode->component_transform;
+    bool shallow = component->component->coding->coding.decompositions <= LANE_16_DECOMPOSITIONS;
+    if (bits <= LANE_16_BITS && shallow && !facts.cut && facts.planes <= block_decode_max_planes(LANE_16, false))
         component->lane = LANE_16;
-    else if (bits <= LANE_32_BITS && facts.planes <= block_decode_max_planes(LANE_32, false))
+    else if (bits <= (facts.cut ? LANE_32_BITS_CUT : LANE_32_BITS) &&
+             facts.planes <= block_decode_max_planes(LANE_32, false))
         component->lane = LANE_32;
     else
         component->lane = LANE_64;

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mist_encode() and mist_decode() together: every type, the extremes of its range, sizes, levels, options, lanes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+
+#include <mist/codec.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static mist_codec *codec;
+
+static uint64_t random_state = 88172645463325252ull;
+static uint64_t next_random(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state;
+}
+
+enum pattern { MINIMUM, MAXIMUM, CHECKERBOARD, STRIPES, SPIKE, RANDOM, SMOOTH, PATTERNS };
+
+static int64_t pattern_value(enum pattern pattern, uint32_t x, uint32_t y, int64_t low, int64_t high)
+{
+    switch (pattern) {
+    case MINIMUM:
+        return low;
+    case MAXIMUM:
+        return high;
+    case CHECKERBOARD:
+        return (x + y) & 1 ? high : low;
+    case STRIPES:
+        return x / 3 & 1 ? high : low;
+    case SPIKE:
+        return x == 5 && y == 3 ? high : low;
+    case RANDOM:
+        return low + (int64_t)(next_random() % ((uint64_t)(high - low) + 1));
+    default:
+        return low + (int64_t)((uint64_t)(high - low) * (x * 3 + y * 2) / 1000);
+    }
+}
+
+static void put(void *at, enum mist_sample_type type, int64_t value)
+{
+    switch (mist_sample_size(type)) {
+    case 1:
+        *(uint8_t *)at = (uint8_t)value;
+        break;
+    case 2:
+        *(uint16_t *)at = (uint16_t)value;
+        break;
+    default:
+        *(uint32_t *)at = (uint32_t)value;
+    }
+}
+
+static void fill(struct mist_view *view, unsigned precision, enum pattern pattern)
+{
+    bool is_signed = mist_sample_is_signed(view->type);
+    int64_t low = is_signed ? -((int64_t)1 << (precision - 1)) : 0;
+    int64_t high = is_signed ? ((int64_t)1 << (precision - 1)) - 1 : ((int64_t)1 << precision) - 1;
+    for (uint32_t c = 0; c < view->components; c++)
+        for (uint32_t y = 0; y < view->height; y++)
+            for (uint32_t x = 0; x < view->width; x++)
+                put((char *)view->data + x * view->column_stride + y * view->row_stride + c * view->component_stride,
+                    view->type, pattern_value(pattern, x + c, y, low, high));
+}
+
+static void check(const struct mist_view *frame, const struct mist_encode_options *options, const char *what)
+{
+    struct mist_buffer stream = {0};
+    struct mist_error error = {0};
+    struct mist_decode_options decoding = mist_decode_options_default();
+    size_t bytes = mist_frame_bytes(frame->type, frame->width, frame->height, frame->components);
+    void *samples = calloc(1, bytes);
+    struct mist_view out = *frame;
+    out.data = samples;
+    if (mist_encode(codec, frame, options, &stream, &error))
+        fail_msg("%s: encoding: %s", what, error.message);
+    if (mist_decode(codec, stream.data, stream.size, &decoding, &out, NULL, &error))
+        fail_msg("%s: decoding: %s", what, error.message);
+    if (memcmp(samples, frame->data, bytes))
+        fail_msg("%s: samples differ", what);
+    free(samples);
+    mist_buffer_free(&stream);
+}
+
+static void test_types_and_extremes(void **state)
+{
+    static const struct {
+        enum mist_sample_type type;
+        unsigned precision;
+    } kinds[] = {{MIST_U8, 1},   {MIST_U8, 8},   {MIST_S8, 8},   {MIST_U16, 11}, {MIST_U16, 12}, {MIST_U16, 13},
+                 {MIST_S16, 12}, {MIST_U16, 16}, {MIST_S16, 16}, {MIST_U32, 20}, {MIST_U32, 24}, {MIST_S32, 27},
+                 {MIST_S32, 28}, {MIST_U32, 29}, {MIST_U32, 32}, {MIST_S32, 32}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (unsigned components = 1; components <= 4; components++)
+            for (enum pattern pattern = 0; pattern < PATTERNS; pattern++)
+                for (int levels = 1; levels <= 7; levels += components == 1 ? 1 : 3) {
+                    static uint32_t samples[4 * 70 * 50];
+                    struct mist_view frame = mist_view_interleaved(samples, kinds[k].type, 70, 50, components);
+                    struct mist_encode_options options = mist_encode_options_default();
+                    char what[100];
+                    options.precision = kinds[k].precision;
+                    options.levels = levels;
+                    snprintf(what, sizeof what, "%u bits of %s, %u components, pattern %d, %d levels",
+                             kinds[k].precision, mist_sample_name(kinds[k].type), components, (int)pattern, levels);
+                    fill(&frame, kinds[k].precision, pattern);
+                    check(&frame, &options, what);
+                }
+}
+
+static void test_sizes(void **state)
+{
+    static const uint32_t sides[] = {1, 2, 3, 4, 5, 7, 63, 64, 65, 129};
+    static uint16_t samples[129 * 129];
+    for (size_t i = 0; i < 10; i++)
+        for (size_t j = 0; j < 10; j++)
+            for (int levels = 1; levels <= 9; levels += 4) {
+                struct mist_view frame = mist_view_planar(samples, MIST_U16, sides[i], sides[j], 1);
+                struct mist_encode_options options = mist_encode_options_default();
+                char what[100];
+                options.levels = levels;
+                snprintf(what, sizeof what, "%ux%u, %d levels", sides[i], sides[j], levels);
+                fill(&frame, 16, RANDOM);
+                check(&frame, &options, what);
+            }
+}
+
+static void test_options(void **state)
+{
+    static uint16_t samples[3 * 150 * 110];
+    for (int progression = MIST_LRCP; progression <= MIST_CPRL; progression++)
+        for (unsigned precinct = 0; precinct <= 128; precinct = precinct ? precinct * 4 : 8)
+            for (unsigned block = 4; block <= 1024; block *= 4)
+                for (unsigned components = 1; components <= 3; components += 2) {
+                    struct mist_view frame = mist_view_planar(samples, MIST_U16, 150, 110, components);
+                    struct mist_encode_options options = mist_encode_options_default();
+                    char what[100];
+                    options.progression = (enum mist_progression)progression;
+                    options.precinct_width = precinct;
+                    options.precinct_height = precinct ? precinct / 2 : 0;
+                    options.block_width = block;
+                    options.block_height = 4096 / block < 64 ? 4096 / block : 64;
+                    options.tile_parts = precinct != 8;
+                    options.precision = 14;
+                    snprintf(what, sizeof what, "order %d, precincts %u, blocks %u, %u components", progression,
+                             precinct, block, components);
+                    fill(&frame, 14, precinct ? SMOOTH : RANDOM);
+                    check(&frame, &options, what);
+                }
+}
+
+/* Reduced levels and regions agree with one another whatever the lane. */
+static void test_regions_of_levels(void **state)
+{
+    static uint32_t samples[200 * 150], whole[200 * 150], part[200 * 150];
+    static const unsigned precisions[] = {8, 12, 16, 28, 32};
+    for (size_t p = 0; p < 5; p++) {
+        struct mist_view frame = mist_view_planar(samples, MIST_U32, 200, 150, 1);
+        struct mist_encode_options options = mist_encode_options_default();
+        struct mist_decode_options decoding = mist_decode_options_default();
+        struct mist_buffer stream = {0};
+        struct mist_error error = {0};
+        options.precision = precisions[p];
+        options.levels = 4;
+        options.block_width = options.block_height = 16;
+        fill(&frame, precisions[p], RANDOM);
+        assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_OK);
+        for (decoding.reduce = 0; decoding.reduce < 4; decoding.reduce++) {
+            uint32_t width = mist_reduced_size(200, decoding.reduce), height = mist_reduced_size(150, decoding.reduce);
+            struct mist_view out = mist_view_planar(whole, MIST_U32, width, height, 1);
+            struct mist_decode_report all, some;
+            decoding.region = false;
+            assert_int_equal(mist_decode(codec, stream.data, stream.size, &decoding, &out, &all, &error), MIST_OK);
+            assert_int_equal(all.levels_used, 4 - decoding.reduce);
+            for (unsigned n = 0; n < 12; n++) {
+                decoding.region = true;
+                decoding.x = (uint32_t)(next_random() % width);
+                decoding.y = (uint32_t)(next_random() % height);
+                decoding.width = 1 + (uint32_t)(next_random() % (width - decoding.x));
+                decoding.height = 1 + (uint32_t)(next_random() % (height - decoding.y));
+                if (n == 0) /* a few pixels: a few blocks, see below */
+                    decoding.width = decoding.height = 1;
+                out = mist_view_planar(part, MIST_U32, decoding.width, decoding.height, 1);
+                assert_int_equal(mist_decode(codec, stream.data, stream.size, &decoding, &out, &some, &error), MIST_OK);
+                for (uint32_t y = 0; y < decoding.height; y++)
+                    assert_memory_equal(part + (size_t)y * decoding.width,
+                                        whole + (size_t)(decoding.y + y) * width + decoding.x, decoding.width * 4);
+                assert_true(some.blocks_decoded <= all.blocks_decoded);
+                /* A pixel needs at most 2 x 2 blocks of each band: the windows of its margins are narrower than one. */
+                if (n == 0)
+                    assert_true(some.blocks_decoded <= 4 + 12 * (3 - decoding.reduce));
+            }
+        }
+        mist_buffer_free(&stream);
+    }
+}
+
+static void test_irreversible_is_close(void **state)
+{
+    static uint16_t samples[3 * 100 * 80], back[3 * 100 * 80];
+    for (unsigned components = 1; components <= 3; components += 2) {
+        struct mist_view frame = mist_view_planar(samples, MIST_U16, 100, 80, components), out = frame;
+        struct mist_encode_options options = mist_encode_options_default();
+        struct mist_decode_options decoding = mist_decode_options_default();
+        struct mist_buffer stream = {0};
+        struct mist_error error = {0};
+        options.precision = 12;
+        options.irreversible = true;
+        options.base_step = 1.0 / 4096;
+        out.data = back;
+        fill(&frame, 12, SMOOTH);
+        assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_OK);
+        assert_int_equal(mist_decode(codec, stream.data, stream.size, &decoding, &out, NULL, &error), MIST_OK);
+        for (size_t i = 0; i < (size_t)components * 100 * 80; i++)
+            assert_true(abs(samples[i] - back[i]) <= 3);
+        mist_buffer_free(&stream);
+    }
+}
+
+static int set_up(void **state)
+{
+    codec = mist_codec_new();
+    return codec ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    mist_codec_free(&codec);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_types_and_extremes),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_regions_of_levels),
+        cmocka_unit_test(test_irreversible_is_close),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
