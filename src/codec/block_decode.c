@@ -17,8 +17,14 @@
 /* Rows of quads with room for their neighbours and for whole vectors. */
 #define ROW_MARGIN 16
 #define MAX_ROW_SLOTS (BLOCK_MAX_SIDE / 2 + 2 * ROW_MARGIN)
-/* A cleanup pass takes at most MAX_PLANES + 2 bits of MagSgn for a sample; what is behind them is never read. */
-#define MAX_MAGSGN_BYTES (BLOCK_MAX_AREA * (MAX_PLANES + 2) / 8)
+/*
+ * What is read of a stream at most: what lies behind that many bytes is not looked at. Two bytes of a stream hold at
+ * least 15 bits. A sample takes up to MAX_PLANES + 2 bits of MagSgn, 2 of SigProp and 1 of MagRef.
+ */
+#define STUFFED_BYTES(bits) ((bits) / 15 * 2 + 2)
+#define MAX_MAGSGN_BYTES STUFFED_BYTES(BLOCK_MAX_AREA *(MAX_PLANES + 2))
+#define MAX_SIGPROP_BYTES STUFFED_BYTES(BLOCK_MAX_AREA * 2)
+#define MAX_MAGREF_BYTES STUFFED_BYTES(BLOCK_MAX_AREA)
 #define MAX_TAIL_BYTES 4095 /* Scup has 12 bits */
 
 /* Significance as rows of bits, one row of samples each, for SigProp and MagRef. */
@@ -28,8 +34,8 @@ struct decode_scratch {
     union {
         uint8_t magsgn[MAX_MAGSGN_BYTES + FLAT_PADDING];
         struct {
-            uint8_t sigprop[BLOCK_MAX_AREA / 4 + FLAT_PADDING];
-            uint8_t magref[BLOCK_MAX_AREA / 8 + FLAT_PADDING];
+            uint8_t sigprop[MAX_SIGPROP_BYTES + FLAT_PADDING];
+            uint8_t magref[MAX_MAGREF_BYTES + FLAT_PADDING];
             /* By column, of the stripe above, this one and the next: bits 0 .. 3 are its four samples. */
             uint8_t significant[3][MAX_STRIPE_COLUMNS];
         } refinement;

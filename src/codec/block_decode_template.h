@@ -71,11 +71,11 @@ static void NAME(refine)(const struct block *block)
 {
     const struct block_decode_job *job = block->job;
     struct decode_scratch *scratch = block->scratch;
-    size_t size = smaller(job->refinement_size, sizeof scratch->flat.refinement.sigprop - FLAT_PADDING);
+    size_t size = smaller(job->refinement_size, MAX_SIGPROP_BYTES);
     struct flat_reader sigprop = {scratch->flat.refinement.sigprop, 0, 0}, magref = {0};
     sigprop.end = unstuff_forward(scratch->flat.refinement.sigprop, job->refinement, size, 0);
     if (job->passes > 2) {
-        size = smaller(job->refinement_size, sizeof scratch->flat.refinement.magref - FLAT_PADDING);
+        size = smaller(job->refinement_size, MAX_MAGREF_BYTES);
         magref.flat = scratch->flat.refinement.magref;
         magref.end =
             unstuff_backward(scratch->flat.refinement.magref, job->refinement + job->refinement_size, size, 0, 0);

@@ -306,6 +306,53 @@ static void test_block_damaged(void **state)
     memory_free(scratch);
 }
 
+/* Blocks of different shapes, passes and soundness in one call come out as they do one by one. */
+static void test_block_batch(void **state)
+{
+    (void)state;
+    enum { COUNT = 7 };
+    static uint8_t bytes[COUNT][40000];
+    static int32_t samples[BLOCK_MAX_AREA], together[COUNT][BLOCK_MAX_AREA], alone[BLOCK_MAX_AREA];
+    void *scratch = memory_allocate_aligned(BLOCK_SCRATCH_SIZE);
+    for (unsigned round = 0; round < 200 * levels; round++) {
+        const struct codec_kernels *k = &kernels[round % levels];
+        struct block_decode_job jobs[COUNT];
+        const unsigned count = 1 + random_below(COUNT);
+        for (unsigned n = 0; n < count; n++) {
+            size_t shape = random_below(sizeof block_shapes / sizeof *block_shapes);
+            const unsigned width = block_shapes[shape].width, height = block_shapes[shape].height;
+            const unsigned planes = 1 + random_below(14);
+            for (unsigned i = 0; i < width * height; i++)
+                samples[i] = (int32_t)fill_sample(FILL_DECAY, planes, i % width, i / width);
+            struct block_encode_job encode = {samples, width, width, height, bytes[n], sizeof bytes[n]};
+            size_t size = k->block_encode[LANE_32](&encode, scratch);
+            if (size > 0 && random_below(3) == 0)
+                bytes[n][random_below((uint32_t)size)] = (uint8_t)random_bits();
+            jobs[n] = (struct block_decode_job){.cleanup = bytes[n],
+                                                .cleanup_size = random_below(6) ? size : size / 2,
+                                                .refinement = bytes[n],
+                                                .refinement_size = size,
+                                                .passes = 1 + random_below(3),
+                                                .planes = planes + 2,
+                                                .planes_skipped = planes - 1,
+                                                .stripe_causal = random_bits() & 1,
+                                                .out = together[n],
+                                                .stride = width,
+                                                .width = width,
+                                                .height = height};
+        }
+        k->block_decode[LANE_32](jobs, count, scratch);
+        for (unsigned n = 0; n < count; n++) {
+            struct block_decode_job job = jobs[n];
+            job.out = alone;
+            kernels[0].block_decode[LANE_32](&job, 1, scratch);
+            assert_int_equal(job.good, jobs[n].good);
+            assert_memory_equal(alone, together[n], job.width * job.height * sizeof *alone);
+        }
+    }
+    memory_free(scratch);
+}
+
 static void test_block_rules(void **state)
 {
     (void)state;
@@ -866,6 +913,7 @@ int main(void)
         cmocka_unit_test(test_block_random_bytes),
         cmocka_unit_test(test_block_damaged),
         cmocka_unit_test(test_block_rules),
+        cmocka_unit_test(test_block_batch),
         cmocka_unit_test(test_wavelet_53),
         cmocka_unit_test(test_wavelet_97),
         cmocka_unit_test(test_wavelet_margin),
