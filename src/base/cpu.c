@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/cpu.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +13,21 @@ const char *cpu_level_name(enum cpu_level level)
     return (unsigned)level < CPU_LEVELS ? names[level] : "unknown";
 }
 
+#if defined(__x86_64__)
+/* clang 14's __builtin_cpu_supports() does not know this one. */
+static int has_lzcnt(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
+}
+#endif
+
 static enum cpu_level machine_level(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") ||
-        !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("lzcnt"))
+        !__builtin_cpu_supports("fma") || !has_lzcnt())
         return CPU_BASELINE;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512cd") ||
         !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
