@@ -96,6 +96,14 @@ MIST_API uint32_t mist_reduced_size(uint32_t size, unsigned reduce);
  */
 MIST_API unsigned mist_level_count(uint32_t width, uint32_t height);
 
+/*
+ * Writes one picture, aside and renamed. The name's extension says how: .npy (height x width, or height x width x
+ * components, in the view's type), .pgm (1 component), .ppm (3), .png (8 or 16 bits), .pgx (1 component, any sign).
+ * `precision` is the bits that the samples may need. MIST_ERROR_ARGUMENT if the format cannot hold the picture.
+ */
+MIST_API enum mist_status mist_picture_write(const char *path, const struct mist_view *picture, unsigned precision,
+                                             struct mist_error *error);
+
 /* What every frame of an item has in common. */
 struct mist_image_info {
     enum mist_sample_type type; /* of the original samples */

@@ -3,6 +3,7 @@
 
 /* In the order of `mist --help`: as the work goes, host first, then researcher. */
 const struct command *const all_commands[] = {
+    &command_decode,
     &command_completion,
     &command_man,
     NULL,

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 
 extern const struct command command_completion;
+extern const struct command command_decode;
 extern const struct command command_man;
 
 #endif

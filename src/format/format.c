@@ -30,9 +30,9 @@ static const struct format formats[] = {
     [FORMAT_JPEG] = {"jpeg"},
     [FORMAT_NIFTI] = {"nifti"},
     [FORMAT_DICOM] = {"dicom", format_dicom_detect, format_dicom_open, format_dicom_writer_open},
-    [FORMAT_NPY] = {"npy"},
-    [FORMAT_PNM] = {"pnm"},
-    [FORMAT_PGX] = {"pgx"},
+    [FORMAT_NPY] = {"npy", .writer_open = format_npy_writer_open},
+    [FORMAT_PNM] = {"pnm", .writer_open = format_pnm_writer_open},
+    [FORMAT_PGX] = {"pgx", .writer_open = format_pgx_writer_open},
 };
 enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
 

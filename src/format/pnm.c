@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Written only, one frame a file: PGM and PPM (binary: grey or RGB, unsigned, up to 16 bits), and PGX (one component of
+ * any sign and up to 32 bits, the format of the JPEG 2000 conformance tests).
+ */
+#include "format/formats.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct pnm_writer {
+    struct format_writer base;
+    struct file_writer file;
+    unsigned sample; /* bytes in the file */
+    bool written;
+};
+
+/* A sample as the low bytes of a number, most significant first in both formats. */
+static void put_sample(FILE *stream, const void *at, size_t size, unsigned bytes)
+{
+    uint32_t value = size == 1 ? *(const uint8_t *)at : size == 2 ? *(const uint16_t *)at : *(const uint32_t *)at;
+    while (bytes--)
+        fputc((int)(value >> 8 * bytes & 0xff), stream);
+}
+
+static enum mist_status pnm_frame(struct format_writer *writer, const struct mist_view *frame, struct mist_error *error)
+{
+    struct pnm_writer *pnm = (struct pnm_writer *)writer;
+    if (pnm->written)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: PGM, PPM and PGX hold one frame", pnm->file.path);
+    pnm->written = true;
+    for (uint32_t y = 0; y < frame->height; y++)
+        for (uint32_t x = 0; x < frame->width; x++)
+            for (uint32_t c = 0; c < frame->components; c++)
+                put_sample(pnm->file.stream,
+                           (const unsigned char *)frame->data + x * frame->column_stride + y * frame->row_stride +
+                               c * frame->component_stride,
+                           mist_sample_size(frame->type), pnm->sample);
+    return MIST_OK;
+}
+
+static enum mist_status pnm_finish(struct format_writer *writer, struct mist_error *error)
+{
+    return file_writer_commit(&((struct pnm_writer *)writer)->file, error);
+}
+
+static void pnm_free(struct format_writer *writer)
+{
+    struct pnm_writer *pnm = (struct pnm_writer *)writer;
+    file_writer_cancel(&pnm->file);
+    memory_free(pnm);
+}
+
+static enum mist_status open_file(const struct format_target *target, unsigned sample, struct pnm_writer **pnm,
+                                  struct mist_error *error)
+{
+    static const struct format_writer_ops ops = {pnm_frame, pnm_finish, pnm_free};
+    *pnm = memory_allocate_zeroed(1, sizeof **pnm);
+    if (!*pnm)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: no memory for writing", target->path);
+    (*pnm)->base.ops = &ops;
+    (*pnm)->sample = sample;
+    enum mist_status status = file_writer_open(target->path, &(*pnm)->file, error);
+    if (status)
+        memory_free(*pnm);
+    return status;
+}
+
+enum mist_status format_pnm_writer_open(const struct format_target *target, struct format_writer **writer,
+                                        struct mist_error *error)
+{
+    const struct mist_image_info *info = &target->info;
+    struct pnm_writer *pnm;
+    *writer = NULL;
+    if (mist_sample_is_signed(info->type) || info->precision > 16 || (info->components != 1 && info->components != 3))
+        return error_set(error, MIST_ERROR_UNSUPPORTED,
+                         "%s: PGM and PPM hold 1 or 3 components of unsigned samples up to 16 bits", target->path);
+    enum mist_status status = open_file(target, info->precision > 8 ? 2 : 1, &pnm, error);
+    if (status)
+        return status;
+    fprintf(pnm->file.stream, "P%d\n%u %u\n%u\n", info->components == 3 ? 6 : 5, info->width, info->height,
+            (1u << info->precision) - 1);
+    *writer = &pnm->base;
+    return MIST_OK;
+}
+
+enum mist_status format_pgx_writer_open(const struct format_target *target, struct format_writer **writer,
+                                        struct mist_error *error)
+{
+    const struct mist_image_info *info = &target->info;
+    struct pnm_writer *pnm;
+    *writer = NULL;
+    if (mist_sample_is_float(info->type) || info->components != 1)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: PGX holds one component of integer samples", target->path);
+    enum mist_status status = open_file(target, info->precision > 16 ? 4 : info->precision > 8 ? 2 : 1, &pnm, error);
+    if (status)
+        return status;
+    fprintf(pnm->file.stream, "PG ML %c%u %u %u\n", mist_sample_is_signed(info->type) ? '-' : '+', info->precision,
+            info->width, info->height);
+    *writer = &pnm->base;
+    return MIST_OK;
+}
