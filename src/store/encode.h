@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The steps of mist_store_encode(), in order: walk, classify, plan, units. */
+#ifndef STORE_ENCODE_H
+#define STORE_ENCODE_H
+
+#include "store/maker.h"
+#include "store/tally.h"
+
+#include <mist/mist.h>
+
+/* Kept with each source: images that this version could not encode are tried again by another one. */
+#define MIST_RECORD_VERSION MIST_VERSION
+
+struct encode {
+    struct maker maker;
+    const struct mist_store_encode_options *options;
+    struct mist_store_report *report; /* guarded by maker.lock while several threads run */
+    struct tally tally;
+    unsigned threads;
+    bool walk_incomplete; /* something could not be read, so what is not listed may still exist */
+    uint64_t units;       /* to do */
+    uint64_t units_finished;
+};
+
+/* A file or item with something wrong: counted and noted. */
+void encode_fail(struct encode *encode, const char *path, const char *sentence);
+
+/* walk.c: lists every file of the sources. */
+enum mist_status encode_walk(struct encode *encode, struct mist_error *error);
+/* plan.c: tells what each file is, and what is to be done. */
+enum mist_status encode_classify(struct encode *encode, struct mist_error *error);
+enum mist_status encode_plan(struct encode *encode, struct mist_error *error);
+/* unit.c: a task for pool_run(): the index-th item or attachment of the plan. */
+enum mist_status encode_unit(void *context, uint64_t index, unsigned worker, struct mist_error *error);
+
+/* attach.c: copies a file byte for byte, written aside. *source_fault: it is the source that could not be read. */
+enum mist_status copy_file(const char *from, const char *to, uint64_t *size, uint64_t *checksum, bool *source_fault,
+                           struct mist_error *error);
+/* XXH3-64 of a file's bytes. */
+enum mist_status checksum_file(const char *path, uint64_t *size, uint64_t *checksum, struct mist_error *error);
+
+#endif

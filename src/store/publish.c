@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tables -> catalog.jsonl.zst, in two passes of bounded memory: totals, then rows. */
+#include "store/maker.h"
+
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <zstd.h>
+
+enum { COMPRESSION_LEVEL = 6, WINDOW_LOG = 22 };
+
+/* A row's part of the dataset's id: what names its content. */
+static void add_to_id(struct checksum_state *id, const char *path, uint64_t size, uint64_t content)
+{
+    uint8_t numbers[16];
+    store_le64(numbers, size);
+    store_le64(numbers + 8, content);
+    checksum_add(id, path, strlen(path) + 1);
+    checksum_add(id, numbers, sizeof numbers);
+}
+
+static enum mist_status sum_up(struct maker *maker, struct mist_dataset_info *info, struct mist_error *error)
+{
+    sqlite3_stmt *rows = NULL;
+    *info = (struct mist_dataset_info){0};
+    memcpy(info->name, maker->name, sizeof info->name);
+    struct checksum_state *id = checksum_start();
+    if (!id)
+        return error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
+    enum mist_status status = database_query(&maker->database, Q_ITEMS, &rows, error, "i", maker->id);
+    for (bool row = true; !status && row;) {
+        status = database_step(&maker->database, rows, &row, error);
+        if (status || !row)
+            break;
+        info->items++;
+        info->item_bytes += (uint64_t)sqlite3_column_int64(rows, 2);
+        info->source_bytes += (uint64_t)sqlite3_column_int64(rows, 3);
+        add_to_id(id, column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 2),
+                  (uint64_t)sqlite3_column_int64(rows, 1));
+    }
+    checksum_add(id, "", 1); /* between items and attachments */
+    if (!status)
+        status = database_query(&maker->database, Q_ATTACHMENTS, &rows, error, "i", maker->id);
+    for (bool row = true; !status && row;) {
+        status = database_step(&maker->database, rows, &row, error);
+        if (status || !row)
+            break;
+        info->attachments++;
+        info->attachment_bytes += (uint64_t)sqlite3_column_int64(rows, 1);
+        add_to_id(id, column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 1),
+                  (uint64_t)sqlite3_column_int64(rows, 2));
+    }
+    info->id = checksum_value(id);
+    checksum_free(id);
+    return status;
+}
+
+/* Whether the published catalog is already this one. */
+static bool is_published(const char *path, const struct mist_dataset_info *info)
+{
+    mist_catalog *catalog;
+    if (mist_catalog_open(path, &catalog, NULL) != MIST_OK)
+        return false;
+    const struct mist_dataset_info *old = mist_catalog_dataset(catalog);
+    bool same = strcmp(old->name, info->name) == 0 && old->items == info->items &&
+                old->attachments == info->attachments && old->source_bytes == info->source_bytes &&
+                old->item_bytes == info->item_bytes && old->attachment_bytes == info->attachment_bytes &&
+                old->id == info->id;
+    /* The first line is cheap to read but does not say that the rest is whole. */
+    struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ITEM};
+    while (same && entry.kind != MIST_CATALOG_END)
+        same = mist_catalog_next(catalog, &entry, NULL) == MIST_OK;
+    mist_catalog_close(&catalog);
+    return same;
+}
+
+/* ---- compressed lines ---- */
+
+struct line_writer {
+    ZSTD_CCtx *context;
+    FILE *stream;
+    struct mist_buffer out;
+};
+
+static enum mist_status compress(struct line_writer *writer, const void *bytes, size_t size, ZSTD_EndDirective end,
+                                 struct mist_error *error)
+{
+    ZSTD_inBuffer in = {bytes, size, 0};
+    size_t left;
+    do {
+        ZSTD_outBuffer out = {writer->out.data, writer->out.capacity, 0};
+        left = ZSTD_compressStream2(writer->context, &out, &in, end);
+        if (ZSTD_isError(left))
+            return error_set(error, MIST_ERROR_MEMORY, "compressing the catalog: %s", ZSTD_getErrorName(left));
+        if (out.pos)
+            fwrite(out.dst, 1, out.pos, writer->stream); /* errors are sticky; the commit finds them */
+    } while (end == ZSTD_e_end ? left > 0 : in.pos < in.size);
+    return MIST_OK;
+}
+
+static enum mist_status write_line(struct line_writer *writer, struct mist_buffer *text, struct mist_error *error)
+{
+    if (!buffer_append(text, "\n", 1))
+        return error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
+    enum mist_status status = compress(writer, text->data, text->size, ZSTD_e_continue, error);
+    text->size = 0;
+    return status;
+}
+
+static enum mist_status write_rows(struct maker *maker, const struct mist_dataset_info *info,
+                                   struct line_writer *writer, struct mist_error *error)
+{
+    sqlite3_stmt *rows = NULL;
+    struct mist_buffer *text = &maker->text;
+    text->size = 0;
+    enum mist_status status = mist_catalog_header_write(info, text, error);
+    if (!status)
+        status = write_line(writer, text, error);
+    if (!status)
+        status = database_query(&maker->database, Q_ITEMS, &rows, error, "i", maker->id);
+    for (bool row = true; !status && row;) {
+        status = database_step(&maker->database, rows, &row, error);
+        if (status || !row)
+            break;
+        if (!buffer_append(text, column_text(rows, 4), (size_t)sqlite3_column_bytes(rows, 4)))
+            status = error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
+        else
+            status = write_line(writer, text, error);
+    }
+    if (!status)
+        status = database_query(&maker->database, Q_ATTACHMENTS, &rows, error, "i", maker->id);
+    for (bool row = true; !status && row;) {
+        status = database_step(&maker->database, rows, &row, error);
+        if (status || !row)
+            break;
+        struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ATTACHMENT};
+        entry.attachment = (struct mist_catalog_attachment){
+            column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 1), (uint64_t)sqlite3_column_int64(rows, 2)};
+        status = mist_catalog_entry_write(&entry, text, error);
+        if (!status)
+            status = write_line(writer, text, error);
+    }
+    return status ? status : compress(writer, NULL, 0, ZSTD_e_end, error);
+}
+
+static enum mist_status write_catalog(struct maker *maker, const char *path, const struct mist_dataset_info *info,
+                                      struct mist_error *error)
+{
+    struct file_writer file;
+    struct line_writer writer = {.context = ZSTD_createCCtx()};
+    enum mist_status status = file_writer_open(path, &file, error);
+    if (status) {
+        ZSTD_freeCCtx(writer.context);
+        return status;
+    }
+    writer.stream = file.stream;
+    if (!writer.context || !buffer_reserve(&writer.out, ZSTD_CStreamOutSize()) ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(writer.context, ZSTD_c_compressionLevel, COMPRESSION_LEVEL)) ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(writer.context, ZSTD_c_windowLog, WINDOW_LOG)) ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(writer.context, ZSTD_c_checksumFlag, 1)))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    if (!status)
+        status = write_rows(maker, info, &writer, error);
+    if (!status)
+        status = file_writer_commit(&file, error);
+    else
+        file_writer_cancel(&file);
+    ZSTD_freeCCtx(writer.context);
+    mist_buffer_free(&writer.out);
+    return status;
+}
+
+enum mist_status maker_publish(struct maker *maker, struct mist_dataset_info *info, struct mist_error *error)
+{
+    char *path = maker_path(maker, MIST_CATALOG_END, NULL);
+    if (!path)
+        return error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
+    enum mist_status status = maker_commit(maker, error);
+    if (!status)
+        status = sum_up(maker, info, error);
+    if (!status && !is_published(path, info))
+        status = write_catalog(maker, path, info, error);
+    if (!status)
+        status = database_run(&maker->database, Q_DATASET_SET_INFO, error, "iiiiiui", (int64_t)info->items,
+                              (int64_t)info->attachments, (int64_t)info->source_bytes, (int64_t)info->item_bytes,
+                              (int64_t)info->attachment_bytes, info->id, maker->id);
+    memory_free(path);
+    return status;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All SQL of the writable side in one place. */
+#include "store/queries.h"
+
+#include "format/format.h"
+#include "store/maker.h"
+
+_Static_assert(FORMAT_UNKNOWN == 0 && FORMAT_DICOM == 4, "the numbers in the queries below");
+
+/*
+ * listing: every source file of this run. kind: enum format_kind; -1: an image whose header is damaged; NULL: not
+ * known yet. series: "DIR/UID" of a DICOM file, format: its pixel format (format_dicom_group.key). unit: what it
+ * becomes part of. done: it is in the store as it is.
+ * unit: what the listing is made into: items (attach = 0) and attachments (attach = 1). todo: those with work, largest
+ * first, so that the last to run are small and no core waits long for another.
+ */
+const char plan_tables[] =
+    "CREATE TEMP TABLE listing(path TEXT PRIMARY KEY, disk TEXT NOT NULL, size INTEGER NOT NULL,"
+    " mtime INTEGER NOT NULL, label INTEGER NOT NULL, kind INTEGER, series TEXT, format TEXT, problem TEXT, unit TEXT,"
+    " done INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+    "CREATE INDEX temp.listing_unit ON listing(unit);"
+    "CREATE TEMP TABLE unit(attach INTEGER NOT NULL, path TEXT NOT NULL, bytes INTEGER NOT NULL, series TEXT,"
+    " format TEXT, due INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
+    "CREATE INDEX temp.unit_series ON unit(series, format);"
+    "CREATE TEMP TABLE missing(attach INTEGER NOT NULL, path TEXT NOT NULL, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
+    "CREATE TEMP TABLE todo(rank INTEGER PRIMARY KEY, attach INTEGER NOT NULL, path TEXT NOT NULL,"
+    " bytes INTEGER NOT NULL);";
+
+/* found: every item file and attachment in the store; good: it went into its table. */
+const char index_tables[] =
+    "DROP TABLE IF EXISTS temp.found;"
+    "CREATE TEMP TABLE found(rank INTEGER PRIMARY KEY, attach INTEGER NOT NULL, path TEXT NOT NULL,"
+    " good INTEGER NOT NULL DEFAULT 0);";
+
+const char *const maker_queries[Q_COUNT] = {
+    [Q_DATASET_ADD] = "INSERT OR IGNORE INTO dataset(name) VALUES(?)",
+    [Q_DATASET_ID] = "SELECT id FROM dataset WHERE name = ?",
+    [Q_DATASET_RUNNING] = "SELECT running FROM dataset WHERE id = ?",
+    [Q_DATASET_SET_RUNNING] = "UPDATE dataset SET running = ? WHERE id = ?",
+    [Q_DATASET_SET_INFO] = "UPDATE dataset SET items = ?, attachments = ?, source_bytes = ?, item_bytes = ?,"
+                           " attachment_bytes = ?, content = ? WHERE id = ?",
+
+    [Q_ITEM_PUT] = "INSERT OR REPLACE INTO item(dataset, path, content, size, source_bytes, row) VALUES(?,?,?,?,?,?)",
+    [Q_ITEM_DELETE] = "DELETE FROM item WHERE dataset = ? AND path = ?",
+    [Q_ITEMS] = "SELECT path, content, size, source_bytes, row FROM item WHERE dataset = ? ORDER BY path",
+    [Q_ATTACHMENT_PUT] = "INSERT OR REPLACE INTO attachment(dataset, path, size, checksum) VALUES(?,?,?,?)",
+    [Q_ATTACHMENT_DELETE] = "DELETE FROM attachment WHERE dataset = ? AND path = ?",
+    [Q_ATTACHMENTS] = "SELECT path, size, checksum FROM attachment WHERE dataset = ? ORDER BY path",
+    [Q_ATTACHMENT_EXISTS] = "SELECT 1 FROM attachment WHERE dataset = ? AND path = ?",
+
+    [Q_SOURCE_PUT] = "INSERT OR REPLACE INTO source(dataset, path, size, mtime, checksum, label, kind, series, format,"
+                     " owner, problem, version) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+    [Q_SOURCE_OWNER] = "SELECT owner FROM source WHERE dataset = ? AND path = ?",
+    [Q_SOURCE_DELETE_PATH] = "DELETE FROM source WHERE dataset = ? AND path = ?",
+    [Q_SOURCE_DELETE_OWNER] = "DELETE FROM source WHERE dataset = ? AND owner = ?",
+    [Q_SOURCE_DELETE_GONE] = "DELETE FROM source WHERE dataset = ? AND owner = ?"
+                             " AND path NOT IN (SELECT path FROM listing)",
+    /* Those without an item, or whose attachment is gone: after an index from the files alone. */
+    [Q_SOURCE_DELETE_ORPHANS] =
+        "DELETE FROM source WHERE dataset = ?1 AND NOT EXISTS (SELECT 1 FROM item i WHERE i.dataset = ?1"
+        " AND i.path = source.owner) AND NOT EXISTS (SELECT 1 FROM attachment a WHERE a.dataset = ?1"
+        " AND a.path = source.path AND source.owner IS NULL)",
+    /* Same size, another time: worth a look at the content. */
+    [Q_SOURCE_RETIMED] = "SELECT checksum FROM source WHERE dataset = ? AND path = ? AND size = ? AND mtime <> ?"
+                         " AND (problem IS NULL OR version = ?)",
+    [Q_SOURCE_TOUCH] = "UPDATE source SET mtime = ? WHERE dataset = ? AND path = ?",
+    [Q_OWNER_IS_USED] = "SELECT EXISTS (SELECT 1 FROM source WHERE dataset = ?1 AND owner = ?2)"
+                        " OR EXISTS (SELECT 1 FROM unit WHERE attach = 0 AND path = ?2)",
+
+    [Q_LISTING_ADD] = "INSERT INTO listing(path, disk, size, mtime, label) VALUES(?,?,?,?,?)",
+    /* What is known from an earlier run. A problem may be one no longer with another version of the program. */
+    [Q_LISTING_MATCH] = "UPDATE listing SET kind = s.kind, series = s.series, format = s.format, problem = s.problem"
+                        " FROM source s WHERE s.dataset = ? AND s.path = listing.path AND s.size = listing.size"
+                        " AND s.mtime = listing.mtime AND (s.problem IS NULL OR s.version = ?)",
+    [Q_LISTING_UNKNOWN] = "SELECT count(*) FROM listing WHERE kind IS NULL",
+    [Q_LISTING_NEXT_UNKNOWN] =
+        "SELECT path, disk, size, mtime FROM listing WHERE kind IS NULL AND path > ? ORDER BY path LIMIT 1",
+    [Q_LISTING_CLASSIFY] = "UPDATE listing SET kind = ?, series = ?, format = ?, problem = ? WHERE path = ?",
+
+    [Q_UNITS_OF_FILES] = "INSERT INTO unit(attach, path, bytes) SELECT kind <= 0, path, size FROM listing"
+                         " WHERE kind <> 4",
+    [Q_UNITS_ASSIGN_FILES] = "UPDATE listing SET unit = path WHERE kind <> 4",
+    [Q_SERIES] = "SELECT series, format, sum(size) FROM listing WHERE kind = 4 GROUP BY series, format"
+                 " ORDER BY series, format",
+    [Q_UNIT_EXISTS] = "SELECT 1 FROM unit WHERE attach = 0 AND path = ?",
+    [Q_UNIT_ADD_SERIES] = "INSERT INTO unit(attach, path, bytes, series, format) VALUES(0,?,?,?,?)",
+    [Q_UNITS_ASSIGN_SERIES] = "UPDATE listing SET unit = u.path FROM unit u WHERE listing.kind = 4"
+                              " AND u.series = listing.series AND u.format = listing.format",
+    [Q_LISTING_DONE] =
+        "UPDATE listing SET done = 1 FROM source s WHERE s.dataset = ?1 AND s.path = listing.path"
+        " AND s.size = listing.size AND s.mtime = listing.mtime AND s.label = listing.label"
+        " AND (s.problem IS NULL OR s.version = ?2) AND ("
+        "(s.owner = listing.unit AND EXISTS (SELECT 1 FROM item i WHERE i.dataset = ?1 AND i.path = s.owner))"
+        " OR (s.owner IS NULL AND (listing.kind <= 0 OR s.problem IS NOT NULL)"
+        " AND EXISTS (SELECT 1 FROM attachment a WHERE a.dataset = ?1 AND a.path = listing.path)))",
+    [Q_UNITS_DUE] = "UPDATE unit SET due = 1 WHERE EXISTS (SELECT 1 FROM listing l WHERE l.unit = unit.path"
+                    " AND (l.kind <= 0) = unit.attach AND NOT l.done)",
+    /* Items that lost some of their sources. */
+    [Q_UNITS_SHRUNK] = "SELECT path FROM unit WHERE attach = 0 AND due = 0 AND EXISTS (SELECT 1 FROM source s"
+                       " WHERE s.dataset = ? AND s.owner = unit.path AND s.path NOT IN (SELECT path FROM listing))",
+    [Q_UNITS_STORED] =
+        "SELECT u.attach, u.path, i.size FROM unit u JOIN item i ON i.dataset = ?1 AND i.path = u.path"
+        " WHERE u.attach = 0 AND u.due = 0 UNION ALL"
+        " SELECT u.attach, u.path, a.size FROM unit u JOIN attachment a ON a.dataset = ?1 AND a.path = u.path"
+        " WHERE u.attach = 1 AND u.due = 0",
+    [Q_MISSING_ADD] = "INSERT OR IGNORE INTO missing(attach, path) VALUES(?,?)",
+    [Q_UNITS_DUE_MISSING] =
+        "UPDATE unit SET due = 1 FROM missing m WHERE m.attach = unit.attach AND m.path = unit.path",
+    [Q_TODO_FILL] = "INSERT INTO todo(attach, path, bytes) SELECT attach, path, bytes FROM unit WHERE due = 1"
+                    " ORDER BY bytes DESC, path",
+    [Q_TODO_COUNT] = "SELECT count(*) FROM todo",
+    [Q_TODO_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM todo",
+    [Q_TODO_NTH] = "SELECT attach, path, bytes FROM todo WHERE rank = ?",
+    [Q_MEMBERS] = "SELECT path, disk, size, mtime, label, kind, series, format, problem FROM listing WHERE unit = ?"
+                  " AND (kind <= 0) = ? ORDER BY path",
+    [Q_UNCHANGED] = "SELECT count(*) FROM listing l JOIN unit u ON u.path = l.unit AND u.attach = (l.kind <= 0)"
+                    " WHERE u.due = 0",
+    [Q_OLD_PROBLEMS] = "SELECT l.path, s.problem FROM listing l JOIN unit u ON u.path = l.unit"
+                       " AND u.attach = (l.kind <= 0) JOIN source s ON s.dataset = ? AND s.path = l.path"
+                       " WHERE u.due = 0 AND s.problem IS NOT NULL",
+    [Q_VANISHED_ITEMS] = "SELECT path FROM item WHERE dataset = ? AND path > ? AND NOT EXISTS (SELECT 1 FROM unit u"
+                         " WHERE u.attach = 0 AND u.path = item.path) ORDER BY path LIMIT 1",
+    [Q_VANISHED_ATTACHMENTS] = "SELECT path FROM attachment WHERE dataset = ? AND path > ? AND NOT EXISTS (SELECT 1"
+                               " FROM listing l WHERE l.path = attachment.path) ORDER BY path LIMIT 1",
+
+    [Q_FOUND_ADD] = "INSERT INTO found(attach, path) VALUES(?,?)",
+    [Q_FOUND_COUNT] = "SELECT count(*) FROM found",
+    [Q_FOUND_NTH] = "SELECT attach, path FROM found WHERE rank = ?",
+    [Q_FOUND_GOOD] = "UPDATE found SET good = 1 WHERE rank = ?",
+    [Q_ITEMS_KEEP_FOUND] =
+        "DELETE FROM item WHERE dataset = ? AND path NOT IN (SELECT path FROM found WHERE good AND NOT attach)",
+    [Q_ATTACHMENTS_KEEP_FOUND] =
+        "DELETE FROM attachment WHERE dataset = ? AND path NOT IN (SELECT path FROM found WHERE good AND attach)",
+};

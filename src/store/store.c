@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looking things up in a store. */
+#include <mist/store.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "store/catalog.h"
+#include "store/contain.h"
+#include "store/database.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum query { QUERY_DATASETS, QUERY_DATASET, QUERY_ITEMS, QUERY_ATTACHMENTS, QUERY_ITEM, QUERY_ATTACHMENT, QUERY_COUNT };
+
+#define DATASET_COLUMNS "name, items, attachments, source_bytes, item_bytes, attachment_bytes, content, id FROM dataset"
+
+/* Rows of items: (row); of attachments: (path, size, checksum). '' sorts before every path. */
+static const char *const queries[QUERY_COUNT] = {
+    [QUERY_DATASETS] = "SELECT " DATASET_COLUMNS " ORDER BY name",
+    [QUERY_DATASET] = "SELECT " DATASET_COLUMNS " WHERE name = ?",
+    [QUERY_ITEMS] = "SELECT row FROM item WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?",
+    [QUERY_ATTACHMENTS] =
+        "SELECT path, size, checksum FROM attachment WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?",
+    [QUERY_ITEM] = "SELECT row FROM item WHERE dataset = ? AND path = ?",
+    [QUERY_ATTACHMENT] = "SELECT path, size, checksum FROM attachment WHERE dataset = ? AND path = ?",
+};
+
+struct mist_store {
+    struct database database;
+    int root; /* the directory, open */
+    pthread_mutex_t lock;
+    struct catalog_row row;
+};
+
+bool mist_dataset_name_is_valid(const char *name)
+{
+    /* What the host's URLs and the store itself use. */
+    static const char *const taken[] = {"v1", "dicom-web", "healthz", "metrics", "mist.sqlite"};
+    size_t length = strlen(name);
+    if (length == 0 || length > MIST_DATASET_NAME_MAX || name[0] == '.' ||
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != length)
+        return false;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (strcmp(name, taken[i]) == 0)
+            return false;
+    /* The files that SQLite keeps beside its own. */
+    return strncmp(name, "mist.sqlite-", 12) != 0;
+}
+
+enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error)
+{
+    *store = memory_allocate_zeroed(1, sizeof **store);
+    if (!*store)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", directory);
+    pthread_mutex_init(&(*store)->lock, NULL);
+    enum mist_status status = MIST_OK;
+    (*store)->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if ((*store)->root < 0)
+        status = error_set_errno(error, errno, "%s", directory);
+    else
+        status = database_open(directory, DATABASE_READ, queries, QUERY_COUNT, &(*store)->database, error);
+    if (status)
+        mist_store_close(store);
+    return status;
+}
+
+void mist_store_close(mist_store **store)
+{
+    if (!*store)
+        return;
+    database_close(&(*store)->database);
+    catalog_row_free(&(*store)->row);
+    if ((*store)->root >= 0)
+        close((*store)->root);
+    pthread_mutex_destroy(&(*store)->lock);
+    memory_free(*store);
+    *store = NULL;
+}
+
+/* ---- datasets ---- */
+
+static void fill_dataset(sqlite3_stmt *statement, struct mist_dataset_info *info)
+{
+    *info = (struct mist_dataset_info){
+        .items = (uint64_t)sqlite3_column_int64(statement, 1),
+        .attachments = (uint64_t)sqlite3_column_int64(statement, 2),
+        .source_bytes = (uint64_t)sqlite3_column_int64(statement, 3),
+        .item_bytes = (uint64_t)sqlite3_column_int64(statement, 4),
+        .attachment_bytes = (uint64_t)sqlite3_column_int64(statement, 5),
+        .id = (uint64_t)sqlite3_column_int64(statement, 6),
+    };
+    snprintf(info->name, sizeof info->name, "%s", column_text(statement, 0));
+}
+
+enum mist_status mist_store_datasets(mist_store *store, mist_dataset_visit *visit, void *context,
+                                     struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = true;
+    pthread_mutex_lock(&store->lock);
+    enum mist_status status = database_query(&store->database, QUERY_DATASETS, &statement, error, "");
+    while (!status && row) {
+        status = database_step(&store->database, statement, &row, error);
+        if (!status && row) {
+            struct mist_dataset_info info;
+            fill_dataset(statement, &info);
+            status = visit(context, &info, error);
+        }
+    }
+    if (statement)
+        sqlite3_reset(statement);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+/* The lock is held. */
+static enum mist_status find_dataset(mist_store *store, const char *dataset, struct mist_dataset_info *info,
+                                     int64_t *number, struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    enum mist_status status = database_query(&store->database, QUERY_DATASET, &statement, error, "t", dataset);
+    if (!status)
+        status = database_step(&store->database, statement, &row, error);
+    if (status)
+        return status;
+    if (!row)
+        return error_set(error, MIST_ERROR_NOT_FOUND, "no dataset '%.64s' in this store", dataset);
+    if (info)
+        fill_dataset(statement, info);
+    *number = sqlite3_column_int64(statement, 7);
+    sqlite3_reset(statement);
+    return MIST_OK;
+}
+
+enum mist_status mist_store_dataset(mist_store *store, const char *dataset, struct mist_dataset_info *info,
+                                    struct mist_error *error)
+{
+    int64_t number = 0;
+    pthread_mutex_lock(&store->lock);
+    enum mist_status status = find_dataset(store, dataset, info, &number, error);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+/* ---- items and attachments ---- */
+
+/* The statement's current row as an entry. */
+static enum mist_status fill_entry(mist_store *store, sqlite3_stmt *statement, enum mist_catalog_kind kind,
+                                   struct mist_error *error)
+{
+    if (kind == MIST_CATALOG_ITEM) {
+        const char *text = column_text(statement, 0);
+        size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+        enum mist_status status = catalog_row_parse(text ? text : "", size, &store->row, error);
+        return status ? error_prefix(error, status, "%s", store->database.path) : MIST_OK;
+    }
+    store->row.entry = (struct mist_catalog_entry){.kind = MIST_CATALOG_ATTACHMENT};
+    store->row.entry.attachment = (struct mist_catalog_attachment){
+        column_text(statement, 0),
+        (uint64_t)sqlite3_column_int64(statement, 1),
+        (uint64_t)sqlite3_column_int64(statement, 2),
+    };
+    return MIST_OK;
+}
+
+/* Visits each row of a statement. */
+static enum mist_status visit_rows(mist_store *store, sqlite3_stmt *statement, enum mist_catalog_kind kind,
+                                   mist_catalog_visit *visit, void *context, uint64_t *visited,
+                                   struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    for (bool row = true; !status && row;) {
+        status = database_step(&store->database, statement, &row, error);
+        if (status || !row)
+            break;
+        ++*visited;
+        status = fill_entry(store, statement, kind, error);
+        if (!status)
+            status = visit(context, &store->row.entry, error);
+    }
+    sqlite3_reset(statement);
+    return status;
+}
+
+static enum mist_status list(mist_store *store, const char *dataset, enum mist_catalog_kind kind, const char *after,
+                             uint64_t limit, mist_catalog_visit *visit, void *context, struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    int64_t number = 0;
+    uint64_t visited = 0;
+    int64_t rows = limit == 0 || limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+    enum query query = kind == MIST_CATALOG_ITEM ? QUERY_ITEMS : QUERY_ATTACHMENTS;
+    pthread_mutex_lock(&store->lock);
+    enum mist_status status = find_dataset(store, dataset, NULL, &number, error);
+    if (!status)
+        status = database_query(&store->database, query, &statement, error, "iti", number, after ? after : "", rows);
+    if (!status)
+        status = visit_rows(store, statement, kind, visit, context, &visited, error);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+enum mist_status mist_store_items(mist_store *store, const char *dataset, const char *after, uint64_t limit,
+                                  mist_catalog_visit *visit, void *context, struct mist_error *error)
+{
+    return list(store, dataset, MIST_CATALOG_ITEM, after, limit, visit, context, error);
+}
+
+enum mist_status mist_store_attachments(mist_store *store, const char *dataset, const char *after, uint64_t limit,
+                                        mist_catalog_visit *visit, void *context, struct mist_error *error)
+{
+    return list(store, dataset, MIST_CATALOG_ATTACHMENT, after, limit, visit, context, error);
+}
+
+enum mist_status mist_store_find(mist_store *store, const char *dataset, enum mist_catalog_kind kind, const char *path,
+                                 mist_catalog_visit *visit, void *context, struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    int64_t number = 0;
+    uint64_t visited = 0;
+    enum query query = kind == MIST_CATALOG_ITEM ? QUERY_ITEM : QUERY_ATTACHMENT;
+    pthread_mutex_lock(&store->lock);
+    enum mist_status status = find_dataset(store, dataset, NULL, &number, error);
+    if (!status)
+        status = database_query(&store->database, query, &statement, error, "it", number, path);
+    if (!status)
+        status = visit_rows(store, statement, kind, visit, context, &visited, error);
+    if (!status && visited == 0)
+        status = error_set(error, MIST_ERROR_NOT_FOUND, "no %s '%.200s' in dataset '%s'",
+                           kind == MIST_CATALOG_ITEM ? "item" : "file", path, dataset);
+    pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+enum mist_status mist_store_open_file(mist_store *store, const char *dataset, enum mist_catalog_kind kind,
+                                      const char *path, int *descriptor, struct mist_error *error)
+{
+    char whole[MIST_DATASET_NAME_MAX + 1024 + 32];
+    *descriptor = -1;
+    if (!mist_dataset_name_is_valid(dataset))
+        return error_set(error, MIST_ERROR_NOT_FOUND, "no dataset of this name");
+    if (kind != MIST_CATALOG_END && !path_is_safe(path, strlen(path)))
+        return error_set(error, MIST_ERROR_NOT_FOUND, "not a path of this store");
+    int length;
+    if (kind == MIST_CATALOG_END)
+        length = snprintf(whole, sizeof whole, "%s/catalog.jsonl.zst", dataset);
+    else if (kind == MIST_CATALOG_ITEM)
+        length = snprintf(whole, sizeof whole, "%s/items/%s.mist", dataset, path);
+    else
+        length = snprintf(whole, sizeof whole, "%s/files/%s", dataset, path);
+    if (length < 0 || (size_t)length >= sizeof whole)
+        return error_set(error, MIST_ERROR_NOT_FOUND, "not a path of this store");
+    return open_beneath(store->root, whole, descriptor, error);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Doing one unit of the plan: an item encoded, or an attachment copied, and the tables brought up to date. */
+#include "store/encode.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A source file of the unit. Texts are offsets into unit.text until load() is through. */
+struct member {
+    const char *path;
+    const char *disk;
+    const char *series;
+    const char *format;
+    int64_t size;
+    int64_t mtime;
+    int64_t label;
+    int64_t kind;
+    uint64_t checksum;
+    enum mist_status fault; /* why it is no part of the item; MIST_OK: it is */
+    char *problem;          /* the sentence to it, or NULL */
+    bool copied;            /* kept as an attachment */
+    bool lost;              /* could not even be read: nothing is recorded */
+};
+
+struct unit {
+    struct encode *encode;
+    unsigned worker;
+    bool attach;
+    char path[1300];
+    uint64_t bytes;
+    struct mist_buffer text;
+    struct mist_buffer list; /* struct member each */
+    struct member *members;
+    uint32_t count;
+    bool encoded; /* the item was written */
+};
+
+static const char *const no_text = (const char *)UINTPTR_MAX;
+
+static void unit_free(struct unit *unit)
+{
+    for (uint32_t i = 0; i < unit->count; i++)
+        memory_free(unit->members[i].problem);
+    mist_buffer_free(&unit->text);
+    mist_buffer_free(&unit->list);
+    memory_free(unit);
+}
+
+/* ---- from the tables ---- */
+
+/* Appends a column's text to unit.text and gives its offset as a pointer. */
+static const char *keep_text(struct unit *unit, sqlite3_stmt *statement, int column, bool *good)
+{
+    const char *text = column_text(statement, column);
+    size_t offset = unit->text.size;
+    if (!text)
+        return no_text;
+    *good = *good && buffer_append(&unit->text, text, strlen(text) + 1);
+    return (const char *)(uintptr_t)offset;
+}
+
+static const char *place_text(const struct unit *unit, const char *offset)
+{
+    return offset == no_text ? NULL : (const char *)unit->text.data + (uintptr_t)offset;
+}
+
+static enum mist_status add_member(struct unit *unit, sqlite3_stmt *statement, struct mist_error *error)
+{
+    bool good = true;
+    struct member member = {
+        .path = keep_text(unit, statement, 0, &good),
+        .disk = keep_text(unit, statement, 1, &good),
+        .size = sqlite3_column_int64(statement, 2),
+        .mtime = sqlite3_column_int64(statement, 3),
+        .label = sqlite3_column_int64(statement, 4),
+        .kind = sqlite3_column_int64(statement, 5),
+        .series = keep_text(unit, statement, 6, &good),
+        .format = keep_text(unit, statement, 7, &good),
+    };
+    if (member.kind < 0) {
+        const char *problem = column_text(statement, 8);
+        member.fault = MIST_ERROR_CORRUPT;
+        member.problem = memory_copy_text(problem ? problem : "damaged");
+        good = good && member.problem;
+    }
+    if (!good || !buffer_append(&unit->list, &member, sizeof member)) {
+        memory_free(member.problem);
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", unit->path);
+    }
+    unit->count++;
+    unit->members = (struct member *)(void *)unit->list.data;
+    return MIST_OK;
+}
+
+static enum mist_status load(struct unit *unit, uint64_t rank, struct mist_error *error)
+{
+    struct database *database = &unit->encode->maker.database;
+    sqlite3_stmt *statement;
+    bool row = false;
+    enum mist_status status = database_query(database, Q_TODO_NTH, &statement, error, "i", (int64_t)rank);
+    if (!status)
+        status = database_step(database, statement, &row, error);
+    if (!status && !row)
+        status = error_set(error, MIST_ERROR_CORRUPT, "%s: the plan is not complete", database->path);
+    if (status)
+        return status;
+    unit->attach = sqlite3_column_int64(statement, 0) != 0;
+    snprintf(unit->path, sizeof unit->path, "%s", column_text(statement, 1));
+    unit->bytes = (uint64_t)sqlite3_column_int64(statement, 2);
+    sqlite3_reset(statement);
+    status = database_query(database, Q_MEMBERS, &statement, error, "ti", unit->path, (int64_t)unit->attach);
+    for (row = true; !status && row;) {
+        status = database_step(database, statement, &row, error);
+        if (!status && row)
+            status = add_member(unit, statement, error);
+    }
+    if (statement)
+        sqlite3_reset(statement);
+    for (uint32_t i = 0; i < unit->count && !status; i++) {
+        struct member *member = &unit->members[i];
+        member->path = place_text(unit, member->path);
+        member->disk = place_text(unit, member->disk);
+        member->series = place_text(unit, member->series);
+        member->format = place_text(unit, member->format);
+    }
+    return status;
+}
+
+/* ---- encoding ---- */
+
+static void blame(struct member *member, const struct mist_error *error)
+{
+    member->fault = error->status;
+    memory_free(member->problem);
+    member->problem = memory_copy_text(error->message);
+}
+
+/* Threads for this item: when few units are left, the cores are shared among them. */
+static unsigned threads_for_item(const struct encode *encode)
+{
+    uint64_t left = encode->units - encode->units_finished;
+    uint64_t share = left ? encode->threads / left : 1;
+    return share > 1 ? (unsigned)share : 1;
+}
+
+/* Encodes the members that nothing is wrong with, or only member `only` (if not UINT32_MAX), into `file`. */
+static enum mist_status import(struct unit *unit, uint32_t only, const char *file, struct mist_error *error)
+{
+    struct tally_part part = {&unit->encode->tally, unit->worker, unit->bytes, unit->path};
+    struct mist_progress progress = tally_part_progress(&part);
+    const char **paths = memory_allocate_array(unit->count, sizeof *paths);
+    const char **names = memory_allocate_array(unit->count, sizeof *names);
+    enum mist_status status = MIST_ERROR_MEMORY;
+    if (!paths || !names) {
+        error_set(error, status, "%s: out of memory", unit->path);
+    } else {
+        struct mist_import_options options = {.paths = paths, .names = names};
+        for (uint32_t i = 0; i < unit->count; i++) {
+            const struct member *member = &unit->members[i];
+            if (member->fault || (only != UINT32_MAX && only != i))
+                continue;
+            paths[options.count] = member->disk;
+            names[options.count++] = member->path;
+            options.label |= member->label != 0;
+        }
+        pthread_mutex_lock(&unit->encode->maker.lock);
+        options.threads = threads_for_item(unit->encode);
+        pthread_mutex_unlock(&unit->encode->maker.lock);
+        status = mist_item_import(&options, file, NULL, &progress, error);
+    }
+    memory_free(paths);
+    memory_free(names);
+    return status;
+}
+
+static uint32_t good_members(const struct unit *unit)
+{
+    uint32_t good = 0;
+    for (uint32_t i = 0; i < unit->count; i++)
+        good += unit->members[i].fault == MIST_OK;
+    return good;
+}
+
+/* A series did not encode: finds the files that do not encode alone either. */
+static enum mist_status find_culprits(struct unit *unit, struct mist_error *error)
+{
+    char name[32];
+    snprintf(name, sizeof name, ".probe-%u.mist", unit->worker);
+    char *probe = path_join(unit->encode->maker.directory, name);
+    if (!probe)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", unit->path);
+    enum mist_status status = MIST_OK;
+    for (uint32_t i = 0; i < unit->count && !status; i++) {
+        struct mist_error local = {0};
+        if (unit->members[i].fault)
+            continue;
+        enum mist_status imported = import(unit, i, probe, &local);
+        if (imported == MIST_ERROR_CANCELLED)
+            status = error_set(error, imported, "%s", local.message);
+        else if (imported)
+            blame(&unit->members[i], &local);
+        unlink(probe);
+    }
+    memory_free(probe);
+    return status;
+}
+
+/*
+ * Writes the item from those members that can be encoded. What a member is blamed for is no failure of this function;
+ * being asked to stop is.
+ */
+static enum mist_status encode_members(struct unit *unit, const char *file, struct mist_error *error)
+{
+    for (uint32_t i = 0; i < unit->count; i++) {
+        struct member *member = &unit->members[i];
+        struct mist_error local = {0};
+        uint64_t size;
+        if (checksum_file(member->disk, &size, &member->checksum, &local) != MIST_OK)
+            blame(member, &local);
+    }
+    for (int attempt = 0; good_members(unit) > 0; attempt++) {
+        struct mist_error local = {0};
+        uint32_t good = good_members(unit);
+        enum mist_status status = import(unit, UINT32_MAX, file, &local);
+        unit->encoded = status == MIST_OK;
+        if (unit->encoded)
+            return MIST_OK;
+        if (status == MIST_ERROR_CANCELLED)
+            return error_set(error, status, "%s", local.message);
+        if (attempt == 0 && good > 1)
+            status = find_culprits(unit, error);
+        if (status == MIST_ERROR_CANCELLED)
+            return status;
+        if (good_members(unit) < good && good > 1 && attempt == 0)
+            continue;
+        for (uint32_t i = 0; i < unit->count; i++) /* together they do not make an item */
+            if (!unit->members[i].fault)
+                blame(&unit->members[i], &local);
+    }
+    return MIST_OK;
+}
+
+/* ---- attachments ---- */
+
+/* Copies a member that is no part of an item. Fails only if the store cannot be written. */
+static enum mist_status keep_bytes(struct unit *unit, struct member *member, struct mist_error *error)
+{
+    struct mist_error local = {0};
+    uint64_t size = 0;
+    bool source_fault;
+    char *to = maker_path(&unit->encode->maker, MIST_CATALOG_ATTACHMENT, member->path);
+    if (!to)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", member->path);
+    enum mist_status status = copy_file(member->disk, to, &size, &member->checksum, &source_fault, &local);
+    memory_free(to);
+    if (!status) {
+        member->copied = true;
+        member->size = (int64_t)size; /* if it grew meanwhile, the next run sees that by its time */
+        return MIST_OK;
+    }
+    if (!source_fault)
+        return error_set(error, status, "%s", local.message);
+    member->lost = true;
+    blame(member, &local);
+    return MIST_OK;
+}
+
+/* ---- into the tables: maker.lock is held, a transaction is open ---- */
+
+/* The item or attachment that a source was part of before, if it is not what it is part of now. */
+static enum mist_status leave_old_place(struct unit *unit, const struct member *member, const char *owner,
+                                        struct mist_error *error)
+{
+    struct maker *maker = &unit->encode->maker;
+    sqlite3_stmt *statement;
+    bool row = false;
+    char old[1300] = "";
+    enum mist_status status =
+        database_query(&maker->database, Q_SOURCE_OWNER, &statement, error, "it", maker->id, member->path);
+    if (!status)
+        status = database_step(&maker->database, statement, &row, error);
+    if (row) {
+        if (column_text(statement, 0))
+            snprintf(old, sizeof old, "%s", column_text(statement, 0));
+        sqlite3_reset(statement);
+    }
+    if (!status)
+        status = database_run(&maker->database, Q_SOURCE_DELETE_PATH, error, "it", maker->id, member->path);
+    int64_t used = 1;
+    if (!status && *old && (!owner || strcmp(old, owner) != 0))
+        status = database_number(&maker->database, Q_OWNER_IS_USED, &used, error, "it", maker->id, old);
+    if (!status && !used)
+        status = maker_remove(maker, MIST_CATALOG_ITEM, old, error);
+    int64_t attached = 0;
+    if (!status && owner)
+        status =
+            database_number(&maker->database, Q_ATTACHMENT_EXISTS, &attached, error, "it", maker->id, member->path);
+    if (!status && attached)
+        status = maker_remove(maker, MIST_CATALOG_ATTACHMENT, member->path, error);
+    return status;
+}
+
+/* "...; kept as it is" for what is no part of an item but was copied. */
+static void note_problem(struct unit *unit, const struct member *member)
+{
+    char sentence[600];
+    snprintf(sentence, sizeof sentence, "%s%s", member->problem ? member->problem : "not encoded",
+             member->copied ? "; kept as an attachment, byte for byte" : "");
+    encode_fail(unit->encode, member->path, sentence);
+}
+
+static enum mist_status record_member(struct unit *unit, const struct member *member, struct mist_error *error)
+{
+    struct maker *maker = &unit->encode->maker;
+    const char *owner = unit->encoded && !member->fault ? unit->path : NULL;
+    enum mist_status status = leave_old_place(unit, member, owner, error);
+    if (!status && member->copied)
+        status = maker_put_attachment(maker, member->path, (uint64_t)member->size, member->checksum, error);
+    /* What went wrong for want of memory or by the machine may go right next time: no version matches "". */
+    bool again = member->fault == MIST_ERROR_MEMORY || member->fault == MIST_ERROR_IO;
+    if (!status && !member->lost)
+        status =
+            database_run(&maker->database, Q_SOURCE_PUT, error, "itiiuiittttt", maker->id, member->path, member->size,
+                         member->mtime, member->checksum, member->label, member->kind, member->series, member->format,
+                         owner, member->fault ? member->problem : NULL, again ? "" : MIST_RECORD_VERSION);
+    return status;
+}
+
+static enum mist_status record(struct unit *unit, const char *file, struct mist_error *error)
+{
+    struct maker *maker = &unit->encode->maker;
+    mist_item *item = NULL;
+    uint64_t stored = 0;
+    enum mist_status status = maker_begin(maker, error);
+    if (!status && unit->encoded)
+        status = mist_item_open(file, &item, error);
+    if (!status && unit->encoded) {
+        stored = mist_item_info(item)->size;
+        status = maker_put_item(maker, item, unit->path, error);
+    } else if (!status && !unit->attach) { /* an older version of it may be there */
+        status = maker_remove(maker, MIST_CATALOG_ITEM, unit->path, error);
+    }
+    for (uint32_t i = 0; i < unit->count && !status; i++)
+        status = record_member(unit, &unit->members[i], error);
+    if (!status && unit->encoded)
+        status = database_run(&maker->database, Q_SOURCE_DELETE_GONE, error, "it", maker->id, unit->path);
+    mist_item_close(&item);
+    if (!status)
+        status = maker_commit(maker, error);
+    if (status) {
+        maker_rollback(maker);
+        return status;
+    }
+    unit->encode->report->items += unit->encoded;
+    unit->encode->report->stored_bytes += stored;
+    return MIST_OK;
+}
+
+static void report_members(struct unit *unit)
+{
+    struct mist_store_report *report = unit->encode->report;
+    for (uint32_t i = 0; i < unit->count; i++) {
+        const struct member *member = &unit->members[i];
+        report->attachments += member->copied;
+        report->source_bytes += (uint64_t)member->size;
+        report->stored_bytes += member->copied ? (uint64_t)member->size : 0;
+        if (member->fault)
+            note_problem(unit, member);
+    }
+}
+
+enum mist_status encode_unit(void *context, uint64_t index, unsigned worker, struct mist_error *error)
+{
+    struct encode *encode = context;
+    struct unit *unit = memory_allocate_zeroed(1, sizeof *unit);
+    if (!unit)
+        return error_set(error, MIST_ERROR_MEMORY, "encoding: out of memory");
+    unit->encode = encode;
+    unit->worker = worker;
+    char *file = NULL;
+    pthread_mutex_lock(&encode->maker.lock);
+    enum mist_status status = load(unit, index + 1, error);
+    pthread_mutex_unlock(&encode->maker.lock);
+    if (!status && !(file = maker_path(&encode->maker, MIST_CATALOG_ITEM, unit->path)))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", unit->path);
+    if (!status && !unit->attach)
+        status = encode_members(unit, file, error);
+    for (uint32_t i = 0; i < unit->count && !status; i++)
+        if (unit->attach || unit->members[i].fault)
+            status = keep_bytes(unit, &unit->members[i], error);
+    if (!status) {
+        pthread_mutex_lock(&encode->maker.lock);
+        status = record(unit, file, error);
+        if (!status)
+            report_members(unit);
+        encode->units_finished++;
+        pthread_mutex_unlock(&encode->maker.lock);
+    }
+    if (!status)
+        status = tally_add(&encode->tally, worker, unit->bytes, unit->path, error);
+    memory_free(file);
+    unit_free(unit);
+    return status;
+}
