@@ -238,7 +238,7 @@ static void test_linear_refuted(void **state)
             samples[i] = (float)i * 100;
         samples[40000] = odd[k];
         struct value_map map = round_trip(&(struct item){MIST_F32, 64, 1, (uint8_t *)samples});
-        /* Halves make a finer step, and still too many: all of these are out of reach of 24 bits or no numbers. */
+        /* Halves only make the step finer (fours at first); the others are out of reach of 24 bits, or no numbers. */
         bool fits = odd[k] == 0.5f;
         assert_int_equal(map.kind, fits ? VALUE_MAP_LINEAR : VALUE_MAP_ORDERED);
     }
