@@ -32,7 +32,7 @@ struct mist_encode_options {
     unsigned precinct_width; /* powers of two at the full resolution; 0: maximal (2^15) */
     unsigned precinct_height;
     enum mist_progression progression; /* default MIST_RPCL */
-    bool tile_parts;                   /* one tile-part per resolution level; default true */
+    bool tile_parts;                   /* one per resolution level (LRCP, RLCP, RPCL; else one); default true */
     bool color_transform; /* RCT (or ICT) on the first three components; default true, ignored below 3 components */
     bool irreversible;    /* 9/7 with quantisation, for previews; default false: lossless 5/3 */
     double base_step;     /* quantisation step as a fraction of the range; default 1/256; irreversible only */

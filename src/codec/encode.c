@@ -10,12 +10,33 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/pool.h"
 
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
+
+enum { MAX_THREADS = 256 };
+
+/* What a thread needs for coding blocks. */
+struct block_worker {
+    void *scratch;
+    uint8_t *bytes; /* room for coded blocks, from the arena */
+    size_t bytes_left;
+};
+
+/* One row of code-blocks of a precinct's part of a band: what a thread codes at a time. */
+struct block_row {
+    const struct resolution *resolution;
+    const struct band *band;
+    const struct precinct_band *part;
+    uint32_t row;
+    const void *samples; /* of the band */
+    size_t stride;
+};
 
 struct encoder {
     struct arena *arena;
+    pthread_mutex_t arena_lock; /* the workers share the arena */
     struct codec_kernels kernels;
     const struct mist_view *frame;
     const struct mist_encode_options *options;
@@ -25,9 +46,10 @@ struct encoder {
     void *plane[MIST_MAX_COMPONENTS]; /* lane elements, or floats */
     size_t stride;
     void *wavelet_scratch;
-    void *block_scratch;
-    uint8_t *bytes; /* coded blocks: chunks of the arena */
-    size_t bytes_left;
+    struct block_row *rows; /* all of the frame, highest resolution level first */
+    uint64_t row_count, row_capacity;
+    struct block_worker *worker; /* [threads] */
+    unsigned threads;
     struct mist_error *error;
 };
 
@@ -77,75 +99,110 @@ static enum mist_status load_planes(struct encoder *encoder)
 /* ---- bands -> coded blocks ---- */
 
 /* Room for one more block. Unused room of a chunk is lost only when the next block might not fit. */
-static bool reserve_bytes(struct encoder *encoder, size_t size)
+static bool reserve_bytes(struct encoder *encoder, struct block_worker *worker, size_t size)
 {
     enum { CHUNK = 1 << 18 };
-    if (encoder->bytes_left >= size)
+    if (worker->bytes_left >= size)
         return true;
     size_t chunk = size > CHUNK ? size : CHUNK;
-    encoder->bytes = arena_allocate(encoder->arena, chunk, 1);
-    encoder->bytes_left = encoder->bytes ? chunk : 0;
-    return encoder->bytes != NULL;
+    pthread_mutex_lock(&encoder->arena_lock);
+    worker->bytes = arena_allocate(encoder->arena, chunk, 1);
+    pthread_mutex_unlock(&encoder->arena_lock);
+    worker->bytes_left = worker->bytes ? chunk : 0;
+    return worker->bytes != NULL;
 }
 
-/* Codes the blocks of one precinct's part of a band, whose samples (in the lane) start at `samples`. */
-static bool code_precinct_band(struct encoder *encoder, const struct resolution *resolution, const struct band *band,
-                               struct precinct_band *part, const void *samples, size_t stride)
+static enum mist_status code_row(void *context, uint64_t index, unsigned thread, struct mist_error *error)
 {
-    enum codec_lane lane = encoder->lane;
-    for (uint32_t row = 0; row < part->grid.high; row++)
-        for (uint32_t column = 0; column < part->grid.wide; column++) {
-            struct rect area = geometry_block(&resolution->grid, &part->grid, part->area, column, row);
-            size_t offset = (size_t)(area.y0 - band->rect.y0) * stride + (area.x0 - band->rect.x0);
-            struct block_encode_job job = {
-                .samples = (const uint8_t *)samples + offset * codec_lane_size(lane),
-                .stride = stride,
-                .width = rect_width(area),
-                .height = rect_height(area),
-            };
-            size_t bound = block_encode_bound(job.width, job.height, band->planes);
-            if (!reserve_bytes(encoder, bound))
-                return false;
-            job.out = encoder->bytes;
-            job.capacity = encoder->bytes_left;
-            size_t size = encoder->kernels.block_encode[lane](&job, encoder->block_scratch);
-            struct code_block *block = &part->block[(size_t)row * part->grid.wide + column];
-            block->cleanup = encoder->bytes;
-            block->cleanup_size = (uint32_t)size;
-            encoder->bytes += size;
-            encoder->bytes_left -= size;
-        }
-    return true;
-}
-
-static enum mist_status code_band(struct encoder *encoder, struct resolution *resolution, unsigned b,
-                                  const void *samples, size_t stride)
-{
-    for (uint64_t n = 0; n < resolution->precincts; n++) {
-        enum mist_status status = MIST_OK;
-        if (!resolution->precinct || !resolution->precinct[n])
-            status =
-                tile_make_precinct(encoder->arena, &encoder->tile, resolution, n, ENCODE_INPUT_SIZE, encoder->error);
-        if (status)
-            return status;
-        if (!code_precinct_band(encoder, resolution, &resolution->band[b], &resolution->precinct[n]->band[b], samples,
-                                stride))
-            return no_memory(encoder);
+    struct encoder *encoder = context;
+    struct block_worker *worker = &encoder->worker[thread];
+    const struct block_row *row = &encoder->rows[index];
+    const struct precinct_band *part = row->part;
+    const struct rect band = row->band->rect;
+    for (uint32_t column = 0; column < part->grid.wide; column++) {
+        struct rect area = geometry_block(&row->resolution->grid, &part->grid, part->area, column, row->row);
+        size_t offset = (size_t)(area.y0 - band.y0) * row->stride + (area.x0 - band.x0);
+        struct block_encode_job job = {
+            .samples = (const uint8_t *)row->samples + offset * codec_lane_size(encoder->lane),
+            .stride = row->stride,
+            .width = rect_width(area),
+            .height = rect_height(area),
+        };
+        if (!reserve_bytes(encoder, worker, block_encode_bound(job.width, job.height, row->band->planes)))
+            return error_set(error, MIST_ERROR_MEMORY, "no memory for coded blocks");
+        job.out = worker->bytes;
+        job.capacity = worker->bytes_left;
+        size_t size = encoder->kernels.block_encode[encoder->lane](&job, worker->scratch);
+        struct code_block *block = &part->block[(size_t)row->row * part->grid.wide + column];
+        block->cleanup = worker->bytes;
+        block->cleanup_size = (uint32_t)size;
+        worker->bytes += size;
+        worker->bytes_left -= size;
     }
     return MIST_OK;
 }
 
-/* ---- one tile-component: wavelet from the full resolution down, each level's bands coded at once ---- */
+static bool add_row(struct encoder *encoder, const struct block_row *row)
+{
+    if (encoder->row_count == encoder->row_capacity) {
+        uint64_t capacity = encoder->row_capacity ? 2 * encoder->row_capacity : 256;
+        struct block_row *rows = arena_allocate(encoder->arena, (size_t)capacity, sizeof *rows);
+        if (!rows)
+            return false;
+        if (encoder->row_count)
+            memcpy(rows, encoder->rows, (size_t)encoder->row_count * sizeof *rows);
+        encoder->rows = rows;
+        encoder->row_capacity = capacity;
+    }
+    encoder->rows[encoder->row_count++] = *row;
+    return true;
+}
+
+/* Notes down the blocks of band b for code_blocks(). The samples stay where they are until then. */
+static enum mist_status add_band(struct encoder *encoder, struct resolution *resolution, unsigned b,
+                                 const void *samples, size_t stride)
+{
+    struct block_row row = {
+        .resolution = resolution, .band = &resolution->band[b], .samples = samples, .stride = stride};
+    for (uint64_t n = 0; n < resolution->precincts; n++) {
+        enum mist_status status =
+            tile_make_precinct(encoder->arena, &encoder->tile, resolution, n, ENCODE_INPUT_SIZE, encoder->error);
+        if (status)
+            return status;
+        row.part = &resolution->precinct[n]->band[b];
+        for (row.row = 0; row.row < (row.part->grid.wide ? row.part->grid.high : 0); row.row++)
+            if (!add_row(encoder, &row))
+                return no_memory(encoder);
+    }
+    return MIST_OK;
+}
+
+/* The bytes of a block do not depend on who codes it, nor does the order in which packets take them up. */
+static enum mist_status code_blocks(struct encoder *encoder)
+{
+    const unsigned most = encoder->row_count < MAX_THREADS ? (unsigned)encoder->row_count : MAX_THREADS;
+    encoder->threads = encoder->options->threads > most ? most : encoder->options->threads;
+    encoder->threads += !encoder->threads;
+    encoder->worker = arena_allocate_zeroed(encoder->arena, encoder->threads, sizeof *encoder->worker);
+    if (!encoder->worker)
+        return no_memory(encoder);
+    for (unsigned i = 0; i < encoder->threads; i++)
+        if (!(encoder->worker[i].scratch = arena_allocate(encoder->arena, BLOCK_SCRATCH_SIZE, 1)))
+            return no_memory(encoder);
+    return pool_run(encoder->threads, encoder->row_count, code_row, encoder, encoder->error);
+}
+
+/* ---- one tile-component: wavelet from the full resolution down ---- */
 
 struct band_plane {
     void *data;
     size_t stride;
 };
 
-static enum mist_status quantize_band(struct encoder *encoder, const struct band *band, struct band_plane *plane)
+static void quantize_band(struct encoder *encoder, const struct band *band, struct band_plane *plane)
 {
     if (!encoder->options->irreversible)
-        return MIST_OK;
+        return;
     struct quantize_job job = {.integers = plane->data,
                                .integer_stride = plane->stride,
                                .floats = plane->data,
@@ -155,11 +212,10 @@ static enum mist_status quantize_band(struct encoder *encoder, const struct band
                                .scale = encoder->setup.scale[band->index]};
     if (job.width && job.height)
         encoder->kernels.quantize(&job);
-    return MIST_OK;
 }
 
-/* Splits `*low` (a resolution level) into the bands of `resolution`, codes the high ones, leaves LL in *low. */
-static enum mist_status code_level(struct encoder *encoder, struct resolution *resolution, struct band_plane *low)
+/* Splits `*low` (a resolution level) into the bands of `resolution`, notes the high ones, leaves LL in *low. */
+static enum mist_status split_level(struct encoder *encoder, struct resolution *resolution, struct band_plane *low)
 {
     const size_t element = encoder->options->irreversible ? sizeof(float) : codec_lane_size(encoder->lane);
     const struct rect area = resolution->rect;
@@ -187,9 +243,8 @@ static enum mist_status code_level(struct encoder *encoder, struct resolution *r
         encoder->kernels.wavelet53_forward[encoder->lane](&job);
     for (unsigned b = 0; b < 3; b++) {
         struct band_plane *plane = &bands[b + 1];
-        enum mist_status status = quantize_band(encoder, &resolution->band[b], plane);
-        if (!status)
-            status = code_band(encoder, resolution, b, plane->data, plane->stride);
+        quantize_band(encoder, &resolution->band[b], plane);
+        enum mist_status status = add_band(encoder, resolution, b, plane->data, plane->stride);
         if (status)
             return status;
     }
@@ -197,19 +252,18 @@ static enum mist_status code_level(struct encoder *encoder, struct resolution *r
     return MIST_OK;
 }
 
-static enum mist_status code_component(struct encoder *encoder, uint32_t c)
+static enum mist_status split_component(struct encoder *encoder, uint32_t c)
 {
     struct tile_component *component = &encoder->tile.component[c];
     struct band_plane low = {encoder->plane[c], encoder->stride};
     enum mist_status status = MIST_OK;
     for (unsigned level = component->resolutions; --level > 0 && !status;)
-        status = code_level(encoder, &component->resolution[level], &low);
+        status = split_level(encoder, &component->resolution[level], &low);
     struct resolution *lowest = &component->resolution[0];
-    if (!status)
-        status = quantize_band(encoder, &lowest->band[0], &low);
-    if (!status)
-        status = code_band(encoder, lowest, 0, low.data, low.stride);
-    return status;
+    if (status)
+        return status;
+    quantize_band(encoder, &lowest->band[0], &low);
+    return add_band(encoder, lowest, 0, low.data, low.stride);
 }
 
 /* ---- packets, in tile-parts ---- */
@@ -219,7 +273,7 @@ struct packet_output {
     struct mist_buffer *out;
     size_t lengths; /* offset of the lengths in TLM */
     unsigned parts; /* tile-parts to be written */
-    unsigned part;  /* the one being written; parts + 1 before the first */
+    unsigned part;  /* the one being written; `parts` before the first */
     size_t part_start;
     bool stop;
 };
@@ -278,15 +332,16 @@ static enum mist_status encode_frame(struct encoder *encoder, struct mist_buffer
     encoder->lane = encoder->setup.lane;
     encoder->wavelet_scratch =
         arena_allocate(encoder->arena, wavelet_scratch_size(encoder->frame->width, sizeof(int64_t)), 1);
-    encoder->block_scratch = arena_allocate(encoder->arena, BLOCK_SCRATCH_SIZE, 1);
-    if (!encoder->wavelet_scratch || !encoder->block_scratch)
+    if (!encoder->wavelet_scratch)
         status = no_memory(encoder);
     if (!status)
         status = tile_build(encoder->arena, &encoder->setup.header, &tile_header, 0, &encoder->tile, encoder->error);
     if (!status)
         status = load_planes(encoder);
     for (uint32_t c = 0; c < encoder->frame->components && !status; c++)
-        status = code_component(encoder, c);
+        status = split_component(encoder, c);
+    if (!status)
+        status = code_blocks(encoder);
     if (!status)
         status = write_codestream(encoder, out);
     codestream_tile_header_free(&tile_header);
@@ -302,7 +357,9 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
     enum mist_status status = encode_setup(frame, options, &encoder.setup, error);
     if (!status) {
         codec_kernels_select(&encoder.kernels, cpu_level());
+        pthread_mutex_init(&encoder.arena_lock, NULL);
         status = encode_frame(&encoder, out);
+        pthread_mutex_destroy(&encoder.arena_lock);
     }
     if (status)
         out->size = 0;

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Random bytes straight into the HT block decoder, at every CPU level and lane, which must agree. The input is
+ *   width - 1 (2 bytes, modulo what the height leaves), height - 1 (2), planes (1), planes_skipped (1),
+ *   flags (1: bits 0-1 passes - 1, bit 2 stripe causal, bit 3 half units, bit 4 an 8-sample gap between rows),
+ *   refinement size (2), then the refinement segment and all the rest as the cleanup segment.
+ */
+#include "fuzz.h"
+
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "codec/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct block_input {
+    struct block_decode_job job;
+    uint8_t *cleanup; /* copies of exactly that size, so that a sanitizer or guard sees every byte too many */
+    uint8_t *refinement;
+};
+
+static uint8_t *copy_of(const uint8_t *data, size_t size)
+{
+    uint8_t *copy = malloc(size ? size : 1);
+    fuzz_require(copy);
+    if (size)
+        memcpy(copy, data, size);
+    return copy;
+}
+
+static void parse(const uint8_t *data, size_t size, struct block_input *input)
+{
+    struct block_decode_job *job = &input->job;
+    job->height = 1 + (unsigned)fuzz_take(&data, &size, 2) % BLOCK_MAX_SIDE;
+    unsigned widest = BLOCK_MAX_AREA / job->height;
+    widest = widest > BLOCK_MAX_SIDE ? BLOCK_MAX_SIDE : widest;
+    job->width = 1 + (unsigned)fuzz_take(&data, &size, 2) % widest;
+    job->planes = 1 + (unsigned)fuzz_take(&data, &size, 1) % 62;
+    job->planes_skipped = (unsigned)fuzz_take(&data, &size, 1) % job->planes;
+    unsigned flags = (unsigned)fuzz_take(&data, &size, 1);
+    job->passes = 1 + (flags & 3) % 3;
+    job->stripe_causal = flags & 4;
+    job->half = flags & 8;
+    job->stride = job->width + (flags & 16 ? 8 : 0);
+    size_t refinement = fuzz_take(&data, &size, 2);
+    refinement = refinement > size ? size : refinement;
+    job->refinement = input->refinement = copy_of(data, refinement);
+    job->refinement_size = refinement;
+    job->cleanup = input->cleanup = copy_of(data + refinement, size - refinement);
+    job->cleanup_size = size - refinement;
+}
+
+/* Element i of a lane. */
+static int64_t element(const void *samples, enum codec_lane lane, size_t i)
+{
+    return lane == LANE_16   ? ((const int16_t *)samples)[i]
+           : lane == LANE_32 ? ((const int32_t *)samples)[i]
+                             : ((const int64_t *)samples)[i];
+}
+
+/* What nobody may touch: the samples between rows and behind the block. */
+#define UNTOUCHED 0x5a
+
+static void *decode(const struct block_decode_job *job, enum codec_lane lane, enum cpu_level level, bool *good)
+{
+    struct codec_kernels kernels;
+    codec_kernels_select(&kernels, level);
+    size_t bytes = ((size_t)job->stride * job->height + 64) * codec_lane_size(lane);
+    void *out = memory_allocate_aligned(bytes), *scratch = memory_allocate_aligned(BLOCK_SCRATCH_SIZE);
+    fuzz_require(out && scratch);
+    memset(out, UNTOUCHED, bytes);
+    memset(scratch, (int)level + 1, BLOCK_SCRATCH_SIZE);
+    struct block_decode_job jobs[2] = {*job, *job}; /* two at once: what interleaves blocks must not mix them */
+    void *other = memory_allocate_aligned(bytes);
+    fuzz_require(other);
+    memset(other, UNTOUCHED, bytes);
+    jobs[0].out = out;
+    jobs[1].out = other;
+    kernels.block_decode[lane](jobs, 2, scratch);
+    fuzz_require(jobs[0].good == jobs[1].good && !memcmp(out, other, bytes));
+    *good = jobs[0].good;
+    memory_free(other);
+    memory_free(scratch);
+    return out;
+}
+
+static void check_untouched(const struct block_decode_job *job, enum codec_lane lane, const uint8_t *out)
+{
+    size_t size = codec_lane_size(lane);
+    for (unsigned y = 0; y < job->height; y++) {
+        size_t from = ((size_t)y * job->stride + job->width) * size, to = (size_t)(y + 1) * job->stride * size;
+        to += y + 1 == job->height ? 64 * size : 0;
+        for (size_t i = from; i < to; i++)
+            fuzz_require(out[i] == UNTOUCHED);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct block_input input = {0};
+    struct block_decode_job *job = &input.job;
+    parse(data, size, &input);
+    void *widest = NULL;
+    bool widest_good = false, good;
+    for (int lane = LANE_64; lane >= LANE_16; lane--) {
+        if (job->planes > block_decode_max_planes((enum codec_lane)lane, job->half))
+            continue;
+        for (int level = CPU_BASELINE; level <= (int)cpu_level(); level++) {
+            void *out = decode(job, (enum codec_lane)lane, (enum cpu_level)level, &good);
+            check_untouched(job, (enum codec_lane)lane, out);
+            if (!widest) {
+                widest = out;
+                widest_good = good;
+                continue;
+            }
+            fuzz_require(good == widest_good);
+            for (unsigned y = 0; y < job->height; y++)
+                for (unsigned x = 0; x < job->width; x++)
+                    fuzz_require(element(out, (enum codec_lane)lane, y * job->stride + x) ==
+                                 element(widest, LANE_64, y * job->stride + x));
+            memory_free(out);
+        }
+    }
+    memory_free(widest);
+    free(input.cleanup);
+    free(input.refinement);
+    return 0;
+}
+
+/*
+ * libFuzzer's own mutations rarely keep a block's three streams plausible: MagSgn grows from the front of the cleanup
+ * segment, MEL and VLC share its end, where the last 12 bits give their length. So half of the time: change the
+ * geometry alone, or make the length field fit the segment, or flip bits near the end where MEL and VLC are.
+ */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t maximum);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t maximum, unsigned seed);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t maximum, unsigned seed)
+{
+    enum { HEADER = 9 };
+    if (seed & 1 || size < HEADER + 4)
+        return LLVMFuzzerMutate(data, size, maximum);
+    uint8_t *segment = data + HEADER;
+    size_t bytes = size - HEADER;
+    unsigned random = seed >> 3;
+    switch (seed >> 1 & 3) {
+    case 0: /* geometry, planes, passes */
+        data[random % HEADER] ^= (uint8_t)(1u << (random >> 4 & 7));
+        return size;
+    case 1: { /* Scup, in the low 4 bits of the last but one byte and the last byte, as (15444-15, 7.1.1) has it */
+        size_t suffix = 2 + random % (bytes - 1);
+        suffix = suffix > 4079 ? 4079 : suffix;
+        segment[bytes - 1] = (uint8_t)(suffix >> 4);
+        segment[bytes - 2] = (uint8_t)((segment[bytes - 2] & 0xf0) | (suffix & 15));
+        return size;
+    }
+    case 2: { /* a bit within the last 32 bytes */
+        size_t back = 1 + random % (bytes < 32 ? bytes : 32);
+        segment[bytes - back] ^= (uint8_t)(1u << (random >> 6 & 7));
+        return size;
+    }
+    default: { /* front and tail mutated, Scup kept */
+        uint8_t tail[2] = {segment[bytes - 2], segment[bytes - 1]};
+        size_t grown = LLVMFuzzerMutate(segment, bytes - 2, maximum - HEADER - 2);
+        memcpy(segment + grown, tail, 2);
+        return HEADER + grown + 2;
+    }
+    }
+}
