@@ -27,19 +27,16 @@ int32_t *fuzz_decode(const uint8_t *data, size_t size, const struct mist_decode_
 {
     struct mist_codestream_info info;
     struct mist_error error = {0};
-    uint32_t width = 0, height = 0;
+    struct mist_component_info component;
     *status = mist_codestream_info(data, size, &info, &error);
     uint32_t c = options->component < 0 ? 0 : (uint32_t)options->component;
-    uint32_t components = options->component < 0 ? info.components : 1;
     if (!*status)
-        *status = mist_codestream_size(data, size, c, options->reduce, &width, &height, &error);
+        *status = mist_codestream_component(data, size, c, options->reduce, &component, &error);
     if (*status)
         return NULL;
-    if (options->region) {
-        width = options->width;
-        height = options->height;
-    }
-    bool sign = info.component[c < MIST_MAX_COMPONENTS ? c : 0].is_signed;
+    uint32_t components = options->component < 0 ? info.components : 1;
+    uint32_t width = options->region ? options->width : component.width;
+    uint32_t height = options->region ? options->height : component.height;
     if (!width || !height || !components || components > MIST_MAX_COMPONENTS ||
         (uint64_t)width * height > FUZZ_MAX_SAMPLES / components) {
         *status = MIST_ERROR_LIMIT;
@@ -47,7 +44,7 @@ int32_t *fuzz_decode(const uint8_t *data, size_t size, const struct mist_decode_
     }
     int32_t *samples = malloc((size_t)width * height * components * sizeof *samples);
     fuzz_require(samples);
-    *view = mist_view_planar(samples, sign ? MIST_S32 : MIST_U32, width, height, components);
+    *view = mist_view_planar(samples, component.is_signed ? MIST_S32 : MIST_U32, width, height, components);
     mist_codec *codec = mist_codec_new();
     fuzz_require(codec);
     *status = mist_decode(codec, data, size, options, view, report, &error);

@@ -37,7 +37,7 @@ struct block_row {
 struct encoder {
     struct arena *arena;
     pthread_mutex_t arena_lock; /* the workers share the arena */
-    struct codec_kernels kernels;
+    const struct codec_kernels *kernels;
     const struct mist_view *frame;
     const struct mist_encode_options *options;
     struct encode_setup setup;
@@ -71,7 +71,7 @@ static enum mist_status load_component(struct encoder *encoder, uint32_t c)
         return no_memory(encoder);
     struct transfer_job job = {.view = frame, .component = c, .plane = encoder->plane[c], .stride = encoder->stride};
     transfer_set_range(&job, encoder->setup.precision, mist_sample_is_signed(frame->type));
-    bool fits = irreversible ? encoder->kernels.load_float(&job) : encoder->kernels.load[encoder->lane](&job);
+    bool fits = irreversible ? encoder->kernels->load_float(&job) : encoder->kernels->load[encoder->lane](&job);
     if (!fits)
         return error_set(encoder->error, MIST_ERROR_RANGE, "a sample does not fit into %u %s bits",
                          encoder->setup.precision, mist_sample_is_signed(frame->type) ? "signed" : "unsigned");
@@ -90,9 +90,9 @@ static enum mist_status load_planes(struct encoder *encoder)
     struct color_job color = {
         {encoder->plane[0], encoder->plane[1], encoder->plane[2]}, encoder->stride, frame->width, frame->height};
     if (encoder->options->irreversible)
-        encoder->kernels.ict_forward(&color);
+        encoder->kernels->ict_forward(&color);
     else
-        encoder->kernels.rct_forward[encoder->lane](&color);
+        encoder->kernels->rct_forward[encoder->lane](&color);
     return MIST_OK;
 }
 
@@ -132,7 +132,7 @@ static enum mist_status code_row(void *context, uint64_t index, unsigned thread,
             return error_set(error, MIST_ERROR_MEMORY, "no memory for coded blocks");
         job.out = worker->bytes;
         job.capacity = worker->bytes_left;
-        size_t size = encoder->kernels.block_encode[encoder->lane](&job, worker->scratch);
+        size_t size = encoder->kernels->block_encode[encoder->lane](&job, worker->scratch);
         struct code_block *block = &part->block[(size_t)row->row * part->grid.wide + column];
         block->cleanup = worker->bytes;
         block->cleanup_size = (uint32_t)size;
@@ -211,7 +211,7 @@ static void quantize_band(struct encoder *encoder, const struct band *band, stru
                                .height = rect_height(band->rect),
                                .scale = encoder->setup.scale[band->index]};
     if (job.width && job.height)
-        encoder->kernels.quantize(&job);
+        encoder->kernels->quantize(&job);
 }
 
 /* Splits `*low` (a resolution level) into the bands of `resolution`, notes the high ones, leaves LL in *low. */
@@ -238,9 +238,9 @@ static enum mist_status split_level(struct encoder *encoder, struct resolution *
         job.band_stride[kind] = bands[kind].stride;
     }
     if (encoder->options->irreversible)
-        encoder->kernels.wavelet97_forward(&job);
+        encoder->kernels->wavelet97_forward(&job);
     else
-        encoder->kernels.wavelet53_forward[encoder->lane](&job);
+        encoder->kernels->wavelet53_forward[encoder->lane](&job);
     for (unsigned b = 0; b < 3; b++) {
         struct band_plane *plane = &bands[b + 1];
         quantize_band(encoder, &resolution->band[b], plane);
@@ -352,11 +352,11 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
                              const struct mist_encode_options *options, struct mist_buffer *out,
                              struct mist_error *error)
 {
-    struct encoder encoder = {.arena = &codec->arena, .frame = frame, .options = options, .error = error};
+    struct encoder encoder = {
+        .arena = &codec->arena, .kernels = &codec->kernels, .frame = frame, .options = options, .error = error};
     arena_reset(&codec->arena);
     enum mist_status status = encode_setup(frame, options, &encoder.setup, error);
     if (!status) {
-        codec_kernels_select(&encoder.kernels, cpu_level());
         pthread_mutex_init(&encoder.arena_lock, NULL);
         status = encode_frame(&encoder, out);
         pthread_mutex_destroy(&encoder.arena_lock);
