@@ -25,14 +25,14 @@ struct format {
 };
 
 static const struct format formats[] = {
-    [FORMAT_UNKNOWN] = {0},
-    [FORMAT_PNG] = {.name = "png"},
-    [FORMAT_JPEG] = {"jpeg"},
-    [FORMAT_NIFTI] = {"nifti"},
-    [FORMAT_DICOM] = {"dicom", format_dicom_detect, format_dicom_open, format_dicom_writer_open},
-    [FORMAT_NPY] = {"npy", .writer_open = format_npy_writer_open},
-    [FORMAT_PNM] = {"pnm", .writer_open = format_pnm_writer_open},
-    [FORMAT_PGX] = {"pgx", .writer_open = format_pgx_writer_open},
+    [FORMAT_UNKNOWN] = {.name = NULL},
+    [FORMAT_PNG] = {"png", format_png_detect, format_png_open, format_png_writer_open, false},
+    [FORMAT_JPEG] = {.name = "jpeg"},
+    [FORMAT_NIFTI] = {"nifti", format_nifti_detect, format_nifti_open, format_nifti_writer_open, true},
+    [FORMAT_DICOM] = {"dicom", format_dicom_detect, format_dicom_open, format_dicom_writer_open, false},
+    [FORMAT_NPY] = {.name = "npy", .writer_open = format_npy_writer_open},
+    [FORMAT_PNM] = {.name = "pnm", .writer_open = format_pnm_writer_open},
+    [FORMAT_PGX] = {.name = "pgx", .writer_open = format_pgx_writer_open},
 };
 enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
 
