@@ -87,7 +87,7 @@ static inline bool decode_magsgn_quads(const struct block *block, const struct q
         vec more = v_max(v_sub(around, v_set(2)), v_zero());
         bound = v_add(bound, v_when(v_and(rho, v_sub(rho, one)), more));
     }
-    if (v_greater_bits(bound, v_set((int32_t)job->planes_skipped + 2)) || *position > block->magsgn_bits + 8)
+    if (v_greater_bits(bound, v_set((int32_t)job->planes_skipped + 2)))
         return false;
     vec length[4], bits[4], exponent[4];
     for (int n = 0; n < 4; n++)
@@ -104,5 +104,5 @@ static inline bool decode_magsgn_quads(const struct block *block, const struct q
     }
     v_store(row->left + q, exponent[1]);
     v_store(row->right + q, exponent[3]);
-    return true;
+    return *position <= block->magsgn_bits + 8; /* as in C; behind the last quads too */
 }

@@ -356,10 +356,10 @@ enum mist_status segment_finish_tlm(struct segment_scope *scope, struct mist_err
     size_t entries = 0;
     for (unsigned pass = 0; scope->tlm && pass < 2; pass++) {
         for (uint32_t i = 0; i < scope->tlm->count; i++) {
-            struct byte_reader reader = byte_reader_start(scope->tlm->span[i].data, scope->tlm->span[i].size);
             unsigned tile_bytes, length_bytes;
             if (!scope->tlm->span[i].data)
                 continue;
+            struct byte_reader reader = byte_reader_start(scope->tlm->span[i].data, scope->tlm->span[i].size);
             tlm_layout(read_u8(&reader), &tile_bytes, &length_bytes);
             if (tile_bytes == 3)
                 return bad(error, "TLM", "unknown layout");
