@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "item/content.h"
+
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <string.h>
+#include <zlib.h>
+
+enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
+                               struct mist_error *error)
+{
+    content_free(content);
+    *content = (struct content){.path = path, .samples = checksum_start(), .again = checksum_start()};
+    if (!content->samples || !content->again)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    enum mist_status status = source->ops->read_archive(source, file, &content->record.archive, error);
+    if (status)
+        return status;
+    const struct mist_buffer *prefix = &content->record.archive.prefix;
+    checksum_add(content->again, prefix->data, prefix->size);
+    content->again_size = prefix->size;
+    return MIST_OK;
+}
+
+void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out)
+{
+    const size_t size = mist_sample_size(frame->type);
+    const size_t pixels = (size_t)frame->width * frame->height;
+    for (uint32_t y = 0; y < frame->height; y++)
+        for (uint32_t x = 0; x < frame->width; x++)
+            for (uint32_t c = 0; c < frame->components; c++) {
+                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
+                                        x * frame->column_stride + c * frame->component_stride;
+                size_t pixel = (size_t)y * frame->width + x;
+                size_t index = archive->planar ? c * pixels + pixel : pixel * frame->components + c;
+                for (size_t i = 0; i < size; i++)
+                    out[index * size + i] = sample[archive->big_endian ? size - 1 - i : i];
+            }
+}
+
+enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
+{
+    const struct format_archive *archive = &content->record.archive;
+    size_t bytes = mist_frame_bytes(frame->type, frame->width, frame->height, frame->components);
+    checksum_add(content->samples, frame->data, bytes);
+    if (!archive->raw)
+        return MIST_OK;
+    const void *packed = frame->data;
+    bool swapped = archive->big_endian && mist_sample_size(frame->type) > 1;
+    if (swapped || (archive->planar && frame->components > 1)) {
+        if (!buffer_reserve(&content->packed, bytes))
+            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", content->path);
+        content_pack(archive, frame, content->packed.data);
+        packed = content->packed.data;
+    }
+    checksum_add(content->again, packed, bytes);
+    content->again_size += bytes;
+    return MIST_OK;
+}
+
+/* Size and checksum of a file's content, inflated where it is gzipped and `inflate_it` says so. */
+static enum mist_status file_content(const char *path, bool inflate_it, uint64_t *size, uint64_t *sum,
+                                     struct mist_error *error)
+{
+    enum { CHUNK = 1 << 18 };
+    struct file_map map;
+    enum mist_status status = file_map_open(path, &map, error);
+    if (status)
+        return status;
+    bool gzip = inflate_it && map.size > 2 && map.data[0] == 0x1f && map.data[1] == 0x8b;
+    *size = map.size;
+    *sum = gzip ? 0 : checksum(map.data, map.size);
+    file_map_close(&map);
+    if (!gzip)
+        return MIST_OK;
+    struct checksum_state *state = checksum_start();
+    uint8_t *chunk = memory_allocate(CHUNK);
+    gzFile file = gzopen(path, "rbe");
+    int got = -1;
+    *size = 0;
+    while (state && chunk && file && (got = gzread(file, chunk, CHUNK)) > 0) {
+        checksum_add(state, chunk, (size_t)got);
+        *size += (uint64_t)got;
+    }
+    if (got < 0)
+        status = error_set(error, MIST_ERROR_IO, "%s: cannot be read again", path);
+    else
+        *sum = checksum_value(state);
+    if (file)
+        gzclose(file);
+    memory_free(chunk);
+    checksum_free(state);
+    return status;
+}
+
+enum mist_status content_finish(struct content *content, struct mist_error *error)
+{
+    struct tail_record *record = &content->record;
+    record->samples_checksum = checksum_value(content->samples);
+    enum mist_status status =
+        file_content(content->path, record->archive.raw, &record->content_size, &record->content_checksum, error);
+    if (status || !record->archive.raw)
+        return status;
+    checksum_add(content->again, record->archive.suffix.data, record->archive.suffix.size);
+    content->again_size += record->archive.suffix.size;
+    if (content->again_size != record->content_size || checksum_value(content->again) != record->content_checksum)
+        return error_set(error, MIST_ERROR_CORRUPT,
+                         "%s: could not be put together again from its samples and header as it was", content->path);
+    return MIST_OK;
+}
+
+void content_free(struct content *content)
+{
+    format_archive_free(&content->record.archive);
+    checksum_free(content->samples);
+    checksum_free(content->again);
+    mist_buffer_free(&content->packed);
+    *content = (struct content){0};
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a source file was: its archive and checksums for the tail, and the proof that the archive and the samples make
+ * the file again, byte for byte, before the import is done.
+ */
+#ifndef ITEM_CONTENT_H
+#define ITEM_CONTENT_H
+
+#include "item/tail.h"
+
+struct content {
+    const char *path;
+    struct tail_record record;
+    struct checksum_state *samples;
+    struct checksum_state *again; /* of the file put together again; raw archives only */
+    uint64_t again_size;
+    struct mist_buffer packed; /* one frame as the file has it */
+};
+
+/* Reads the archive of a source's n-th file (in frame order), which is at `path`. */
+enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
+                               struct mist_error *error);
+/* The file's frames in order, tightly packed, components interleaved. */
+enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error);
+/* Completes content->record; fails if the file would not come back as it was. */
+enum mist_status content_finish(struct content *content, struct mist_error *error);
+/* Safe on a zeroed content. */
+void content_free(struct content *content);
+
+/* A frame as a raw file has it: byte order and layout of its archive. `out` has mist_frame_bytes() of room. */
+void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Item -> files. Each source file becomes one file again, or, in formats that hold one frame (PNG, codestreams), one
+ * file a frame: NAME_0001.png ... where it has several. A series of single-frame files becomes one file in formats that
+ * hold many (NIfTI, NPY), named after the first.
+ */
+#include "item/item.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What the user may ask for. */
+struct output_format {
+    const char *name;
+    const char *extension;
+    enum format_kind kind; /* FORMAT_UNKNOWN: codestreams, which are written here */
+    bool gzip;
+    bool many; /* a file holds many frames */
+};
+static const struct output_format output_formats[] = {
+    {"nii", ".nii", FORMAT_NIFTI, false, true}, {"nii.gz", ".nii.gz", FORMAT_NIFTI, true, true},
+    {"dcm", ".dcm", FORMAT_DICOM, false, true}, {"png", ".png", FORMAT_PNG, false, false},
+    {"npy", ".npy", FORMAT_NPY, false, true},   {"j2c", ".j2c", FORMAT_UNKNOWN, false, false},
+};
+static const char *const known_extensions[] = {".nii.gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".npy"};
+
+/* One frame on its way out. */
+struct slot {
+    struct mist_view frame;    /* as written */
+    struct mist_view native;   /* decoded, where it must be resampled; data NULL where not */
+    struct mist_view centered; /* for --exact, where reduced */
+    struct mist_buffer codestream;
+};
+
+struct export
+{
+    const mist_item *item;
+    const struct mist_export_options *options;
+    const char *directory;
+    void (*written)(void *context, const char *path);
+    void *context;
+    const struct output_format *format; /* NULL: the source's own */
+    struct mist_image_info info;        /* of what is written, all frames */
+    bool resampled;
+    unsigned threads;
+    mist_codec **codecs;
+    struct slot *slots;
+    uint32_t slot_count;
+    uint32_t first; /* frame in slot 0 */
+    uint32_t ready; /* frames in the slots */
+    struct tail_reader tail;
+    bool archived;
+};
+
+static enum mist_status out_of_memory(const struct export *export, struct mist_error *error)
+{
+    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", export->item->name);
+}
+
+/* ---- one frame, in a worker ---- */
+
+static enum mist_status resample(const struct export *export, mist_codec *codec, uint32_t frame, struct slot *slot,
+                                 struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    const unsigned reduce = export->options->reduce;
+    const bool label = item->info.image.label;
+    enum mist_status status = label ? item_decode_coded(item, codec, frame, 0, &slot->native, error)
+                                    : mist_item_decode(item, codec, frame, reduce, &slot->native, error);
+    if (status)
+        return status;
+    /* Labels are chosen from the full resolution, whichever grid or size is asked for. */
+    if (label)
+        return mist_resize(&slot->native, &slot->frame, true, error);
+    if (!export->options->exact_width)
+        return mist_grid_center(&slot->native, reduce, &slot->frame, error);
+    const struct mist_view *source = &slot->native;
+    if (reduce) {
+        status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
+        source = &slot->centered;
+    }
+    return status ? status : mist_resize(source, &slot->frame, false, error);
+}
+
+static enum mist_status make_frame(void *context, uint64_t index, unsigned worker, struct mist_error *error)
+{
+    struct export *export = context;
+    struct slot *slot = &export->slots[index];
+    uint32_t frame = export->first + (uint32_t)index;
+    mist_codec *codec = export->codecs[worker];
+    if (export->format && export->format->kind == FORMAT_UNKNOWN)
+        return mist_item_codestream(export->item, codec, frame, export->options->reduce, &slot->codestream, error);
+    if (export->resampled)
+        return resample(export, codec, frame, slot, error);
+    return mist_item_decode(export->item, codec, frame, export->options->reduce, &slot->frame, error);
+}
+
+/* The slot of a frame; frames are asked for in ascending order. */
+static enum mist_status get_frame(struct export *export, uint32_t frame, struct slot **slot, struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    if (frame >= export->first + export->ready) {
+        uint32_t left = export->item->info.image.frames - frame;
+        export->first = frame;
+        export->ready = left < export->slot_count ? left : export->slot_count;
+        status = pool_run(export->threads, export->ready, make_frame, export, error);
+    }
+    *slot = &export->slots[frame - export->first];
+    return status;
+}
+
+static bool make_slot(const struct export *export, struct slot *slot)
+{
+    const struct mist_image_info *image = &export->item->info.image, *info = &export->info;
+    *slot = (struct slot){.frame = item_new_view(info->type, info->width, info->height, info->components)};
+    bool good = slot->frame.data != NULL;
+    unsigned reduce = image->label ? 0 : export->options->reduce;
+    uint32_t width = mist_reduced_size(image->width, reduce), height = mist_reduced_size(image->height, reduce);
+    if (good && export->resampled) {
+        slot->native = item_new_view(image->type, width, height, image->components);
+        good = slot->native.data != NULL;
+    }
+    if (good && export->resampled && export->options->exact_width && reduce) {
+        slot->centered = item_new_view(image->type, width, height, image->components);
+        good = slot->centered.data != NULL;
+    }
+    return good;
+}
+
+static enum mist_status make_workers(struct export *export, struct mist_error *error)
+{
+    uint32_t frames = export->item->info.image.frames, wanted = export->threads > 1 ? 4 * export->threads : 1;
+    export->slot_count = frames < wanted ? frames : wanted;
+    export->slots = memory_allocate_zeroed(export->slot_count, sizeof *export->slots);
+    export->codecs = memory_allocate_zeroed(export->threads, sizeof *export->codecs);
+    bool good = export->slots && export->codecs;
+    for (uint32_t i = 0; good && i < export->slot_count; i++)
+        good = make_slot(export, &export->slots[i]);
+    for (unsigned i = 0; good && i < export->threads; i++)
+        good = (export->codecs[i] = mist_codec_new()) != NULL;
+    return good ? MIST_OK : out_of_memory(export, error);
+}
+
+static void free_export(struct export *export)
+{
+    for (uint32_t i = 0; export->slots && i < export->slot_count; i++) {
+        memory_free(export->slots[i].frame.data);
+        memory_free(export->slots[i].native.data);
+        memory_free(export->slots[i].centered.data);
+        mist_buffer_free(&export->slots[i].codestream);
+    }
+    for (unsigned i = 0; export->codecs && i < export->threads; i++)
+        mist_codec_free(&export->codecs[i]);
+    memory_free(export->slots);
+    memory_free(export->codecs);
+    tail_reader_free(&export->tail);
+}
+
+/* ---- paths ---- */
+
+/* DIRECTORY/PATH, with another extension where the format is another, and _NUMBER before it where number > 0. */
+static char *output_path(const struct export *export, const char *path, uint32_t number)
+{
+    size_t stem = strlen(path);
+    const char *extension = "";
+    if (export->format) {
+        extension = export->format->extension;
+        for (size_t i = 0; i < sizeof known_extensions / sizeof *known_extensions; i++) {
+            size_t length = strlen(known_extensions[i]);
+            if (stem > length && strcmp(path + stem - length, known_extensions[i]) == 0) {
+                stem -= length;
+                break;
+            }
+        }
+    }
+    char numbered[16] = "";
+    if (number)
+        snprintf(numbered, sizeof numbered, "_%04u", number);
+    size_t size = stem + strlen(numbered) + strlen(extension) + 1;
+    char *name = memory_allocate(size);
+    if (!name)
+        return NULL;
+    snprintf(name, size, "%.*s%s%s", (int)stem, path, numbered, extension);
+    char *full = path_join(export->directory, name);
+    memory_free(name);
+    return full;
+}
+
+/* ---- files ---- */
+
+static bool ends_in_gz(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".gz") == 0;
+}
+
+/* The file's record in the tail; *archive is NULL where the tail is not here. */
+static enum mist_status get_archive(struct export *export, uint32_t file, struct tail_record *record,
+                                    const struct format_archive **archive, struct mist_error *error)
+{
+    *archive = NULL;
+    if (!export->archived)
+        return MIST_OK;
+    enum mist_status status = tail_reader_get(&export->tail, file, record, error);
+    if (status)
+        return error_prefix(error, status, "%s", export->item->name);
+    *archive = &record->archive;
+    return MIST_OK;
+}
+
+/* Writes frames [first, first + count) of source file `file` into one file. */
+static enum mist_status write_file(struct export *export, uint32_t file, uint32_t first, uint32_t count,
+                                   uint32_t number, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    const char *source_path = item->manifest.file[file].path;
+    struct tail_record record = {0};
+    struct format_target target = {.kind = export->format ? export->format->kind : item->manifest.kind,
+                                   .info = export->info,
+                                   .source = &item->info.image,
+                                   .reduce = export->options->reduce,
+                                   .resampled = export->resampled,
+                                   .source_kind = item->manifest.kind,
+                                   .head = item->source_head,
+                                   .head_size = item->layout.source_head_size,
+                                   .file = file,
+                                   .first_frame = first};
+    target.info.frames = count;
+    enum mist_status status = get_archive(export, file, &record, &target.archive, error);
+    char *path = status ? NULL : output_path(export, source_path, number);
+    if (!status && !path)
+        status = out_of_memory(export, error);
+    target.path = path;
+    target.gzip = export->format ? export->format->gzip : ends_in_gz(source_path);
+    struct format_writer *writer = NULL;
+    if (!status)
+        status = format_writer_open(&target, &writer, error);
+    for (uint32_t frame = first; frame < first + count && !status; frame++) {
+        struct slot *slot;
+        status = get_frame(export, frame, &slot, error);
+        if (!status)
+            status = format_writer_frame(writer, &slot->frame, error);
+    }
+    if (!status)
+        status = format_writer_finish(&writer, error);
+    format_writer_cancel(&writer);
+    if (!status && export->written)
+        export->written(export->context, path);
+    memory_free(path);
+    return status;
+}
+
+static enum mist_status write_codestream(struct export *export, uint32_t file, uint32_t frame, uint32_t number,
+                                         struct mist_error *error)
+{
+    struct slot *slot;
+    enum mist_status status = get_frame(export, frame, &slot, error);
+    char *path = status ? NULL : output_path(export, export->item->manifest.file[file].path, number);
+    if (!status && !path)
+        status = out_of_memory(export, error);
+    if (!status)
+        status = file_write_whole(path, slot->codestream.data, slot->codestream.size, error);
+    if (!status && export->written)
+        export->written(export->context, path);
+    memory_free(path);
+    return status;
+}
+
+static enum mist_status write_all(struct export *export, struct mist_error *error)
+{
+    const struct manifest *manifest = &export->item->manifest;
+    const struct output_format *format = export->format;
+    bool many = format ? format->many : true;
+    /* DICOM series have a file a slice; other formats that hold volumes take the whole series. */
+    if (format && many && format->kind != FORMAT_DICOM && manifest->files > 1)
+        return write_file(export, 0, 0, manifest->image.frames, 0, error);
+    enum mist_status status = MIST_OK;
+    for (uint32_t i = 0; i < manifest->files && !status; i++) {
+        const struct manifest_file *file = &manifest->file[i];
+        if (many) {
+            status = write_file(export, i, file->first_frame, file->frames, 0, error);
+            continue;
+        }
+        for (uint32_t n = 0; n < file->frames && !status; n++) {
+            uint32_t number = file->frames > 1 ? n + 1 : 0;
+            status = format->kind == FORMAT_UNKNOWN ? write_codestream(export, i, file->first_frame + n, number, error)
+                                                    : write_file(export, i, file->first_frame + n, 1, number, error);
+        }
+    }
+    return status;
+}
+
+/* ---- options ---- */
+
+static enum mist_status find_format(struct export *export, struct mist_error *error)
+{
+    const char *name = export->options->format;
+    if (!name)
+        return MIST_OK;
+    for (size_t i = 0; i < sizeof output_formats / sizeof *output_formats; i++)
+        if (strcmp(output_formats[i].name, name) == 0)
+            export->format = &output_formats[i];
+    if (!export->format)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "no format '%s' can be written; there is nii, nii.gz, dcm, png, npy, j2c", name);
+    /* Its own format under its own name: written as if none had been named, so that it is the original again. */
+    enum format_kind source = export->item->manifest.kind;
+    if (export->format->kind == source && source == FORMAT_PNG)
+        export->format = NULL;
+    return MIST_OK;
+}
+
+static enum mist_status plan(struct export *export, struct mist_error *error)
+{
+    const struct mist_export_options *options = export->options;
+    const struct mist_image_info *image = &export->item->info.image;
+    if (options->reduce >= export->item->info.levels)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a reduce of %u; it has %u levels", export->item->name,
+                         options->reduce, export->item->info.levels);
+    if (!options->exact_width != !options->exact_height || options->exact_width > MIST_MAX_SIDE ||
+        options->exact_height > MIST_MAX_SIDE)
+        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size of %u x %u", options->exact_width,
+                         options->exact_height);
+    export->info = *image;
+    export->info.width = mist_reduced_size(image->width, options->reduce);
+    export->info.height = mist_reduced_size(image->height, options->reduce);
+    bool center = options->grid == MIST_GRID_CENTER && options->reduce > 0;
+    bool exact = options->exact_width &&
+                 (options->exact_width != image->width || options->exact_height != image->height || options->reduce);
+    export->resampled = center || exact;
+    export->info.geometry = mist_geometry_reduce(&image->geometry, options->reduce, center);
+    if (exact) {
+        export->info.width = options->exact_width;
+        export->info.height = options->exact_height;
+        export->info.geometry = mist_geometry_resize(&image->geometry, image->width, image->height,
+                                                     options->exact_width, options->exact_height);
+    }
+    if (export->resampled && export->format && export->format->kind == FORMAT_UNKNOWN)
+        return error_set(error, MIST_ERROR_ARGUMENT, "codestreams are written on the native grid only");
+    return MIST_OK;
+}
+
+enum mist_status mist_item_export(const mist_item *item, const struct mist_export_options *options,
+                                  const char *directory, void (*written)(void *context, const char *path),
+                                  void *context, struct mist_error *error)
+{
+    struct export export = {.item = item,
+                            .options = options,
+                            .directory = directory,
+                            .written = written,
+                            .context = context,
+                            .threads = options->threads ? options->threads : 1};
+    enum mist_status status = find_format(&export, error);
+    if (!status)
+        status = plan(&export, error);
+    if (!status)
+        status = make_workers(&export, error);
+    if (!status && item->tail) {
+        status = tail_reader_start(&export.tail, item->tail, (size_t)item->layout.tail_size, item->manifest.files,
+                                   item->source_head, item->layout.source_head_size, error);
+        export.archived = !status;
+        if (status)
+            error_prefix(error, status, "%s", item->name);
+    }
+    if (!status)
+        status = write_all(&export, error);
+    free_export(&export);
+    return status;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "item/compress.h"
+#include "item/tail.h"
+#include "item/tail_flags.h"
+
+#include <string.h>
+
+static enum mist_status out_of_memory(struct mist_error *error)
+{
+    return error_set(error, MIST_ERROR_MEMORY, "the archival tail: out of memory");
+}
+
+static bool append_le32(struct mist_buffer *out, uint32_t value)
+{
+    uint8_t bytes[4];
+    store_le32(bytes, value);
+    return buffer_append(out, bytes, sizeof bytes);
+}
+
+static enum mist_status close_group(struct tail_writer *writer, struct mist_error *error)
+{
+    if (writer->group_files == 0)
+        return MIST_OK;
+    enum mist_status status = compress_bytes(&writer->group, &writer->compressed, error);
+    if (status)
+        return status;
+    if (writer->compressed.size > TAIL_MAX_GROUP)
+        return error_set(error, MIST_ERROR_LIMIT, "the archival tail: a group of %zu bytes", writer->compressed.size);
+    if (!append_le32(&writer->index, writer->group_files) ||
+        !append_le32(&writer->index, (uint32_t)writer->group.size) ||
+        !append_le32(&writer->index, (uint32_t)writer->compressed.size))
+        return out_of_memory(error);
+    writer->group.size = 0;
+    writer->group_files = 0;
+    return spool_append(writer->out, writer->compressed.data, writer->compressed.size, error);
+}
+
+/* The fixed part of a record and its sizes. */
+static bool append_fields(struct tail_writer *writer, const struct tail_record *record, bool shared)
+{
+    const struct format_archive *archive = &record->archive;
+    uint8_t bytes[TAIL_RECORD_FIXED + 30];
+    bytes[0] = (uint8_t)((archive->raw ? TAIL_RAW : 0) | (archive->big_endian ? TAIL_BIG_ENDIAN : 0) |
+                         (archive->planar ? TAIL_PLANAR : 0) | (shared ? TAIL_PREFIX_IS_HEAD : 0));
+    store_le64(bytes + 1, record->content_checksum);
+    store_le64(bytes + 9, record->samples_checksum);
+    size_t size = TAIL_RECORD_FIXED;
+    size += store_varint(bytes + size, record->content_size);
+    size += store_varint(bytes + size, shared ? 0 : archive->prefix.size);
+    size += store_varint(bytes + size, archive->suffix.size);
+    return buffer_append(&writer->group, bytes, size);
+}
+
+enum mist_status tail_writer_add(struct tail_writer *writer, const struct tail_record *record, struct mist_error *error)
+{
+    const struct format_archive *archive = &record->archive;
+    const struct mist_buffer *head = writer->source_head;
+    bool shared = archive->prefix.size && archive->prefix.size == head->size &&
+                  memcmp(archive->prefix.data, head->data, head->size) == 0;
+    size_t prefix = shared ? 0 : archive->prefix.size, suffix = archive->suffix.size;
+    if (prefix > TAIL_MAX_GROUP / 4 || suffix > TAIL_MAX_GROUP / 4)
+        return error_set(error, MIST_ERROR_LIMIT, "metadata of %zu bytes in one file; at most %u can be kept",
+                         prefix > suffix ? prefix : suffix, TAIL_MAX_GROUP / 4);
+    if (!append_fields(writer, record, shared) || !buffer_append(&writer->group, archive->prefix.data, prefix) ||
+        !buffer_append(&writer->group, archive->suffix.data, suffix))
+        return out_of_memory(error);
+    writer->group_files++;
+    if (writer->group_files == TAIL_GROUP_FILES || writer->group.size >= TAIL_GROUP_BYTES)
+        return close_group(writer, error);
+    return MIST_OK;
+}
+
+enum mist_status tail_writer_finish(struct tail_writer *writer, struct mist_error *error)
+{
+    enum mist_status status = close_group(writer, error);
+    if (status)
+        return status;
+    if (!append_le32(&writer->index, (uint32_t)(writer->index.size / TAIL_INDEX_ENTRY)))
+        return out_of_memory(error);
+    return spool_append(writer->out, writer->index.data, writer->index.size, error);
+}
+
+void tail_writer_free(struct tail_writer *writer)
+{
+    mist_buffer_free(&writer->group);
+    mist_buffer_free(&writer->index);
+    mist_buffer_free(&writer->compressed);
+    *writer = (struct tail_writer){0};
+}

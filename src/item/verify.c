@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checking all that an item file holds. */
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "item/item.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct verification {
+    const mist_item *item;
+    void (*found)(void *context, const char *sentence);
+    void *context;
+    enum mist_status first; /* status of the first problem */
+    struct mist_error *error;
+};
+
+__attribute__((format(printf, 3, 4))) static void report(struct verification *verification, enum mist_status status,
+                                                         const char *format, ...)
+{
+    char sentence[600];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    if (!verification->first) {
+        verification->first = status;
+        error_set(verification->error, status, "%s", sentence);
+    }
+    if (verification->found)
+        verification->found(verification->context, sentence);
+}
+
+/* Names the part that a damaged chunk [start, end) of the item file belongs to. */
+static void report_chunk(struct verification *verification, unsigned range, uint64_t start, uint64_t end)
+{
+    const mist_item *item = verification->item;
+    if (range == item->layout.levels) {
+        report(verification, MIST_ERROR_CHECKSUM,
+               "%s: bytes %llu to %llu, in the archival tail, are not those that were stored", item->name,
+               (unsigned long long)start, (unsigned long long)end - 1);
+        return;
+    }
+    uint32_t first = frame_map_find(&item->frames, range, start), last = frame_map_find(&item->frames, range, end - 1);
+    report(verification, MIST_ERROR_CHECKSUM,
+           "%s: bytes %llu to %llu, of level %u in frames %u to %u, are not those that were stored", item->name,
+           (unsigned long long)start, (unsigned long long)end - 1, range, first, last);
+}
+
+/* `data` is where the range starts, `available` how much of it is here. Returns the next checksum's place. */
+static const uint8_t *verify_range(struct verification *verification, unsigned range, const uint8_t *data,
+                                   uint64_t available, const uint8_t *sums)
+{
+    const struct layout *layout = &verification->item->layout;
+    uint64_t size = layout_range_size(layout, range), chunk = (uint64_t)1 << layout->chunk_log2;
+    uint64_t start = layout_range_start(layout, range);
+    for (uint64_t at = 0; at < size; at += chunk, sums += 8) {
+        uint64_t length = size - at < chunk ? size - at : chunk;
+        if (at + length > available)
+            continue;
+        if (checksum(data + at, (size_t)length) != load_le64(sums))
+            report_chunk(verification, range, start + at, start + at + length);
+    }
+    return sums;
+}
+
+static void verify_checksums(struct verification *verification)
+{
+    const mist_item *item = verification->item;
+    const struct layout *layout = &item->layout;
+    const uint8_t *sums = item->data + layout_checksums_at(layout);
+    for (unsigned level = 0; level < layout->levels; level++) {
+        uint64_t start = layout_range_start(layout, level);
+        uint64_t here = item->size > start ? item->size - start : 0;
+        sums = verify_range(verification, level, item->data + (start < item->size ? start : 0), here, sums);
+    }
+    if (item->tail)
+        verify_range(verification, layout->levels, item->tail, layout->tail_size, sums);
+}
+
+/* Decodes the frames of one file; where all is here, the samples must be those that were stored. */
+static void verify_file(struct verification *verification, mist_codec *codec, uint32_t index, struct mist_view *view,
+                        unsigned reduce, struct checksum_state *state, const struct tail_record *record)
+{
+    const mist_item *item = verification->item;
+    const struct manifest_file *file = &item->manifest.file[index];
+    size_t bytes = mist_frame_bytes(view->type, view->width, view->height, view->components);
+    bool decoded = true;
+    checksum_restart(state);
+    for (uint32_t frame = file->first_frame; frame < file->first_frame + file->frames; frame++) {
+        struct mist_error error = {0};
+        enum mist_status status = mist_item_decode(item, codec, frame, reduce, view, &error);
+        if (status)
+            report(verification, status, "%s", error.message);
+        decoded = decoded && !status;
+        checksum_add(state, view->data, bytes);
+    }
+    if (decoded && record && reduce == 0 && checksum_value(state) != record->samples_checksum)
+        report(verification, MIST_ERROR_CHECKSUM, "%s: the samples of %s are not those of the original", item->name,
+               file->path);
+}
+
+static void verify_frames(struct verification *verification)
+{
+    const mist_item *item = verification->item;
+    const struct mist_image_info *image = &item->info.image;
+    if (item->info.levels_present == 0)
+        return;
+    unsigned reduce = item->info.levels - item->info.levels_present;
+    struct mist_view view = item_new_view(image->type, mist_reduced_size(image->width, reduce),
+                                          mist_reduced_size(image->height, reduce), image->components);
+    mist_codec *codec = mist_codec_new();
+    struct checksum_state *state = checksum_start();
+    struct tail_reader tail = {0};
+    struct mist_error error = {0};
+    if (!view.data || !codec || !state) {
+        report(verification, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
+    } else {
+        bool archived = item->tail != NULL;
+        if (archived && tail_reader_start(&tail, item->tail, (size_t)item->layout.tail_size, item->manifest.files,
+                                          item->source_head, item->layout.source_head_size, &error)) {
+            report(verification, error.status, "%s: %s", item->name, error.message);
+            archived = false;
+        }
+        for (uint32_t file = 0; file < item->manifest.files; file++) {
+            struct tail_record record = {0};
+            if (archived && tail_reader_get(&tail, file, &record, &error)) {
+                report(verification, error.status, "%s: %s", item->name, error.message);
+                archived = false;
+            }
+            verify_file(verification, codec, file, &view, reduce, state, archived ? &record : NULL);
+        }
+    }
+    tail_reader_free(&tail);
+    checksum_free(state);
+    mist_codec_free(&codec);
+    memory_free(view.data);
+}
+
+enum mist_status mist_item_verify(const mist_item *item, bool decode,
+                                  void (*found)(void *context, const char *sentence), void *context,
+                                  struct mist_error *error)
+{
+    struct verification verification = {.item = item, .found = found, .context = context, .error = error};
+    verify_checksums(&verification);
+    if (decode)
+        verify_frames(&verification);
+    return verification.first;
+}
