@@ -40,7 +40,7 @@ struct gather {
 static size_t gather_path(struct gather *gather, size_t *offset)
 {
     size_t length;
-    if (!json_string(&gather->json, &gather->row->text, offset, &length))
+    if (!json_text(&gather->json, &gather->row->text, offset, &length))
         return 0;
     if (!path_is_safe((const char *)gather->row->text.data + *offset, length))
         gather->wrong = "a path that is not safe";
@@ -51,11 +51,11 @@ static void gather_files(struct gather *gather)
 {
     char key[16];
     gather->row->files.size = 0;
-    json_array(&gather->json);
+    json_enter_array(&gather->json);
     while (json_element(&gather->json) && !gather->wrong) {
         struct mist_catalog_file file = {NULL, 1};
         size_t offset = SIZE_MAX;
-        json_object(&gather->json);
+        json_enter_object(&gather->json);
         while (json_key(&gather->json, key, sizeof key)) {
             if (strcmp(key, "path") == 0)
                 gather_path(gather, &offset);
@@ -77,7 +77,7 @@ static void gather_files(struct gather *gather)
 
 static void gather_ends(struct gather *gather)
 {
-    json_array(&gather->json);
+    json_enter_array(&gather->json);
     while (json_element(&gather->json)) {
         uint64_t end = json_unsigned(&gather->json, CATALOG_MAX_BYTES);
         if (gather->ends < MIST_MAX_LEVELS)
@@ -92,7 +92,7 @@ static void gather_ends(struct gather *gather)
 static void gather_spacing(struct gather *gather)
 {
     unsigned count = 0;
-    json_array(&gather->json);
+    json_enter_array(&gather->json);
     while (json_element(&gather->json)) {
         double value = json_number(&gather->json);
         if (count < 3)
@@ -256,7 +256,7 @@ enum mist_status catalog_row_parse(const char *line, size_t size, struct catalog
     row->text.size = row->files.size = 0;
     row->entry = (struct mist_catalog_entry){.kind = MIST_CATALOG_ITEM};
     row->entry.item.image.frames = row->entry.item.image.components = 1;
-    json_object(&gather.json);
+    json_enter_object(&gather.json);
     while (!gather.wrong && json_key(&gather.json, key, sizeof key))
         gather_member(&gather, key);
     if (!gather.wrong && !json_finished(&gather.json))
@@ -288,7 +288,7 @@ enum mist_status catalog_header_parse(const char *line, size_t size, struct mist
     char key[16], format[16] = "";
     uint64_t version = 0;
     *info = (struct mist_dataset_info){0};
-    json_object(&json);
+    json_enter_object(&json);
     while (json_key(&json, key, sizeof key)) {
         if (strcmp(key, "format") == 0)
             json_short_string(&json, format, sizeof format);

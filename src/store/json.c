@@ -54,12 +54,12 @@ static bool next_in_run(struct json_reader *reader, char open, char close)
     return first ? !reader->failed : expect(reader, ',');
 }
 
-bool json_object(struct json_reader *reader)
+bool json_enter_object(struct json_reader *reader)
 {
     return expect(reader, '{');
 }
 
-bool json_array(struct json_reader *reader)
+bool json_enter_array(struct json_reader *reader)
 {
     return expect(reader, '[');
 }
@@ -167,7 +167,7 @@ static void take_string(struct json_reader *reader, struct sink *sink)
     }
 }
 
-bool json_string(struct json_reader *reader, struct mist_buffer *out, size_t *offset, size_t *length)
+bool json_text(struct json_reader *reader, struct mist_buffer *out, size_t *offset, size_t *length)
 {
     struct sink sink = {.buffer = out};
     *offset = out->size;
@@ -275,12 +275,12 @@ static void skip_value(struct json_reader *reader, int depth)
     }
     switch (*reader->at) {
     case '{':
-        json_object(reader);
+        json_enter_object(reader);
         while (json_key(reader, key, sizeof key))
             skip_value(reader, depth + 1);
         break;
     case '[':
-        json_array(reader);
+        json_enter_array(reader);
         while (json_element(reader))
             skip_value(reader, depth + 1);
         break;

@@ -24,17 +24,17 @@ static inline struct json_reader json_start(const char *text, size_t size)
 }
 
 /*
- * Objects: `if (json_object(r)) while (json_key(r, key, sizeof key)) ...read one value...`. json_key() gives the next
- * key (cut off if it is longer, so that it equals no known one) until the closing brace. Arrays: json_array(), then
- * `while (json_element(r)) ...read one value...`.
+ * Objects: `if (json_enter_object(r)) while (json_key(r, key, sizeof key)) ...read one value...`. json_key() gives the
+ * next key (cut off if it is longer, so that it equals no known one) until the closing brace. Arrays:
+ * json_enter_array(), then `while (json_element(r)) ...read one value...`.
  */
-bool json_object(struct json_reader *reader);
+bool json_enter_object(struct json_reader *reader);
 bool json_key(struct json_reader *reader, char *key, size_t capacity);
-bool json_array(struct json_reader *reader);
+bool json_enter_array(struct json_reader *reader);
 bool json_element(struct json_reader *reader);
 
 /* Appends a string, unescaped, and a NUL to `out` and gives where it starts in `out` and its length. */
-bool json_string(struct json_reader *reader, struct mist_buffer *out, size_t *offset, size_t *length);
+bool json_text(struct json_reader *reader, struct mist_buffer *out, size_t *offset, size_t *length);
 /* A string of at most capacity - 1 bytes. */
 bool json_short_string(struct json_reader *reader, char *text, size_t capacity);
 /* A whole number of at most `maximum`: digits only. */

@@ -61,7 +61,7 @@ static void test_values(void **state)
     struct mist_buffer out = {0};
     size_t offset, length;
     struct json_reader reader = json_start("\"a\\u00e9\\ud83d\\ude00\\/\\t\"", 25);
-    assert_true(json_string(&reader, &out, &offset, &length));
+    assert_true(json_text(&reader, &out, &offset, &length));
     assert_string_equal((char *)out.data, "a\xc3\xa9\xf0\x9f\x98\x80/\t");
     assert_int_equal(length, strlen((char *)out.data));
     const struct {
