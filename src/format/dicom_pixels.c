@@ -13,7 +13,7 @@ static enum mist_status check_kind(const struct dicom_layout *layout, const stru
     if (layout->has_real_pixels)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "DICOM floating-point pixel data is not supported yet");
     if (!layout->has_pixels)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "a DICOM object without pixel data");
+        return error_set(error, MIST_ERROR_NOT_FOUND, "a DICOM object without pixel data");
     const char *photometric = header->photometric;
     bool grey = strcmp(photometric, "MONOCHROME1") == 0 || strcmp(photometric, "MONOCHROME2") == 0;
     if (!grey && strcmp(photometric, "RGB") != 0)

@@ -75,6 +75,7 @@ void format_close(struct format_source **source);
 /*
  * DICOM: what decides which item an instance belongs to: "SeriesInstanceUID|type|columns|rows|..." (frames of one
  * pixel format), and the SeriesInstanceUID for the item's name. Cheap: stops reading before the pixel data.
+ * MIST_ERROR_NOT_FOUND: a DICOM object without pixels (structured report, plan, ...), which is no image.
  */
 struct format_dicom_group {
     char series_uid[65];

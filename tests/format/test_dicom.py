@@ -472,8 +472,8 @@ def test_refusals():
         kind = path.split(".")[-2]
         if kind != "UNC":
             refused(path, "unsupported", syntaxes[kind])
-    expected = {"rtplan": ("unsupported", "without pixel data"), "rtstruct": ("unsupported", "without pixel data"),
-                "test-SR": ("unsupported", "without pixel data"), "OBXXXX1A": ("unsupported", "PALETTE COLOR"),
+    expected = {"rtplan": ("not-found", "without pixel data"), "rtstruct": ("not-found", "without pixel data"),
+                "test-SR": ("not-found", "without pixel data"), "OBXXXX1A": ("unsupported", "PALETTE COLOR"),
                 "SC_ybr_full_422_uncompressed": ("unsupported", "YBR_FULL_422"), "image_dfl": ("unsupported", "Deflated"),
                 "liver_1frame": ("unsupported", "1 allocated bits"),
                 "parametric_map_float": ("unsupported", "floating-point"), "MR_truncated": ("truncated", "8130 of 8192"),
