@@ -148,8 +148,7 @@ typedef struct mist_store mist_store;
 MIST_API enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error);
 MIST_API void mist_store_close(mist_store **store);
 
-/* Called for each row; what it is given is valid until it returns. It must not use the same store. Not MIST_OK: stop.
- */
+/* Called for each row; what it gets is valid until it returns. It must not use the same store. Not MIST_OK: stop. */
 typedef enum mist_status mist_dataset_visit(void *context, const struct mist_dataset_info *info,
                                             struct mist_error *error);
 typedef enum mist_status mist_catalog_visit(void *context, const struct mist_catalog_entry *entry,
@@ -233,6 +232,46 @@ MIST_API enum mist_status mist_store_index(const char *directory, const char *da
 MIST_API enum mist_status mist_store_verify(mist_store *store, bool decode, unsigned threads, mist_store_note *note,
                                             void *note_context, struct mist_store_report *report,
                                             const struct mist_progress *progress, struct mist_error *error);
+
+/* ---- Table 1 of the paper, on one's own data ---- */
+
+enum mist_lossless {
+    MIST_LOSSLESS_NO,     /* something came back different */
+    MIST_LOSSLESS_PIXELS, /* every sample came back, in files that differ from the originals (PNG, ...) */
+    MIST_LOSSLESS_FILES   /* every file came back byte for byte (.nii.gz: after gunzip) */
+};
+
+/* What was measured on one item. */
+struct mist_evaluation {
+    const char *path;
+    const char *format;
+    const struct mist_image_info *image;
+    unsigned levels;
+    uint64_t source_bytes;
+    uint64_t stored_bytes;
+    uint64_t sent[MIST_MAX_LEVELS]; /* bytes of the prefix, by reduce; beyond the smallest level: that of it */
+    enum mist_lossless lossless;    /* by exporting everything and comparing it with the sources */
+    unsigned reduce;                /* what the rest was measured at */
+    uint32_t width, height;         /* of the image at it */
+    /*
+     * Against area-averaging, means over all frames: SSIM (Gaussian window 11x11, sigma 1.5) and mean absolute
+     * difference of values scaled to [0,1], both with the range of the whole item's samples as data range; of the
+     * native low-pass image and of it on the centred grid. NaN for labels, and where there is nothing to measure.
+     */
+    double ssim_native, mad_native;
+    double ssim_center, mad_center;
+    bool label_exact; /* labels: the reduced image is exactly every 2^reduce-th sample of the full one */
+};
+typedef void mist_evaluation_visit(void *context, const struct mist_evaluation *evaluation);
+
+/*
+ * Encodes the sources into a temporary store (in TMPDIR), exports, decodes, measures, and removes it. `request` chooses
+ * the resolution to measure at (NULL: a quarter). `options->note` receives problems; report->failed counts them.
+ */
+MIST_API enum mist_status mist_evaluate(const struct mist_store_encode_options *options,
+                                        const struct mist_resolution_request *request, mist_evaluation_visit *visit,
+                                        void *context, struct mist_store_report *report,
+                                        const struct mist_progress *progress, struct mist_error *error);
 
 #ifdef __cplusplus
 }

@@ -25,6 +25,11 @@ struct encode {
 /* A file or item with something wrong: counted and noted. */
 void encode_fail(struct encode *encode, const char *path, const char *sentence);
 
+/* The same for an image that is no item; `kept`: its bytes are an attachment. `sentence` may be NULL. */
+void encode_fail_kept(struct encode *encode, const char *path, const char *sentence, bool kept);
+/* A message without the name of the file that it is about: notes name the dataset's path. */
+const char *encode_sentence(const char *message, const char *disk);
+
 /* walk.c: lists every file of the sources. */
 enum mist_status encode_walk(struct encode *encode, struct mist_error *error);
 /* plan.c: tells what each file is, and what is to be done. */

@@ -141,7 +141,8 @@ static enum mist_status classify_one(void *context, uint64_t index, unsigned wor
         pthread_mutex_lock(&encode->maker.lock);
         status = database_run(&encode->maker.database, Q_LISTING_CLASSIFY, error, "itttt", verdict->kind,
                               series ? verdict->series : NULL, series ? verdict->format : NULL,
-                              verdict->kind < 0 ? verdict->problem.message : NULL, verdict->path);
+                              verdict->kind < 0 ? encode_sentence(verdict->problem.message, verdict->disk) : NULL,
+                              verdict->path);
         pthread_mutex_unlock(&encode->maker.lock);
     }
     if (!status)
@@ -270,7 +271,7 @@ static enum mist_status repeat_problems(struct encode *encode, struct mist_error
     for (bool row = true; !status && row;) {
         status = database_step(&maker->database, statement, &row, error);
         if (!status && row)
-            encode_fail(encode, column_text(statement, 0), column_text(statement, 1));
+            encode_fail_kept(encode, column_text(statement, 0), column_text(statement, 1), true);
     }
     if (statement)
         sqlite3_reset(statement);

@@ -137,7 +137,7 @@ static void blame(struct member *member, const struct mist_error *error)
 {
     member->fault = error->status;
     memory_free(member->problem);
-    member->problem = memory_copy_text(error->message);
+    member->problem = memory_copy_text(encode_sentence(error->message, member->disk));
 }
 
 /* Threads for this item: when few units are left, the cores are shared among them. */
@@ -305,15 +305,6 @@ static enum mist_status leave_old_place(struct unit *unit, const struct member *
     return status;
 }
 
-/* "...; kept as it is" for what is no part of an item but was copied. */
-static void note_problem(struct unit *unit, const struct member *member)
-{
-    char sentence[600];
-    snprintf(sentence, sizeof sentence, "%s%s", member->problem ? member->problem : "not encoded",
-             member->copied ? "; kept as an attachment, byte for byte" : "");
-    encode_fail(unit->encode, member->path, sentence);
-}
-
 static enum mist_status record_member(struct unit *unit, const struct member *member, struct mist_error *error)
 {
     struct maker *maker = &unit->encode->maker;
@@ -370,7 +361,7 @@ static void report_members(struct unit *unit)
         report->source_bytes += (uint64_t)member->size;
         report->stored_bytes += member->copied ? (uint64_t)member->size : 0;
         if (member->fault)
-            note_problem(unit, member);
+            encode_fail_kept(unit->encode, member->path, member->problem, member->copied);
     }
 }
 

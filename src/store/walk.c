@@ -32,6 +32,7 @@ struct place {
 struct walk {
     struct encode *encode;
     struct stat store;
+    const char *source; /* the source being walked, resolved */
     uint64_t files;
 };
 
@@ -47,10 +48,14 @@ static enum mist_status no_memory(const char *path, struct mist_error *error)
 
 static void leave_out(struct walk *walk, const char *path, const char *reason)
 {
-    char sentence[300];
+    char sentence[300], printable[1100];
     snprintf(sentence, sizeof sentence, "%s; left out", reason);
+    snprintf(printable, sizeof printable, "%s", path);
+    if (!path_is_safe(path + strspn(path, "/"), strlen(path + strspn(path, "/"))))
+        for (unsigned char *p = (unsigned char *)printable; *p; p++) /* nothing that a terminal would act on */
+            *p = *p < 0x20 || *p >= 0x7f ? '?' : *p;
     walk->encode->walk_incomplete = true;
-    encode_fail(walk->encode, path, sentence);
+    encode_fail(walk->encode, printable, sentence);
 }
 
 static enum mist_status add_file(struct walk *walk, const struct place *place, const char *disk, const char *path,
@@ -69,6 +74,18 @@ static enum mist_status add_file(struct walk *walk, const struct place *place, c
 
 static enum mist_status walk_directory(struct walk *walk, const struct place *place, struct mist_error *error);
 
+/* Whether a directory contains the source itself: a link to it would bring in what nobody asked for. */
+static bool is_above_source(const struct walk *walk, const char *disk)
+{
+    char *real = realpath(disk, NULL);
+    size_t length = real ? strlen(real) : 0;
+    while (length > 0 && real[length - 1] == '/') /* the root directory */
+        length--;
+    bool above = real && strncmp(walk->source, real, length) == 0 && walk->source[length] == '/';
+    free(real);
+    return above;
+}
+
 static enum mist_status enter(struct walk *walk, const struct place *above, const char *name, const char *disk,
                               const char *path, const struct stat *about, struct mist_error *error)
 {
@@ -79,6 +96,10 @@ static enum mist_status enter(struct walk *walk, const struct place *above, cons
     for (const struct place *p = above; p; p = p->above)
         if (p->device == place.device && p->inode == place.inode)
             return MIST_OK; /* a link to a directory that is being walked: everything in it is listed already */
+    if (is_above_source(walk, disk)) {
+        leave_out(walk, path, "a link to a directory around the source");
+        return MIST_OK;
+    }
     if (place.depth > MAX_DEPTH) {
         leave_out(walk, path, "nested too deeply");
         return MIST_OK;
@@ -140,6 +161,7 @@ static enum mist_status walk_source(struct walk *walk, const char *source, bool 
         free(real);
         return error_set_errno(error, errno, "%s", source);
     }
+    walk->source = real;
     const char *base = strrchr(real, '/') + 1;
     bool directory = S_ISDIR(about.st_mode);
     struct place place = {.device = about.st_dev, .inode = about.st_ino, .disk = real, .dataset = several ? base : ""};

@@ -126,17 +126,6 @@ def color53(planes):
     return [(r + 2 * g + b) >> 2, b - g, r - g] + [p.astype(np.int64) for p in planes[3:]]
 
 
-def reduced53(samples, shift, transform, reduce):
-    """H x W x C reduced by the reversible path: what any decoder makes of the lower levels, before clamping."""
-    planes = [samples[:, :, c].astype(np.int64) - shift for c in range(samples.shape[2])]
-    low = [wavelet53(plane, reduce)[0] for plane in (color53(planes) if transform else planes)]
-    if transform:
-        y, cb, cr = low[:3]
-        green = y - ((cb + cr) >> 2)
-        low[:3] = [cr + green, green, cb + green]
-    return np.stack(low, -1) + shift
-
-
 def analysis_signs(n, decompositions, high):
     """+-1 signal of n samples that drives one sample of the deepest (high- or low-pass) band to its maximum."""
     basis = np.eye(n)
@@ -172,10 +161,10 @@ def read_pgx(path):
     return samples.reshape(height, width).astype(np.int64), precision, signed
 
 
-def openjpeg(path, components, reduce=0, *options):
+def openjpeg(path, components, reduce=0):
     """H x W x C by OpenJPEG, sign and precision as it read them, or its complaint."""
     base = path + '.opj%d' % reduce
-    code, said = run(['opj_decompress', '-i', path, '-o', base + '.pgx', '-r', str(reduce), *options])
+    code, said = run(['opj_decompress', '-i', path, '-o', base + '.pgx'] + (['-r', str(reduce)] if reduce else []))
     if code:
         return None, said
     planes = []

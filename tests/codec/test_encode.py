@@ -127,57 +127,20 @@ class EncodeTest(unittest.TestCase):
             cases.append(Case(name, samples))
         self.check(cases)
 
-    def reducible(self):
-        rgb = self.random.integers(0, 256, (77, 50, 3)).astype('u1')
-        cases = [plane_case('reduce-%d' % n, kind, (101, 77), 12, bool(n & 1), 5, self.random, **options)
-                 for n, (kind, options) in enumerate([('noise', {}), ('ramp', {}), ('sparse', {'precinct': '64x64'}),
-                                                      ('extremes', {'progression': 1}),
-                                                      ('worst-hh', {'block': '16x32'})])]
-        cases += [Case('reduce-rgb', rgb, levels=4), Case('reduce-two', rgb[:, :, :2].copy(), levels=3),
-                  plane_case('reduce-tall', 'noise', (200, 3), 16, False, 3, self.random),
-                  plane_case('reduce-deep', 'noise', (40, 60), 24, True, 4, self.random)]
+    def test_reduced_sizes(self):
+        """Judges that drop levels get the low-pass image of the definition."""
+        cases = [plane_case('reduce-%d' % n, kind, (101, 77), 12, bool(n & 1), 5, self.random)
+                 for n, kind in enumerate(('noise', 'ramp', 'sparse'))]
         encode(cases, self.directory.name)
-        return cases
-
-    def check_reduced(self, what, found, case, transform, reduce):
-        low = judges.reduced53(case.samples, 0 if case.signed else 1 << case.precision - 1, transform, reduce)
-        expected = low.clip(*sample_range(case.precision, case.signed))
-        self.assertIsNotNone(found[0], '%s, %s reduced %d: %s' % (what, case.name, reduce, found[1]))
-        self.assertTrue(np.array_equal(found[0], expected), '%s, %s reduced %d' % (what, case.name, reduce))
-
-    def test_judges_drop_levels(self):
-        """Judges that drop levels get the low-pass image of the definition, also where the stream ends there."""
-        for case in self.reducible():
-            stream = judges.Codestream(case.data)
-            components = case.samples.shape[2]
-            for reduce in range(1, case.options['levels']):
-                found = judges.openjpeg(case.path, components, reduce)
-                self.check_reduced('OpenJPEG', found, case, stream.transform, reduce)
-                if judges.openjph_can(stream):
-                    self.check_reduced('OpenJPH', judges.openjph(case.path, reduce), case, stream.transform, reduce)
-                at, size, _, _ = stream.parts[case.options['levels'] - 1 - reduce]
-                cut = case.path + '.cut.j2c'
-                with open(cut, 'wb') as f:
-                    f.write(case.data[:at + size] + b'\xff\xd9')  # OpenJPEG insists on an EOC
-                found = judges.openjpeg(cut, components, reduce, '-allow-partial')
-                self.check_reduced('OpenJPEG, cut', found, case, stream.transform, reduce)
-
-    def test_reduced_codestreams(self):
-        """A reduced codestream, made by header rewrite, is what the judges take for an image of that size."""
-        for case in self.reducible():
-            full = judges.Codestream(case.data)
-            out = case.path + '.reduced.j2c'
-            for reduce in range(case.options['levels']):
-                done = judges.run([os.environ['MIST_CODEC_DRIVER'], 'reduce', case.path, str(reduce), out])
-                self.assertEqual(done[0], 0, done[1])
-                with open(out, 'rb') as f:
-                    stream = judges.Codestream(f.read())
-                self.assertEqual((stream.width, stream.height), tuple(-(-side // (1 << reduce)) for side in (full.width, full.height)))
-                self.assertEqual([p[1] for p in stream.parts], stream.tlm_lengths)
-                self.assertEqual(stream.decompositions, full.decompositions - reduce)
-                self.check_reduced('OpenJPEG', judges.openjpeg(out, case.samples.shape[2]), case, full.transform, reduce)
-                if judges.openjph_can(stream):
-                    self.check_reduced('OpenJPH', judges.openjph(out), case, full.transform, reduce)
+        for case in cases:
+            shift = 0 if case.signed else 2048
+            for reduce in range(1, 5):
+                low = judges.wavelet53(case.samples[:, :, 0].astype(np.int64) - shift, reduce)[0] + shift
+                low = low.clip(*sample_range(12, case.signed))
+                found, said = judges.openjpeg(case.path, 1, reduce)
+                self.assertTrue(np.array_equal(found[:, :, 0], low), '%s reduced %d: %s' % (case.name, reduce, said))
+                found, said = judges.openjph(case.path, reduce)
+                self.assertTrue(np.array_equal(found[:, :, 0], low), '%s reduced %d: %s' % (case.name, reduce, said))
 
     def test_irreversible(self):
         """Smaller steps give smaller errors, both judges agree on the picture, the samples stay near."""

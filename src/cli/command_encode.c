@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mist encode: sources into a store. */
+#include "cli/commands.h"
+#include "cli/report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const struct option_spec options[] = {
+    {"output", 'o', "STORE", "the store to encode into; made if it is not there"},
+    {"dataset", 0, "NAME", "name of the dataset (default: that of the first source)"},
+    {"labels", 0, "GLOB", "files whose path matches are label maps, never averaged"},
+    {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
+    {"prune", 0, NULL, "remove what is in the dataset but no longer in the sources"},
+    {"json", 0, NULL, "print what was done as one JSON object"},
+    {"quiet", 'q', NULL, "print no progress and no summary"},
+    {0},
+};
+
+static void print_json(const struct mist_store_report *report)
+{
+    printf("{\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
+           ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64
+           "}\n",
+           report->items, report->attachments, report->unchanged, report->failed, report->vanished, report->removed,
+           report->source_bytes, report->stored_bytes);
+}
+
+static void print_summary(const struct mist_store_report *report)
+{
+    char source[32], stored[32], percent[32];
+    printf("%" PRIu64 " item%s encoded, %" PRIu64 " other file%s kept", report->items, report->items == 1 ? "" : "s",
+           report->attachments, report->attachments == 1 ? "" : "s");
+    if (report->source_bytes)
+        printf(": %s -> %s (%s)", format_bytes(report->source_bytes, source),
+               format_bytes(report->stored_bytes, stored),
+               format_percent(report->stored_bytes, report->source_bytes, percent));
+    if (report->unchanged)
+        printf("; %" PRIu64 " source file%s unchanged", report->unchanged, report->unchanged == 1 ? "" : "s");
+    if (report->removed)
+        printf("; %" PRIu64 " removed", report->removed);
+    if (report->vanished > report->removed)
+        printf("; %" PRIu64 " kept whose sources are not there any more (--prune removes them)",
+               report->vanished - report->removed);
+    if (report->failed)
+        printf("; %" PRIu64 " failed", report->failed);
+    putchar('\n');
+}
+
+static enum exit_status run(const struct arguments *arguments)
+{
+    struct mist_error error = {0};
+    struct mist_store_report report;
+    struct noted noted = {.arguments = arguments};
+    size_t count = operand_count(arguments);
+    bool json = option_given(arguments, "json"), quiet = option_given(arguments, "quiet");
+    struct mist_store_encode_options encode = {
+        .source_count = (uint32_t)count,
+        .dataset = option_value(arguments, "dataset"),
+        .labels = option_value(arguments, "labels"),
+        .prune = option_given(arguments, "prune"),
+        .note = print_note,
+        .note_context = &noted,
+    };
+    const char *store = option_value(arguments, "output");
+    if (!store)
+        return usage_error(arguments, "-o STORE is missing");
+    if (!option_jobs(arguments, &encode.threads))
+        return EXIT_USAGE;
+    if (encode.dataset && !mist_dataset_name_is_valid(encode.dataset))
+        return usage_error(arguments,
+                           "'%s' cannot name a dataset: letters, digits, '.', '_', '-', not starting with "
+                           "'.', and none of v1, dicom-web, healthz, metrics",
+                           encode.dataset);
+    const char **sources = calloc(count, sizeof *sources);
+    if (!sources)
+        return EXIT_FAILED;
+    for (size_t i = 0; i < count; i++)
+        sources[i] = operand(arguments, i);
+    encode.sources = sources;
+    noted.display = progress_start(quiet);
+    struct mist_progress progress = progress_callbacks(noted.display);
+    enum mist_status status = mist_store_encode(store, &encode, &report, &progress, &error);
+    progress_end(&noted.display);
+    free(sources);
+    if (status)
+        complain(arguments, "%s%s", error.message,
+                 status == MIST_ERROR_CANCELLED ? "; run it again to go on where it stopped" : "");
+    else if (json)
+        print_json(&report);
+    else if (!quiet)
+        print_summary(&report);
+    return status || report.failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct command command_encode = {
+    .name = "encode",
+    .summary = "store datasets losslessly, ready for any resolution",
+    .synopsis = "SRC... -o STORE [OPTION...]",
+    .details = "Takes directories (and files) of DICOM, NIfTI, PNG and JPEG. Every image becomes an\n"
+               "item: a file each, or a DICOM series each, losslessly, whatever its type. Every other\n"
+               "file is kept byte for byte. Files are told by their content. With several sources each\n"
+               "becomes a directory of the dataset.\n\n"
+               "Run again, it takes in only what is new or has changed. It may be stopped at any\n"
+               "moment. Images that cannot be encoded are named, kept as they are, and make the exit\n"
+               "status 1. Images below a directory named labels..., and those that say so themselves,\n"
+               "are label maps.\n\n"
+               "STORE can be served by 'mist serve', or copied to any static web server.",
+    .options = options,
+    .example = "mist encode Task04_Hippocampus -o store\n"
+               "mist encode cohort-a cohort-b -o store --dataset chest --labels '*_seg.nii.gz'",
+    .minimum_operands = 1,
+    .maximum_operands = -1,
+    .run = run,
+};

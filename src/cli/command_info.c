@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mist info: what is inside an item or a store, and how many bytes each level takes. */
+#include "cli/commands.h"
+#include "cli/report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const struct option_spec options[] = {
+    {"items", 0, NULL, "list every item of a store"},
+    {"json", 0, NULL, "print JSON, one object a line"},
+    {0},
+};
+
+/* ---- an item ---- */
+
+static void print_item_json(const char *path, const struct mist_item_info *info)
+{
+    const struct mist_image_info *image = &info->image;
+    printf("{\"path\":");
+    print_json_string(stdout, path);
+    printf(",\"format\":\"%s\",\"type\":\"%s\",\"precision\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32
+           ",\"frames\":%" PRIu32 ",\"components\":%" PRIu32 ",\"label\":%s",
+           info->format, mist_sample_name(image->type), image->precision, image->width, image->height, image->frames,
+           image->components, image->label ? "true" : "false");
+    const double *spacing = image->geometry.spacing;
+    if (spacing[0] > 0 || spacing[1] > 0 || spacing[2] > 0)
+        printf(",\"spacing\":[%.9g,%.9g,%.9g]", spacing[0], spacing[1], spacing[2]);
+    printf(",\"files\":%" PRIu32 ",\"source_bytes\":%" PRIu64 ",\"size\":%" PRIu64 ",\"id\":\"%016" PRIx64
+           "\",\"head_end\":%" PRIu64 ",\"levels_present\":%u,\"tail_present\":%s,\"levels\":[",
+           info->files, info->source_bytes, info->size, info->id, info->head_end, info->levels_present,
+           info->tail_present ? "true" : "false");
+    for (unsigned level = 0; level < info->levels; level++) {
+        unsigned reduce = info->levels - 1 - level;
+        printf("%s{\"reduce\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"end\":%" PRIu64 "}", level ? "," : "",
+               reduce, mist_reduced_size(image->width, reduce), mist_reduced_size(image->height, reduce),
+               info->level_end[level]);
+    }
+    printf("]}\n");
+}
+
+static void print_levels(const struct mist_item_info *info)
+{
+    char bytes[32], percent[32], shape[64];
+    struct table table = {.columns = 5};
+    table_add(&table, "level");
+    table_add(&table, "size");
+    table_add(&table, "bytes to fetch");
+    table_add(&table, "of the item");
+    table_add(&table, "<");
+    for (unsigned level = 0; level < info->levels; level++) {
+        unsigned reduce = info->levels - 1 - level;
+        const struct mist_image_info *image = &info->image;
+        table_add(&table, "%u", level);
+        table_add(&table, "%s",
+                  format_shape(image, mist_reduced_size(image->width, reduce), mist_reduced_size(image->height, reduce),
+                               shape));
+        table_add(&table, "%s", format_bytes(info->level_end[level], bytes));
+        table_add(&table, "%s", format_percent(info->level_end[level], info->size, percent));
+        table_add(&table, "%s", level < info->levels_present ? "" : "not in this file");
+    }
+    table_add(&table, "all");
+    table_add(&table, "with headers");
+    table_add(&table, "%s", format_bytes(info->size, bytes));
+    table_add(&table, "%s", format_percent(info->size, info->size, percent));
+    table_add(&table, "%s", info->tail_present ? "" : "not in this file");
+    table_print(&table);
+}
+
+static void print_item(const char *path, const mist_item *item)
+{
+    const struct mist_item_info *info = mist_item_info(item);
+    const struct mist_image_info *image = &info->image;
+    struct mist_item_file file;
+    char shape[64], source[32], size[32], percent[32];
+    printf("%s: %s, %s, %s, %u bits%s\n", path, info->format, format_shape(image, image->width, image->height, shape),
+           mist_sample_name(image->type), image->precision, image->label ? ", labels" : "");
+    const double *spacing = image->geometry.spacing;
+    if (spacing[0] > 0)
+        printf("spacing: %.6g x %.6g x %.6g mm\n", spacing[0], spacing[1], spacing[2]);
+    if (info->files == 1 && mist_item_file(item, 0, &file))
+        printf("source: %s, ", file.path);
+    else
+        printf("source: %" PRIu32 " files, ", info->files);
+    printf("%s; stored: %s (%s)\n\n", format_bytes(info->source_bytes, source), format_bytes(info->size, size),
+           format_percent(info->size, info->source_bytes, percent));
+    print_levels(info);
+}
+
+static enum exit_status info_item(const struct arguments *arguments, const char *path)
+{
+    struct mist_error error = {0};
+    mist_item *item;
+    if (mist_item_open(path, &item, &error) != MIST_OK) {
+        complain(arguments, "%s", error.message);
+        return EXIT_FAILED;
+    }
+    if (option_given(arguments, "json"))
+        print_item_json(path, mist_item_info(item));
+    else
+        print_item(path, item);
+    mist_item_close(&item);
+    return EXIT_DONE;
+}
+
+/* ---- a store ---- */
+
+/* What a dataset's items take at each reduce. */
+struct sums {
+    struct mist_level_totals totals;
+    unsigned deepest; /* levels of the item with the most */
+};
+
+static enum mist_status add_sums(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)
+{
+    struct sums *sums = context;
+    (void)error;
+    mist_level_totals_add(&sums->totals, &entry->item);
+    if (entry->item.levels > sums->deepest)
+        sums->deepest = entry->item.levels;
+    return MIST_OK;
+}
+
+static void print_dataset_json(const struct mist_dataset_info *info, const struct sums *sums)
+{
+    printf("{\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64
+           ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64 "\",\"bytes_by_reduce\":[",
+           info->name, info->items, info->attachments, info->source_bytes, info->item_bytes, info->attachment_bytes,
+           info->id);
+    for (unsigned reduce = 0; reduce < sums->deepest; reduce++)
+        printf("%s%" PRIu64, reduce ? "," : "", sums->totals.bytes[reduce]);
+    printf("]}\n");
+}
+
+static void print_dataset(const struct mist_dataset_info *info, const struct sums *sums)
+{
+    static const char *const fractions[] = {"full size", "half", "quarter", "eighth"};
+    char first[32], second[32], percent[32];
+    printf("%s: %" PRIu64 " items (%s of sources, %s stored, %s), %" PRIu64 " other files (%s)\n", info->name,
+           info->items, format_bytes(info->source_bytes, first), format_bytes(info->item_bytes, second),
+           format_percent(info->item_bytes, info->source_bytes, percent), info->attachments,
+           format_bytes(info->attachment_bytes, (char[32]){0}));
+    struct table table = {.columns = 3};
+    table_add(&table, "<  reduced to");
+    table_add(&table, "bytes to fetch");
+    table_add(&table, "of the sources");
+    for (unsigned reduce = 0; reduce < sums->deepest; reduce++) {
+        if (reduce < 4)
+            table_add(&table, "  %s", fractions[reduce]);
+        else
+            table_add(&table, "  1/%u", 1u << reduce);
+        table_add(&table, "%s", format_bytes(sums->totals.bytes[reduce], first));
+        table_add(&table, "%s", format_percent(sums->totals.bytes[reduce], info->source_bytes, percent));
+    }
+    table_print(&table);
+}
+
+/* Prints one item of a listing. */
+static enum mist_status print_entry(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)
+{
+    const bool *json = context;
+    if (*json) {
+        struct mist_buffer text = {0};
+        enum mist_status status = mist_catalog_entry_write(entry, &text, error);
+        if (!status)
+            printf("%.*s\n", (int)text.size, (char *)text.data);
+        mist_buffer_free(&text);
+        return status;
+    }
+    const struct mist_catalog_item *item = &entry->item;
+    char shape[64], bytes[32];
+    printf("%-20s %-4s %9s  %s%s\n", format_shape(&item->image, item->image.width, item->image.height, shape),
+           mist_sample_name(item->image.type), format_bytes(item->size, bytes), item->path,
+           item->image.label ? " (labels)" : "");
+    return MIST_OK;
+}
+
+struct listing {
+    struct mist_dataset_info *datasets;
+    size_t count;
+};
+
+static enum mist_status add_dataset(void *context, const struct mist_dataset_info *info, struct mist_error *error)
+{
+    struct listing *listing = context;
+    struct mist_dataset_info *datasets = realloc(listing->datasets, (listing->count + 1) * sizeof *datasets);
+    if (!datasets) {
+        if (error)
+            *error = (struct mist_error){MIST_ERROR_MEMORY, "out of memory"};
+        return MIST_ERROR_MEMORY;
+    }
+    datasets[listing->count++] = *info;
+    listing->datasets = datasets;
+    return MIST_OK;
+}
+
+static enum exit_status info_store(const struct arguments *arguments, const char *path)
+{
+    struct mist_error error = {0};
+    struct listing listing = {0};
+    bool json = option_given(arguments, "json"), items = option_given(arguments, "items");
+    mist_store *store;
+    enum mist_status status = mist_store_open(path, &store, &error);
+    if (!status)
+        status = mist_store_datasets(store, add_dataset, &listing, &error);
+    for (size_t i = 0; i < listing.count && !status; i++) {
+        struct sums sums = {0};
+        const struct mist_dataset_info *info = &listing.datasets[i];
+        if (items && !json)
+            printf("%s:\n", info->name);
+        status = mist_store_items(store, info->name, NULL, 0, items ? print_entry : add_sums,
+                                  items ? (void *)&json : (void *)&sums, &error);
+        if (!status && !items && json)
+            print_dataset_json(info, &sums);
+        else if (!status && !items)
+            print_dataset(info, &sums);
+    }
+    mist_store_close(&store);
+    free(listing.datasets);
+    if (status)
+        complain(arguments, "%s", error.message);
+    return status ? EXIT_FAILED : EXIT_DONE;
+}
+
+static enum exit_status run(const struct arguments *arguments)
+{
+    struct stat about;
+    const char *path = operand(arguments, 0);
+    bool directory = stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+    return directory ? info_store(arguments, path) : info_item(arguments, path);
+}
+
+const struct command command_info = {
+    .name = "info",
+    .summary = "show what is in an item or a store, and bytes by resolution",
+    .synopsis = "ITEM|STORE [OPTION...]",
+    .options = options,
+    .example = "mist info store\nmist info store/cxr/items/00000061_012.png.mist --json",
+    .minimum_operands = 1,
+    .maximum_operands = 1,
+    .run = run,
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/report.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void print_note(void *context, const char *path, const char *sentence)
+{
+    struct noted *noted = context;
+    progress_pause(noted->display);
+    /* Sentences about a file mostly start with its name. */
+    size_t length = strlen(path);
+    bool named = strncmp(sentence, path, length) == 0 && sentence[length] == ':';
+    complain(noted->arguments, "%s%s%s", named ? "" : path, named ? "" : ": ", sentence);
+}
+
+bool option_jobs(const struct arguments *arguments, unsigned *jobs)
+{
+    *jobs = 0;
+    return option_unsigned(arguments, "jobs", 1, 256, jobs);
+}
+
+bool option_resolution(const struct arguments *arguments, bool has_spacing, struct mist_resolution_request *request)
+{
+    static const char *const names[] = {
+        [MIST_POLICY_CLOSEST] = "closest", [MIST_POLICY_AT_LEAST] = "at-least", [MIST_POLICY_AT_MOST] = "at-most"};
+    *request = (struct mist_resolution_request){.by_reduce = option_given(arguments, "reduce")};
+    int asked = request->by_reduce + option_given(arguments, "size");
+    if (!option_unsigned(arguments, "reduce", 0, MIST_MAX_LEVELS - 1, &request->reduce) ||
+        !option_size(arguments, "size", &request->width, &request->height))
+        return false;
+    if (has_spacing) {
+        asked += option_given(arguments, "spacing");
+        if (!option_number(arguments, "spacing", &request->spacing))
+            return false;
+    }
+    if (asked > 1) {
+        usage_error(arguments, "only one of --size, --reduce%s can be chosen by", has_spacing ? ", --spacing" : "");
+        return false;
+    }
+    const char *policy = option_value(arguments, "policy");
+    for (size_t i = 0; policy && i < sizeof names / sizeof *names; i++)
+        if (strcmp(policy, names[i]) == 0) {
+            request->policy = (enum mist_policy)i;
+            return true;
+        }
+    if (policy)
+        usage_error(arguments, "--policy is closest, at-least or at-most, not '%s'", policy);
+    return !policy;
+}
+
+struct mist_catalog_item item_row(const struct mist_item_info *info)
+{
+    struct mist_catalog_item row = {.image = info->image, .levels = info->levels, .size = info->size};
+    memcpy(row.level_end, info->level_end, sizeof row.level_end);
+    return row;
+}
+
+const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, char text[64])
+{
+    int used = snprintf(text, 64, "%ux%u", width, height);
+    if (image->frames > 1)
+        used += snprintf(text + used, 64 - (size_t)used, "x%u", image->frames);
+    if (image->components > 1)
+        snprintf(text + used, 64 - (size_t)used, " %s", image->components == 3 ? "RGB" : "multi");
+    return text;
+}
+
+const char *format_percent(unsigned long long part, unsigned long long whole, char text[32])
+{
+    if (whole == 0)
+        return "-";
+    snprintf(text, 32, "%.1f %%", 100.0 * (double)part / (double)whole);
+    return text;
+}
+
+void table_add(struct table *table, const char *format, ...)
+{
+    char **cells = realloc(table->cells, (table->count + 1) * sizeof *cells);
+    va_list list;
+    if (!cells)
+        return;
+    table->cells = cells;
+    va_start(list, format);
+    if (vasprintf(&cells[table->count], format, list) >= 0)
+        table->count++;
+    va_end(list);
+}
+
+/* Characters as they show: UTF-8 continuation bytes take no room. */
+static size_t shown_width(const char *text)
+{
+    size_t width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+static size_t column_width(const struct table *table, size_t column)
+{
+    size_t width = 0;
+    for (size_t i = column; i < table->count; i += table->columns) {
+        size_t shown = shown_width(table->cells[i] + (i < table->columns && table->cells[i][0] == '<'));
+        if (shown > width)
+            width = shown;
+    }
+    return width;
+}
+
+void table_print(struct table *table)
+{
+    size_t *widths = calloc(table->columns, sizeof *widths);
+    for (size_t column = 0; widths && column < table->columns; column++)
+        widths[column] = column_width(table, column);
+    for (size_t i = 0; widths && i < table->count; i++) {
+        size_t column = i % table->columns;
+        bool left = column < table->count && table->cells[column][0] == '<';
+        const char *text = table->cells[i] + (i < table->columns && left);
+        size_t padding = widths[column] - shown_width(text);
+        bool last = column + 1 == table->columns;
+        if (left)
+            printf("%s%*s", text, last ? 0 : (int)padding, "");
+        else
+            printf("%*s%s", (int)padding, "", text);
+        fputs(last ? "\n" : "  ", stdout);
+    }
+    for (size_t i = 0; i < table->count; i++)
+        if (i >= table->columns)
+            free(table->cells[i]);
+    for (size_t i = 0; i < table->columns && i < table->count; i++)
+        free(table->cells[i]);
+    free(widths);
+    free(table->cells);
+    *table = (struct table){0};
+}

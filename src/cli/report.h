@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the commands that work on many files have in common: notes while they run, choices of resolution, tables. */
+#ifndef CLI_REPORT_H
+#define CLI_REPORT_H
+
+#include "cli/command.h"
+
+/* Prints "mist encode: PATH: sentence" above the progress line. A mist_store_note; context: struct noted. */
+struct noted {
+    const struct arguments *arguments;
+    struct progress_display *display;
+};
+void print_note(void *context, const char *path, const char *sentence);
+
+/* -j, or MIST_JOBS and the cores (0). False after a complaint. */
+bool option_jobs(const struct arguments *arguments, unsigned *jobs);
+/* --size, --reduce, --spacing (where the command has them) and --policy. False after a complaint. */
+bool option_resolution(const struct arguments *arguments, bool has_spacing, struct mist_resolution_request *request);
+
+/* The numbers of an open item as a catalog row without paths, for mist_choose_reduce(). */
+struct mist_catalog_item item_row(const struct mist_item_info *info);
+
+/* "512x512", "512x512x54", "512x512x54 (RGB)" for a frame of width x height and an image's frames and components. */
+const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, char text[64]);
+/* "12.3 %" of a whole; "-" of nothing. */
+const char *format_percent(unsigned long long part, unsigned long long whole, char text[32]);
+
+/*
+ * A table on standard output whose columns are as wide as their widest cell. The first row is the heading; columns
+ * whose heading starts with '<' (not printed) are aligned to the left.
+ */
+struct table {
+    char **cells;
+    size_t count;
+    size_t columns;
+};
+void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_print(struct table *table); /* and frees it */
+
+#endif

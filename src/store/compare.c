@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/compare.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/format.h"
+
+#include <string.h>
+#include <zlib.h>
+
+enum { CHUNK = 1 << 16 };
+
+/* gzopen() passes over what is not gzip unchanged. */
+static enum mist_status same_bytes(const char *original, const char *copy, bool *same, struct mist_error *error)
+{
+    uint8_t *bytes = memory_allocate(2 * CHUNK);
+    gzFile a = gzopen(original, "rbe"), b = gzopen(copy, "rbe");
+    enum mist_status status = MIST_OK;
+    if (!bytes)
+        status = error_set(error, MIST_ERROR_MEMORY, "comparing files: out of memory");
+    else if (!a || !b)
+        status = error_set(error, MIST_ERROR_IO, "%s: cannot be read again", a ? copy : original);
+    *same = !status;
+    while (!status && *same) {
+        int first = gzread(a, bytes, CHUNK), second = gzread(b, bytes + CHUNK, CHUNK);
+        if (first < 0 || second < 0)
+            status = error_set(error, MIST_ERROR_IO, "%s: cannot be read again", first < 0 ? original : copy);
+        else if (first != second || memcmp(bytes, bytes + CHUNK, (size_t)first) != 0)
+            *same = false;
+        else if (first == 0)
+            break;
+    }
+    if (a)
+        gzclose(a);
+    if (b)
+        gzclose(b);
+    memory_free(bytes);
+    return status;
+}
+
+static enum mist_status open_image(const char *path, struct format_source **source, struct mist_error *error)
+{
+    enum format_kind kind;
+    enum mist_status status = format_detect(path, &kind, error);
+    if (!status && kind == FORMAT_UNKNOWN)
+        status = error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not an image", path);
+    return status ? status : format_open(kind, &path, 1, source, error);
+}
+
+static bool same_shape(const struct mist_image_info *a, const struct mist_image_info *b)
+{
+    return a->type == b->type && a->width == b->width && a->height == b->height && a->components == b->components &&
+           a->frames == b->frames;
+}
+
+static enum mist_status same_frames(struct format_source *a, struct format_source *b, bool *same,
+                                    struct mist_error *error)
+{
+    const struct mist_image_info *info = &a->info;
+    size_t size = mist_frame_bytes(info->type, info->width, info->height, info->components);
+    uint8_t *samples[2] = {memory_allocate_aligned(size), memory_allocate_aligned(size)};
+    enum mist_status status = MIST_OK;
+    if (size == 0 || !samples[0] || !samples[1])
+        status = error_set(error, MIST_ERROR_MEMORY, "comparing images: out of memory");
+    *same = true;
+    for (uint32_t frame = 0; frame < info->frames && !status && *same; frame++) {
+        struct format_source *sources[2] = {a, b};
+        for (int i = 0; i < 2 && !status; i++) {
+            struct mist_view view =
+                mist_view_interleaved(samples[i], info->type, info->width, info->height, info->components);
+            status = sources[i]->ops->read_frame(sources[i], frame, &view, error);
+        }
+        *same = !status && memcmp(samples[0], samples[1], size) == 0;
+    }
+    memory_free(samples[0]);
+    memory_free(samples[1]);
+    return status;
+}
+
+static enum mist_status same_pixels(const char *original, const char *copy, bool *same, struct mist_error *error)
+{
+    struct format_source *a = NULL, *b = NULL;
+    *same = false;
+    enum mist_status status = open_image(original, &a, error);
+    if (!status)
+        status = open_image(copy, &b, error);
+    if (!status && same_shape(&a->info, &b->info))
+        status = same_frames(a, b, same, error);
+    format_close(&a);
+    format_close(&b);
+    return status;
+}
+
+enum mist_status compare_files(const char *original, const char *copy, enum mist_lossless *result,
+                               struct mist_error *error)
+{
+    bool same = false;
+    *result = MIST_LOSSLESS_NO;
+    enum mist_status status = same_bytes(original, copy, &same, error);
+    if (!status && same) {
+        *result = MIST_LOSSLESS_FILES;
+    } else if (!status) {
+        status = same_pixels(original, copy, &same, error);
+        if (!status && same)
+            *result = MIST_LOSSLESS_PIXELS;
+    }
+    return status;
+}

@@ -1,0 +1,425 @@
+"""mist encode, index and verify on small trees: what becomes an item, what is kept, what is done again and what not."""
+import gzip
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sqlite3
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+import zlib
+
+MIST = os.environ["MIST_PROGRAM"]
+EXAMPLES = pathlib.Path(os.environ["MIST_SOURCE"]) / "examples" / "data"
+
+
+def mist(*arguments, check=None, **options):
+    result = subprocess.run([MIST, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
+    if check is not None and result.returncode != check:
+        raise AssertionError(f"mist {arguments} gave {result.returncode}, not {check}:\n{result.stdout}{result.stderr}")
+    return result
+
+
+def png(path, seed=0, size=100, bits=8):
+    """A grey PNG of smooth noise, written here so that nothing else is needed."""
+    rng = random.Random(seed)
+    rows, step = [], bits // 8
+    for y in range(size):
+        row = bytes((x * y + rng.randrange(16)) & 255 for x in range(size * step))
+        rows.append(b"\0" + row)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", size, size, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"".join(rows))),
+              (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(body)) + name + body
+                                          + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def catalog(store, dataset):
+    data = subprocess.run(["zstd", "-dcq", f"{store}/{dataset}/catalog.jsonl.zst"], capture_output=True, check=True)
+    lines = [json.loads(line) for line in data.stdout.splitlines()]
+    return lines[0], {l["path"]: l for l in lines if "path" in l}, {l["file"]: l for l in lines if "file" in l}
+
+
+def tree(root):
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in pathlib.Path(root).rglob("*") if p.is_file()}
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="mist-encode-"))
+        self.source = self.work / "source"
+        self.store = self.work / "store"
+
+    def tearDown(self):
+        shutil.rmtree(self.work)
+
+    def encode(self, *arguments, check=0):
+        result = mist("encode", self.source, "-o", self.store, "--dataset", "d", "--json", *arguments, check=check)
+        return json.loads(result.stdout) if result.stdout else None, result.stderr
+
+    def assert_consistent(self):
+        """The catalog is what the index knows, what the files are, and what an index made anew says."""
+        header, items, files = catalog(self.store, "d")
+        self.assertEqual((header["items"], header["files"]), (len(items), len(files)))
+        on_disk = {p[len("items/"):-len(".mist")] for p in tree(self.store / "d") if p.startswith("items/")}
+        self.assertEqual(on_disk, set(items))
+        self.assertEqual({p[len("files/"):] for p in tree(self.store / "d") if p.startswith("files/")}, set(files))
+        for path, row in items.items():
+            self.assertEqual((self.store / "d" / "items" / (path + ".mist")).stat().st_size, row["size"])
+        before = (self.store / "d" / "catalog.jsonl.zst").read_bytes()
+        mist("verify", self.store, check=0)
+        copy = self.work / "copy"
+        shutil.copytree(self.store, copy)
+        for name in ["mist.sqlite", "d/catalog.jsonl.zst"]:
+            (copy / name).unlink()
+        mist("index", copy, check=0)
+        self.assertEqual((copy / "d" / "catalog.jsonl.zst").read_bytes(), before)
+        shutil.rmtree(copy)
+        return items, files
+
+
+class Encode(Case):
+    def test_what_becomes_what(self):
+        for name in ["ct-head", "mr-brain", "ct-angiography"]:
+            shutil.copytree(EXAMPLES / name, self.source / name)
+        png(self.source / "pictures" / "a.png", 1)
+        png(self.source / "pictures" / "named-otherwise.txt", 2)
+        (self.source / "pictures" / "no-image.png").write_text("just text")
+        (self.source / "table.csv").write_text("a,b\n")
+        (self.source / "empty").touch()
+        report, _ = self.encode()
+        items, files = self.assert_consistent()
+        series = [path for path in items if path.startswith("ct-head/")]
+        self.assertEqual(len(series), 1)
+        self.assertRegex(series[0], r"^ct-head/[0-9.]+$")
+        self.assertEqual({f["path"] for f in items[series[0]]["files"]},
+                         {f"ct-head/{p.name}" for p in (EXAMPLES / "ct-head").iterdir()})
+        self.assertEqual(items[series[0]]["frames"], 6)
+        self.assertIn("pictures/named-otherwise.txt", items)
+        self.assertNotIn("files", items["pictures/a.png"])
+        self.assertEqual(set(files), {"pictures/no-image.png", "table.csv", "empty"})
+        self.assertEqual((self.store / "d/files/table.csv").read_bytes(), b"a,b\n")
+        labels = {path for path, row in items.items() if row["label"]}
+        self.assertEqual(labels, {path for path in items if "/labels/" in path})
+        self.assertGreater(len(labels), 0)
+        self.assertEqual((report["items"], report["attachments"], report["failed"]), (len(items), 3, 0))
+
+    def test_nothing_is_done_twice(self):
+        for i in range(5):
+            png(self.source / f"{i}.png", i)
+        (self.source / "t.csv").write_text("1")
+        self.encode()
+        stamps = {p: p.stat().st_mtime_ns for p in self.store.rglob("*") if p.is_file() and "sqlite" not in p.name}
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["attachments"], report["unchanged"]), (0, 0, 6))
+        # Touched but the same: still nothing to do.
+        os.utime(self.source / "0.png", (1, 1))
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["unchanged"]), (0, 6))
+        self.assertEqual(stamps, {p: p.stat().st_mtime_ns for p in stamps})
+        self.assertEqual(self.encode()[0]["unchanged"], 6)
+
+    def test_what_changed_is_done_again(self):
+        for i in range(3):
+            png(self.source / f"{i}.png", i)
+        (self.source / "t.csv").write_text("1")
+        self.encode()
+        _, before, _ = catalog(self.store, "d")
+        png(self.source / "1.png", 77, size=120)
+        (self.source / "t.csv").write_text("22")
+        png(self.source / "new.png", 9)
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["attachments"], report["unchanged"]), (2, 1, 2))
+        items, files = self.assert_consistent()
+        self.assertEqual(items["1.png"]["width"], 120)
+        self.assertNotEqual(items["1.png"]["id"], before["1.png"]["id"])
+        self.assertEqual(items["0.png"], before["0.png"])
+        self.assertEqual(files["t.csv"]["size"], 2)
+        # The same size at the same time is taken for the same file; a lost item is not taken for one that is there.
+        (self.store / "d/items/0.png.mist").unlink()
+        (self.store / "d/files/t.csv").unlink()
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["attachments"]), (1, 1))
+        self.assert_consistent()
+
+    def test_an_image_becomes_none_and_back(self):
+        png(self.source / "a.png")
+        whole = (self.source / "a.png").read_bytes()
+        self.encode()
+        (self.source / "a.png").write_bytes(whole[:len(whole) // 2])
+        report, errors = self.encode(check=1)
+        self.assertIn("a.png", errors)
+        self.assertIn("kept as an attachment", errors)
+        self.assertEqual(report["failed"], 1)
+        items, files = self.assert_consistent()
+        self.assertEqual((list(items), list(files)), ([], ["a.png"]))
+        self.assertEqual((self.store / "d/files/a.png").read_bytes(), whole[:len(whole) // 2])
+        # Nothing new: named again, not tried again.
+        report, errors = self.encode(check=1)
+        self.assertIn("a.png", errors)
+        self.assertEqual((report["attachments"], report["unchanged"], report["failed"]), (0, 1, 1))
+        (self.source / "a.png").write_text("text")
+        self.assertEqual(self.encode()[0]["attachments"], 1)
+        self.assertEqual(list(self.assert_consistent()[1]), ["a.png"])
+        (self.source / "a.png").write_bytes(whole)
+        self.encode()
+        items, files = self.assert_consistent()
+        self.assertEqual((list(items), list(files)), (["a.png"], []))
+
+    def test_one_bad_slice_does_not_cost_the_series(self):
+        shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")
+        slices = sorted((self.source / "ct").iterdir())
+        data = slices[2].read_bytes()
+        slices[2].write_bytes(data[:len(data) - 1000])
+        report, errors = self.encode(check=1)
+        self.assertEqual((report["failed"], report["items"], report["attachments"]), (1, 1, 1))
+        self.assertIn(f"ct/{slices[2].name}", errors)
+        items, files = self.assert_consistent()
+        self.assertEqual(list(files), [f"ct/{slices[2].name}"])
+        self.assertEqual(list(items.values())[0]["frames"], 5)
+        slices[2].write_bytes(data)
+        self.encode()
+        items, files = self.assert_consistent()
+        self.assertEqual((list(items.values())[0]["frames"], files), (6, {}))
+
+    def test_prune(self):
+        shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")
+        for i in range(3):
+            png(self.source / f"p/{i}.png", i)
+        (self.source / "t.csv").write_text("1")
+        self.encode()
+        (self.source / "p/1.png").unlink()
+        (self.source / "t.csv").unlink()
+        gone = sorted((self.source / "ct").iterdir())[0]
+        gone.unlink()
+        report, _ = self.encode()
+        self.assertEqual((report["vanished"], report["removed"], report["items"]), (3, 0, 0))
+        self.assertEqual(len(self.assert_consistent()[0]), 4)
+        report, _ = self.encode("--prune")
+        self.assertEqual((report["vanished"], report["removed"], report["items"]), (2, 2, 1))
+        items, files = self.assert_consistent()
+        self.assertEqual((len(items), len(files)), (3, 0))
+        self.assertEqual([row["frames"] for path, row in items.items() if path.startswith("ct/")], [5])
+        shutil.rmtree(self.source / "p")
+        self.encode("--prune")
+        self.assertFalse((self.store / "d/items/p").exists())
+
+    def test_prune_removes_nothing_when_a_source_cannot_be_read(self):
+        png(self.source / "p/1.png")
+        png(self.source / "q/2.png")
+        self.encode()
+        shutil.rmtree(self.source / "p")
+        (self.source / "p").symlink_to("/nonexistent/disk")
+        report, errors = self.encode("--prune", check=1)
+        self.assertEqual((report["vanished"], report["removed"]), (1, 0))
+        self.assertIn("nothing was removed", errors)
+        self.assertEqual(len(catalog(self.store, "d")[1]), 2)
+
+    def test_links(self):
+        png(self.source / "a/1.png")
+        (self.source / "a/self").symlink_to(".")
+        (self.source / "a/up").symlink_to("..")
+        (self.source / "b").symlink_to("a")
+        (self.source / "file.png").symlink_to("a/1.png")
+        os.mkfifo(self.source / "pipe")
+        (self.source / "outside").symlink_to("../..")
+        self.store = self.source / "store"  # inside what is encoded
+        report, errors = self.encode(check=1)
+        self.assertEqual(set(catalog(self.store, "d")[1]), {"a/1.png", "b/1.png", "file.png"})
+        self.assertEqual(report["failed"], 2)
+        self.assertIn("pipe", errors)
+        self.assertIn("outside", errors)
+        self.encode(check=1)
+        self.assertEqual(len(catalog(self.store, "d")[1]), 3)
+
+    def test_labels_by_pattern(self):
+        png(self.source / "a/x_seg.png")
+        png(self.source / "a/x.png")
+        png(self.source / "labelsTr/x.png")
+        self.encode()
+        self.assertEqual({p for p, row in catalog(self.store, "d")[1].items() if row["label"]}, {"labelsTr/x.png"})
+        report, _ = self.encode("--labels", "*_seg.png")
+        self.assertEqual(report["items"], 1)
+        self.assertEqual({p for p, row in catalog(self.store, "d")[1].items() if row["label"]},
+                         {"labelsTr/x.png", "a/x_seg.png"})
+
+    def test_several_sources_and_odd_names(self):
+        first, second = self.work / "one" / "x", self.work / "two" / "y"
+        png(first / "ä b/1'\"$.png")
+        (second / "deep").mkdir(parents=True)
+        (second / "deep" / "t").write_text("t")
+        (first / os.fsdecode(b"\xff.png")).write_text("not UTF-8")
+        result = mist("encode", first, second, "-o", self.store, check=1)
+        self.assertIn("not UTF-8", result.stderr)
+        _, items, files = catalog(self.store, "x")
+        self.assertEqual((list(items), list(files)), (["x/ä b/1'\"$.png"], ["y/deep/t"]))
+        (self.work / "three" / "x").mkdir(parents=True)
+        result = mist("encode", first, self.work / "three" / "x", "-o", self.store, check=1)
+        self.assertIn("same base name", result.stderr)
+        mist("encode", first, "-o", self.store, "--dataset", "v1", check=2)
+        mist("encode", first, check=2)
+        self.assertIn("nowhere", mist("encode", self.work / "nowhere", "-o", self.store, check=1).stderr)
+
+    def test_threads_do_not_matter(self):
+        for i in range(12):
+            png(self.source / f"{i % 3}/{i}.png", i, size=60 + 7 * i, bits=8 if i % 2 else 16)
+        self.encode("-j", 1)
+        one = tree(self.store / "d")
+        self.store = self.work / "second"
+        self.encode("-j", 4)
+        self.assertEqual(tree(self.store / "d"), one)
+
+
+class Interrupted(Case):
+    def make(self, count):
+        for i in range(count):
+            png(self.source / f"{i // 10:02}/{i:03}.png", i, size=90)
+            (self.source / f"{i // 10:02}/{i:03}.txt").write_text(str(i) * 50)
+
+    def test_killed_and_run_again(self):
+        self.make(60)
+        reference = self.work / "reference"
+        mist("encode", self.source, "-o", reference, "--dataset", "d", check=0)
+        killed = 0
+        for delay in [0.01, 0.03, 0.05, 0.08, 0.12]:
+            process = subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", "d", "-j", "2"],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(delay)
+            killed += process.poll() is None
+            process.kill()
+            process.wait()
+        self.assertGreater(killed, 0)
+        # What a run that died in the middle of a write leaves behind.
+        for name in ["items/00/000.png.mist.part", "files/00/zzz.part", ".probe-0.mist"]:
+            path = self.store / "d" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"half")
+        with sqlite3.connect(self.store / "mist.sqlite") as database:
+            database.execute("UPDATE dataset SET running = 1")
+        self.encode()
+        self.assertEqual(tree(self.store / "d"), tree(reference / "d"))
+        self.assert_consistent()
+        self.assertEqual(self.encode()[0]["unchanged"], 120)
+
+    def test_asked_to_stop(self):
+        self.make(60)
+        stopped = False
+        for delay in [0.05, 0.03, 0.02, 0.1, 0.2]:
+            shutil.rmtree(self.store, ignore_errors=True)
+            process = subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", "d", "-j", "1"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+            if process.returncode == 1:
+                stopped = True
+                self.assertIn("run it again", errors)
+                break
+        self.assertTrue(stopped, "never caught in time")
+        report, _ = self.encode()
+        self.assertEqual(report["items"] + report["attachments"] + report["unchanged"], 120)
+        self.assert_consistent()
+
+    def test_two_at_a_time(self):
+        self.make(60)
+        processes = [subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", name],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                     for name in ["d", "d", "e", "f"]]
+        results = [(p.communicate(timeout=60)[1], p.returncode) for p in processes]
+        self.assertEqual([code for _, code in results[2:]], [0, 0])
+        for errors, code in results[:2]:
+            self.assertTrue(code == 0 or "another" in errors, errors)
+        self.assertIn(0, [code for _, code in results[:2]])
+        self.assert_consistent_all(["d", "e", "f"])
+
+    def assert_consistent_all(self, names):
+        for name in names:
+            header, items, files = catalog(self.store, name)
+            self.assertEqual((len(items), len(files)), (60, 60))
+        mist("verify", self.store, check=0)
+
+
+class IndexAndVerify(Case):
+    def setUp(self):
+        super().setUp()
+        for i in range(4):
+            png(self.source / f"{i}.png", i)
+        (self.source / "t.csv").write_text("table")
+        self.encode()
+
+    def test_index_follows_the_files(self):
+        shutil.copy(self.store / "d/items/0.png.mist", self.store / "d/items/copy.png.mist")
+        (self.store / "d/items/1.png.mist").unlink()
+        (self.store / "d/items/broken.png.mist").write_bytes(b"nothing")
+        whole = (self.store / "d/items/2.png.mist").read_bytes()
+        (self.store / "d/items/2.png.mist").write_bytes(whole[:-1])
+        result = mist("index", self.store, check=1)
+        self.assertIn("broken.png", result.stderr)
+        self.assertIn("2.png", result.stderr)
+        self.assertEqual(set(catalog(self.store, "d")[1]), {"0.png", "3.png", "copy.png"})
+        # Encoding mends it; the copy stays until it is pruned.
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["unchanged"], report["vanished"]), (2, 3, 1))
+        self.encode("--prune")
+        (self.store / "d/items/broken.png.mist").unlink()
+        self.assert_consistent()
+
+    def test_encode_after_the_index_was_lost(self):
+        (self.store / "mist.sqlite").unlink()
+        report, _ = self.encode()
+        self.assertEqual(report["items"], 4)
+        self.assert_consistent()
+
+    def test_verify_names_what_is_damaged(self):
+        path = self.store / "d/items/1.png.mist"
+        data = bytearray(path.read_bytes())
+        data[-len(data) // 3] ^= 1
+        path.write_bytes(data)
+        (self.store / "d/files/t.csv").write_text("TABLE")
+        (self.store / "d/items/2.png.mist").unlink()
+        for arguments in [[], ["--quick"]]:
+            result = mist("verify", self.store, *arguments, check=1)
+            lines = result.stderr.splitlines()
+            for name in ["d/1.png", "d/t.csv", "d/2.png"]:
+                self.assertTrue(any(name in line for line in lines), (name, lines))
+            self.assertFalse(any("0.png" in line or "3.png" in line for line in lines), lines)
+        path.unlink()
+        (self.store / "d/catalog.jsonl.zst").write_bytes(b"")
+        self.assertIn("catalog.jsonl.zst", mist("verify", self.store, check=1).stderr)
+
+    def test_a_dataset_that_is_gone_is_forgotten(self):
+        mist("encode", self.source, "-o", self.store, "--dataset", "e", check=0)
+        shutil.rmtree(self.store / "d")
+        mist("index", self.store, check=0)
+        rows = [json.loads(line) for line in mist("info", self.store, "--json", check=0).stdout.splitlines()]
+        self.assertEqual([row["dataset"] for row in rows], ["e"])
+
+    def test_not_a_store(self):
+        empty = self.work / "empty"
+        empty.mkdir()
+        for command in ["index", "verify", "info"]:
+            result = mist(command, empty, check=1)
+            self.assertIn("empty", result.stderr)
+        self.assertEqual(list(empty.iterdir()), [])
+
+    def test_a_read_only_store_can_be_read(self):
+        # As root nothing is read-only; then the test says nothing, but it must still pass.
+        os.chmod(self.store, 0o555)
+        os.chmod(self.store / "mist.sqlite", 0o444)
+        try:
+            mist("info", self.store, check=0)
+        finally:
+            os.chmod(self.store, 0o755)
+
+
+if __name__ == "__main__":
+    if not shutil.which("zstd"):
+        print("skipped: the judge 'zstd' is not installed")
+        raise SystemExit(77)
+    unittest.main()
