@@ -209,10 +209,16 @@ static bool propose_rounded(const struct values *values, struct value_map *map)
     for (size_t i = 1; i < values->count; i++)
         if (fabs(values->value[i]) < fabs(nearest))
             nearest = values->value[i];
-    /* What people divide and multiply by: a short decimal, a float32, one part in a whole number, or none of these. */
+    /*
+     * What people divide and multiply by: a short decimal, that as a float32, a float32 (within the doubt there may be
+     * three), one part in a whole number, or none of these.
+     */
     double error = 2 * step.error;
     double whole = shortest_decimal(1 / step.size, error / step.size / step.size);
-    double steps[] = {shortest_decimal(step.size, error), (float)step.size, 1 / whole, step.size};
+    double decimal = shortest_decimal(step.size, error);
+    float single = (float)step.size;
+    double steps[] = {decimal,   (float)decimal, single, nextafterf(single, 0), nextafterf(single, INFINITY),
+                      1 / whole, step.size};
     double offsets[] = {0, shortest_decimal(nearest, rounding(values, nearest)), nearest};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++)
         for (size_t k = 0; k < sizeof steps / sizeof *steps; k++)

@@ -178,6 +178,11 @@ static double far_off(int64_t k)
 {
     return 1e9 + (double)k * 64;
 }
+/* A decimal slope as a float32, multiplied in float32: hippocampus_003 of the Medical Segmentation Decathlon. */
+static double single_slope(int64_t k)
+{
+    return (double)((float)k * 5.95897f);
+}
 static double offset_decimals(int64_t k)
 {
     return 0.3 + (double)k * 0.01;
@@ -220,6 +225,9 @@ static void test_linear(void **state)
     assert_true(map.precision <= 24);
     map = floats_of(offset_decimals, 0, 1, 1, MIST_F32);
     assert_int_equal(map.kind, VALUE_MAP_LINEAR);
+    map = floats_of(single_slope, 0, 1, 1, MIST_F32);
+    assert_int_equal(map.kind, VALUE_MAP_LINEAR);
+    assert_true(map.b == (double)5.95897f);
     map = floats_of(root, 0, 1, 4, MIST_F32);
     assert_int_equal(map.kind, VALUE_MAP_ORDERED);
     map = floats_of(plain, 0, 1 << 20, 1, MIST_F64); /* scaled: still 10 bits */
