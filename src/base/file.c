@@ -180,6 +180,10 @@ int file_open_spool(const char *near, struct mist_error *error)
         directory = "/tmp";
     char *name = path_join(near ? near : directory, near ? "" : "mist");
     size_t length = name ? strlen(name) : 0;
+    if (name && make_parent(name, error)) {
+        memory_free(name);
+        return -1;
+    }
     char *template = name ? memory_resize(name, length + 16, 1) : NULL;
     if (!template) {
         memory_free(name);

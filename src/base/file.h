@@ -43,7 +43,10 @@ void file_writer_cancel(struct file_writer *writer);
 /* All of `bytes` through a file_writer. */
 enum mist_status file_write_whole(const char *path, const void *bytes, size_t size, struct mist_error *error);
 
-/* An anonymous temporary file beside `near` (or in TMPDIR if NULL), already unlinked, for spooling; -1 on failure. */
+/*
+ * An anonymous temporary file beside `near` (or in TMPDIR if NULL), already unlinked, for spooling; -1 on failure.
+ * Parent directories are made.
+ */
 int file_open_spool(const char *near, struct mist_error *error);
 /* All `size` bytes at `offset`, or an error; short reads are MIST_ERROR_TRUNCATED. */
 enum mist_status file_read_at(int descriptor, uint64_t offset, void *bytes, size_t size, struct mist_error *error);

@@ -50,6 +50,26 @@ static void test_safe_paths(void **state)
     assert_false(path_is_safe("a\0b", 3));
 }
 
+static void test_spool(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/mist-test-XXXXXX", text[4] = "";
+    assert_non_null(mkdtemp(directory));
+    char *path = path_join(directory, "not/yet/there");
+    struct mist_error error = {0};
+    int descriptor = file_open_spool(path, &error);
+    assert_true(descriptor >= 0);
+    assert_int_equal(file_write_at(descriptor, 5, "abc", 3, &error), MIST_OK);
+    assert_int_equal(file_read_at(descriptor, 5, text, 3, &error), MIST_OK);
+    assert_string_equal(text, "abc");
+    assert_int_equal(file_read_at(descriptor, 6, text, 3, &error), MIST_ERROR_TRUNCATED);
+    close(descriptor);
+    memory_free(path);
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_write_aside(void **state)
 {
     (void)state;
@@ -132,8 +152,8 @@ static void test_failing_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_varint), cmocka_unit_test(test_safe_paths),         cmocka_unit_test(test_write_aside),
-        cmocka_unit_test(test_pool),   cmocka_unit_test(test_failing_allocation),
+        cmocka_unit_test(test_varint), cmocka_unit_test(test_safe_paths), cmocka_unit_test(test_write_aside),
+        cmocka_unit_test(test_spool),  cmocka_unit_test(test_pool),       cmocka_unit_test(test_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
