@@ -110,16 +110,17 @@ static unsigned set_reversible_steps(struct codestream_quantizer *quantizer, uns
 }
 
 /*
- * L2 norms of the synthesis functions of 9/7 in the convention where the low-pass has a gain of 1 and the high-pass of
- * 2 (Table E.1): a step inversely proportional to them spreads the error evenly over the picture.
+ * How much a quantisation error of 1 / 2^gain in one sample of a band weighs in the picture: the L2 norm of what 9/7
+ * synthesises from that sample alone, times the band's gain (Table E.1), by which its nominal range is larger. It is
+ * the product of the norms of the two directions. A step inversely proportional to it spreads the error evenly.
  */
 static double synthesis_norm(unsigned kind, unsigned decomposition)
 {
-    static const double norms[3][5] = {
-        {1.000, 1.965, 4.177, 8.403, 16.90}, {1.000, 2.022, 3.989, 8.355, 17.04}, {1.000, 2.080, 3.865, 8.307, 17.18}};
-    unsigned row = kind == BAND_LL ? 0 : kind == BAND_HH ? 2 : 1;
+    static const double low[] = {1, 1.40211, 2.03037, 2.90116, 4.11529};
+    static const double high[] = {1, 2 * 0.72126, 2 * 0.98347, 2 * 1.44196, 2 * 2.07376};
     unsigned level = decomposition < 4 ? decomposition : 4;
-    return ldexp(norms[row][level], (int)(decomposition - level)); /* they double from level to level */
+    double norm = (kind & 1 ? high[level] : low[level]) * (kind & 2 ? high[level] : low[level]);
+    return ldexp(norm, (int)(decomposition - level)); /* sqrt(2) a direction from level to level, nearly */
 }
 
 static unsigned set_irreversible_steps(struct encode_setup *setup, struct codestream_quantizer *quantizer,

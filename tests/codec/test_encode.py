@@ -167,7 +167,8 @@ class EncodeTest(unittest.TestCase):
             self.assertLess(np.abs(one - other).max() / scale, 0.005 + case.options['step'] / 4, case.name)
             errors.append(np.sqrt(np.mean((one - case.samples.astype(np.int64)) ** 2.0)) / scale)
             sizes.append(len(case.data))
-            self.assertLess(errors[-1], max(case.options['step'], 0.6 / scale), case.name)
+            share = 0.6 if case.samples.shape[2] < 3 else 0.9  # ICT amplifies the errors of Cb and Cr
+            self.assertLess(errors[-1], max(share * case.options['step'], 0.6 / scale), case.name)
         for first in range(0, len(cases), 3):
             self.assertTrue(errors[first] > errors[first + 1] > 0, errors[first:first + 3])
             self.assertTrue(errors[first + 1] >= errors[first + 2], errors[first:first + 3])
