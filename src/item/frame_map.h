@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The map: for every frame and level, which bytes. In the file it is, level by level and frame by frame, the length of
- * the frame's packets as a varint of the zigzag difference from the frame before; in memory it is offsets.
+ * the frame's packets as a varint of the zigzag difference from the frame before; in memory it is offsets. The levels
+ * of the map are those of the codestreams; the first ones of them may together be level 0 of the item, where each
+ * frame's packets of all of them follow one another.
  */
 #ifndef ITEM_FRAME_MAP_H
 #define ITEM_FRAME_MAP_H
@@ -12,8 +14,10 @@
 
 struct frame_map {
     uint32_t frames;
-    unsigned levels;  /* coded levels */
-    uint64_t *offset; /* [levels][frames + 1]: where in the item file; the last one is the end of the level */
+    unsigned levels;       /* of the item, which have bytes */
+    unsigned first_levels; /* of the codestreams, in level 0 */
+    uint64_t *offset;      /* [levels][frames + 1]: where in the item file; the last one is the end of the level */
+    uint32_t *first;       /* [first_levels][frames]: lengths in level 0 */
 };
 
 /* Appends the map of lengths [levels][frames] to `out`. False when memory is short. */
@@ -24,7 +28,7 @@ enum mist_status frame_map_read(const uint8_t *data, size_t size, uint32_t frame
                                 struct frame_map *map, struct mist_error *error);
 void frame_map_free(struct frame_map *map);
 
-/* Where a frame's packets of a coded level are. */
+/* Where what a frame has in a level of the item is. */
 static inline uint64_t frame_map_offset(const struct frame_map *map, uint32_t frame, unsigned level)
 {
     return map->offset[(size_t)level * (map->frames + (size_t)1) + frame];
@@ -33,6 +37,9 @@ static inline uint64_t frame_map_size(const struct frame_map *map, uint32_t fram
 {
     return frame_map_offset(map, frame + 1, level) - frame_map_offset(map, frame, level);
 }
+
+/* Where the packets of a frame's coded level are, and how many bytes. */
+uint64_t frame_map_packets(const struct frame_map *map, uint32_t frame, unsigned coded_level, uint64_t *size);
 
 /* The frame whose packets of this level hold the byte at `offset` of the item file (which lies in the level). */
 uint32_t frame_map_find(const struct frame_map *map, unsigned level, uint64_t offset);

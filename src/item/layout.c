@@ -25,8 +25,8 @@ static const char *field_problem(const struct layout *layout)
 {
     if (layout->levels < 1 || layout->levels > MIST_MAX_LEVELS)
         return "a number of levels that there cannot be";
-    if (layout->coded_levels != 1 && layout->coded_levels != layout->levels)
-        return "a number of coded levels that is neither 1 nor all";
+    if (layout->coded_levels > MIST_MAX_LEVELS || (layout->coded_levels < layout->levels && layout->coded_levels != 1))
+        return "a number of coded levels that there cannot be";
     if (layout->chunk_log2 < LAYOUT_MIN_CHUNK_LOG2 || layout->chunk_log2 > LAYOUT_MAX_CHUNK_LOG2)
         return "a chunk size beyond the limits";
     if (layout->manifest_size > LAYOUT_MAX_MANIFEST || layout->source_head_size > LAYOUT_MAX_SOURCE_HEAD ||
@@ -44,7 +44,7 @@ static const char *sum_problem(const struct layout *layout)
             return "the ends of the levels do not ascend";
         end = layout->level_end[level];
     }
-    if (end != layout->level_end[layout->coded_levels - 1])
+    if (end != layout->level_end[layout_stored_levels(layout) - 1])
         return "a level that is not coded has bytes";
     if (layout->tail_size > LAYOUT_MAX_SIZE - end)
         return "the tail is larger than the format allows";

@@ -30,7 +30,7 @@ enum {
     LAYOUT_TEMPLATE_SIZE_AT = LAYOUT_SOURCE_HEAD_SIZE_AT + 4,
     LAYOUT_MAP_SIZE_AT = LAYOUT_TEMPLATE_SIZE_AT + 4,
     LAYOUT_LEVELS_AT = LAYOUT_MAP_SIZE_AT + 4,         /* u8: resolution levels */
-    LAYOUT_CODED_LEVELS_AT = LAYOUT_LEVELS_AT + 1,     /* u8: of the codestreams: levels, or 1 */
+    LAYOUT_CODED_LEVELS_AT = LAYOUT_LEVELS_AT + 1,     /* u8: of the codestreams: levels or more; labels: 1 */
     LAYOUT_CHUNK_LOG2_AT = LAYOUT_CODED_LEVELS_AT + 1, /* u8 */
     LAYOUT_RESERVED_AT = LAYOUT_CHUNK_LOG2_AT + 1,     /* u8[5]: 0 */
     LAYOUT_TAIL_SIZE_AT = LAYOUT_RESERVED_AT + 5,      /* u64 */
@@ -67,6 +67,17 @@ struct layout {
     uint64_t tail_size;
     uint64_t level_end[MIST_MAX_LEVELS];
 };
+
+/* The resolution levels of the codestreams that together are level 0: more than 1 where they go further down. */
+static inline unsigned layout_first_levels(const struct layout *layout)
+{
+    return layout->coded_levels > layout->levels ? layout->coded_levels - layout->levels + 1 : 1;
+}
+/* Levels that have bytes: all, but of labels. */
+static inline unsigned layout_stored_levels(const struct layout *layout)
+{
+    return layout->coded_levels < layout->levels ? layout->coded_levels : layout->levels;
+}
 
 /* Chunks of a range (a level or the tail): all of 2^chunk_log2 bytes but the last. */
 static inline uint64_t layout_chunks(uint64_t size, unsigned chunk_log2)

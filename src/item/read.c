@@ -60,7 +60,7 @@ static enum mist_status read_meta(mist_item *item, struct mist_error *error)
     item->coding = manifest_coding(&item->manifest);
     const struct mist_image_info *image = &item->manifest.image;
     if (layout->levels != mist_level_count(image->width, image->height) ||
-        (image->label && layout->coded_levels != 1) || (!image->label && layout->coded_levels != layout->levels))
+        (image->label ? layout->coded_levels != 1 : layout->coded_levels < layout->levels))
         return error_set(error, MIST_ERROR_CORRUPT, "its number of levels is not that of its images");
     status = check_template(item, error);
     if (!status)
@@ -216,7 +216,7 @@ enum mist_status mist_item_range(const mist_item *item, uint32_t frame, unsigned
     enum mist_status status = check_frame(item, frame, level, error);
     if (status)
         return status;
-    bool coded = level < item->layout.coded_levels;
+    bool coded = level < item->frames.levels;
     *offset = coded ? frame_map_offset(&item->frames, frame, level) : item->layout.level_end[level];
     *size = coded ? frame_map_size(&item->frames, frame, level) : 0;
     return MIST_OK;
@@ -232,13 +232,12 @@ static enum mist_status join_prefix(const mist_item *item, uint32_t frame, unsig
                                    .main_header_size = item->layout.template_size,
                                    .levels = item->layout.coded_levels,
                                    .present = item->layout.coded_levels - reduce};
-    if (item->layout.level_end[parts.present - 1] > item->size)
+    unsigned first = item->frames.first_levels;
+    if (item->layout.level_end[parts.present > first ? parts.present - first : 0] > item->size)
         return error_set(error, MIST_ERROR_TRUNCATED, "%s: this level is not here; the file holds %u of %u levels",
                          item->name, item->info.levels_present, item->info.levels);
     for (unsigned level = 0; level < parts.levels; level++)
-        parts.size[level] = frame_map_size(&item->frames, frame, level);
-    for (unsigned level = 0; level < parts.present; level++)
-        parts.packets[level] = item->data + frame_map_offset(&item->frames, frame, level);
+        parts.packets[level] = item->data + frame_map_packets(&item->frames, frame, level, &parts.size[level]);
     return template_join(&parts, out, error);
 }
 

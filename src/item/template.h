@@ -30,7 +30,7 @@ struct template_parts {
     size_t main_header_size;
     unsigned levels;                         /* of the whole codestream */
     unsigned present;                        /* levels 0 .. present-1 are put in */
-    const uint8_t *packets[MIST_MAX_LEVELS]; /* [present] */
+    const uint8_t *packets[MIST_MAX_LEVELS]; /* [levels], of which [present] are read */
     uint64_t size[MIST_MAX_LEVELS];          /* [levels], each at most LAYOUT_MAX_PACKETS */
 };
 

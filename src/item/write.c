@@ -17,6 +17,22 @@ static enum mist_status out_of_memory(const struct item_writer *writer, struct m
     return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", writer->path);
 }
 
+/*
+ * Resolution levels below the smallest one that is offered. Its 32 to 64 samples a side would be stored with hardly
+ * any compression: HT codes the smooth low-pass band at about 9 bits a sample of 8. Three more decompositions make
+ * volumes of up to 64 columns and rows half as large, those of 256 a tenth smaller; at 12 samples a side there is
+ * nothing more to gain (docs/format.md, section 5).
+ */
+static unsigned extra_levels(const struct mist_image_info *image)
+{
+    enum { MOST = 3, SMALL = 12 };
+    unsigned levels = mist_level_count(image->width, image->height), extra = 0;
+    uint32_t side = image->width < image->height ? image->width : image->height;
+    while (extra < MOST && mist_reduced_size(side, levels - 1 + extra) > SMALL)
+        extra++;
+    return extra;
+}
+
 enum mist_status item_writer_start(struct item_writer *writer, const char *path, const struct manifest *manifest,
                                    const struct mist_buffer *source_head, struct mist_error *error)
 {
@@ -24,14 +40,14 @@ enum mist_status item_writer_start(struct item_writer *writer, const char *path,
     *writer = (struct item_writer){.path = path, .manifest = manifest, .source_head = source_head};
     struct layout *layout = &writer->layout;
     layout->levels = mist_level_count(image->width, image->height);
-    layout->coded_levels = image->label ? 1 : layout->levels;
+    layout->coded_levels = image->label ? 1 : layout->levels + extra_levels(image);
     layout->chunk_log2 = LAYOUT_CHUNK_LOG2;
     if ((uint64_t)image->frames * layout->coded_levels > LAYOUT_MAX_MAP_ENTRIES)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %u frames of %u levels are beyond the limits", path,
                          image->frames, layout->coded_levels);
     writer->lengths = memory_allocate_array((size_t)image->frames * layout->coded_levels, sizeof *writer->lengths);
     enum mist_status status = writer->lengths ? MIST_OK : out_of_memory(writer, error);
-    for (unsigned level = 0; level < layout->coded_levels && !status; level++)
+    for (unsigned level = 0; level < layout_stored_levels(layout) && !status; level++)
         status = spool_start(&writer->level[level], path, error);
     if (!status)
         status = spool_start(&writer->tail, path, error);
@@ -61,8 +77,9 @@ enum mist_status item_writer_frame(struct item_writer *writer, const struct mist
         if (ranges.size[level] > LAYOUT_MAX_PACKETS)
             return error_set(error, MIST_ERROR_LIMIT, "%s: frame %u is too large", writer->path, writer->frame);
         writer->lengths[(size_t)level * frames + writer->frame] = (uint32_t)ranges.size[level];
-        status =
-            spool_append(&writer->level[level], codestream->data + ranges.offset[level], ranges.size[level], error);
+        unsigned lowest = layout_first_levels(&writer->layout);
+        struct spool *spool = &writer->level[level < lowest ? 0 : level - lowest + 1];
+        status = spool_append(spool, codestream->data + ranges.offset[level], ranges.size[level], error);
     }
     writer->frame++;
     return status;
@@ -110,7 +127,7 @@ static enum mist_status make_head(struct item_writer *writer, struct mist_buffer
     struct mist_buffer stored = {0};
     enum mist_status status = make_meta(writer, &stored, error);
     size_t sums = writer->tail.checksums.size, fixed = LAYOUT_PROLOGUE_SIZE + 8 * (size_t)layout->levels;
-    for (unsigned level = 0; level < layout->coded_levels; level++)
+    for (unsigned level = 0; level < layout_stored_levels(layout); level++)
         sums += writer->level[level].checksums.size;
     size_t total = fixed + stored.size + sums;
     if (!status && total > LAYOUT_MAX_HEAD)
@@ -121,13 +138,13 @@ static enum mist_status make_head(struct item_writer *writer, struct mist_buffer
     layout->tail_size = writer->tail.size;
     uint64_t end = total;
     for (unsigned level = 0; level < layout->levels; level++) {
-        end += level < layout->coded_levels ? writer->level[level].size : 0;
+        end += level < layout_stored_levels(layout) ? writer->level[level].size : 0;
         layout->level_end[level] = end;
     }
     if (!status && end + layout->tail_size > LAYOUT_MAX_SIZE)
         status = error_set(error, MIST_ERROR_LIMIT, "%s: the item would be beyond the limits", writer->path);
     bool good = buffer_append_zeros(head, fixed) && buffer_append(head, stored.data, stored.size);
-    for (unsigned level = 0; level < layout->coded_levels && good; level++)
+    for (unsigned level = 0; level < layout_stored_levels(layout) && good; level++)
         good = buffer_append(head, writer->level[level].checksums.data, writer->level[level].checksums.size);
     good = good && buffer_append(head, writer->tail.checksums.data, writer->tail.checksums.size);
     mist_buffer_free(&stored);
@@ -143,7 +160,7 @@ static enum mist_status make_head(struct item_writer *writer, struct mist_buffer
 enum mist_status item_writer_finish(struct item_writer *writer, struct mist_error *error)
 {
     enum mist_status status = tail_writer_finish(&writer->archive, error);
-    for (unsigned level = 0; level < writer->layout.coded_levels && !status; level++)
+    for (unsigned level = 0; level < layout_stored_levels(&writer->layout) && !status; level++)
         status = spool_finish(&writer->level[level], error);
     if (!status)
         status = spool_finish(&writer->tail, error);
@@ -156,7 +173,7 @@ enum mist_status item_writer_finish(struct item_writer *writer, struct mist_erro
     if (!status)
         fwrite(head.data, 1, head.size, file.stream);
     mist_buffer_free(&head);
-    for (unsigned level = 0; level < writer->layout.coded_levels && !status; level++)
+    for (unsigned level = 0; level < layout_stored_levels(&writer->layout) && !status; level++)
         status = spool_copy(&writer->level[level], file.stream, error);
     if (!status)
         status = spool_copy(&writer->tail, file.stream, error);
