@@ -25,7 +25,7 @@ void encode_fail_kept(struct encode *encode, const char *path, const char *sente
 {
     char text[700];
     snprintf(text, sizeof text, "%s%s", sentence ? sentence : "not encoded",
-             kept ? "; kept as an attachment, byte for byte" : "");
+             kept ? "; kept byte for byte as an attachment" : "");
     encode_fail(encode, path, text);
 }
 

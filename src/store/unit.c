@@ -25,6 +25,7 @@ struct member {
     char *problem;          /* the sentence to it, or NULL */
     bool copied;            /* kept as an attachment */
     bool lost;              /* could not even be read: nothing is recorded */
+    bool collective;        /* it may be good alone: the series is not */
 };
 
 struct unit {
@@ -238,9 +239,12 @@ static enum mist_status encode_members(struct unit *unit, const char *file, stru
             return status;
         if (good_members(unit) < good && good > 1 && attempt == 0)
             continue;
-        for (uint32_t i = 0; i < unit->count; i++) /* together they do not make an item */
-            if (!unit->members[i].fault)
-                blame(&unit->members[i], &local);
+        for (uint32_t i = 0; i < unit->count; i++) { /* together they do not make an item */
+            struct member *member = &unit->members[i];
+            member->collective = !member->fault && good > 1;
+            if (!member->fault)
+                blame(member, &local);
+        }
     }
     return MIST_OK;
 }
@@ -352,16 +356,27 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
     return MIST_OK;
 }
 
+/* What goes for a whole series is said once. */
 static void report_members(struct unit *unit)
 {
     struct mist_store_report *report = unit->encode->report;
+    const struct member *first = NULL;
+    uint32_t together = 0;
     for (uint32_t i = 0; i < unit->count; i++) {
         const struct member *member = &unit->members[i];
+        first = !first && member->collective ? member : first;
+        together += member->collective;
         report->attachments += member->copied;
         report->source_bytes += (uint64_t)member->size;
         report->stored_bytes += member->copied ? (uint64_t)member->size : 0;
-        if (member->fault)
+        if (member->fault && !member->collective)
             encode_fail_kept(unit->encode, member->path, member->problem, member->copied);
+    }
+    if (together) {
+        char sentence[600];
+        snprintf(sentence, sizeof sentence, "a series of %u files that does not encode as one: %s", together,
+                 first->problem ? first->problem : "out of memory");
+        encode_fail_kept(unit->encode, unit->path, sentence, first->copied);
     }
 }
 
