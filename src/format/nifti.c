@@ -82,8 +82,8 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
             limit = CHUNK; /* the header will be refused with its own words */
         if (*size + got > limit)
             status = error_set(error, MIST_ERROR_LIMIT, "%s: holds more than its NIfTI header says", source->path);
-        else
-            status = file_write_at(spool, *size, chunk, got, error);
+        else if ((status = file_write_at(spool, *size, chunk, got, error)) != MIST_OK)
+            error_prefix(error, status, "%s: unpacking", source->path);
         *size += got;
         if (result == Z_BUF_ERROR && left == 0)
             break;
@@ -99,9 +99,10 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
 
 static enum mist_status open_gzip(struct nifti_source *source, struct mist_error *error)
 {
-    int spool = file_open_spool(NULL, error);
+    struct mist_error why = {0};
+    int spool = file_open_spool(NULL, &why);
     if (spool < 0)
-        return MIST_ERROR_IO;
+        return error_set(error, why.status, "%s: %s", source->path, why.message);
     uint64_t size = 0;
     enum mist_status status = inflate_to_spool(source, spool, &size, error);
     if (!status && size == 0)

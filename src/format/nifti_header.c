@@ -84,7 +84,7 @@ struct field {
 static const struct field dim_field = ARRAY_FIELD(dim), pixdim_field = ARRAY_FIELD(pixdim),
                           datatype_field = FIELD(datatype), intent_field = FIELD(intent_code),
                           offset_field = FIELD(vox_offset), qform_field = FIELD(qform_code),
-                          sform_field = FIELD(sform_code);
+                          sform_field = FIELD(sform_code), units_field = FIELD(xyzt_units);
 static const struct field quatern_fields[3] = {FIELD(quatern_b), FIELD(quatern_c), FIELD(quatern_d)};
 static const struct field qoffset_fields[3] = {FIELD(qoffset_x), FIELD(qoffset_y), FIELD(qoffset_z)};
 static const struct field srow_fields[3] = {ARRAY_FIELD(srow_x), ARRAY_FIELD(srow_y), ARRAY_FIELD(srow_z)};
@@ -175,6 +175,8 @@ enum mist_status nifti_header_read(const uint8_t *data, size_t size, struct nift
                              (long long)header->dim[i], i);
     }
     header->pixdim[0] = real_at(header, data, &pixdim_field, 0);
+    int64_t unit = integer_at(header, data, &units_field, 0) & 7; /* XYZT_TO_SPACE() */
+    header->unit = unit == NIFTI_UNITS_METER ? 1000 : unit == NIFTI_UNITS_MICRON ? 0.001 : 1;
     header->datatype = (int)integer_at(header, data, &datatype_field, 0);
     header->intent = (int)integer_at(header, data, &intent_field, 0);
     double offset = header->version == 1 ? real_at(header, data, &offset_field, 0)
@@ -220,50 +222,79 @@ static void rotation_of(const struct nifti_header *header, double rotation[3][3]
             rotation[i][k] = full[i][k] * (k == 2 ? qfac : 1);
 }
 
+static double column_length(const struct mist_geometry *geometry, unsigned column)
+{
+    double x = geometry->affine[0][column], y = geometry->affine[1][column], z = geometry->affine[2][column];
+    return sqrt(x * x + y * y + z * z);
+}
+
+/* In millimetres. Without sform and qform the header does not tell where in the patient voxels are: no affine then. */
 static void set_geometry(const struct nifti_header *header, struct mist_geometry *geometry)
 {
     memset(geometry, 0, sizeof *geometry);
-    for (unsigned i = 0; i < 3; i++)
-        geometry->spacing[i] = isfinite(header->pixdim[i + 1]) ? fabs(header->pixdim[i + 1]) : 0;
-    if (header->sform_code > 0) {
-        memcpy(geometry->affine, header->srow, sizeof header->srow);
-    } else if (header->qform_code > 0) {
-        double rotation[3][3];
-        rotation_of(header, rotation);
-        for (int i = 0; i < 3; i++) {
-            for (int k = 0; k < 3; k++)
-                geometry->affine[i][k] = rotation[i][k] * geometry->spacing[k];
-            geometry->affine[i][3] = header->qoffset[i];
-        }
-    } else {
-        return;
-    }
-    geometry->affine[3][3] = 1;
-    geometry->has_affine = true;
-    for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 4; k++)
+    double rotation[3][3];
+    rotation_of(header, rotation);
+    geometry->has_affine = header->sform_code > 0 || header->qform_code > 0;
+    for (unsigned i = 0; geometry->has_affine && i < 3; i++)
+        for (unsigned k = 0; k < 4; k++) {
+            double qform = k < 3 ? rotation[i][k] * fabs(header->pixdim[k + 1]) : header->qoffset[i];
+            geometry->affine[i][k] = (header->sform_code > 0 ? header->srow[i][k] : qform) * header->unit;
             if (!isfinite(geometry->affine[i][k]))
                 geometry->has_affine = false;
+        }
+    geometry->affine[3][3] = geometry->has_affine;
+    for (unsigned k = 0; k < 3; k++) {
+        double spacing = fabs(header->pixdim[k + 1]) * header->unit;
+        if (isfinite(spacing) && spacing > 0)
+            geometry->spacing[k] = spacing;
+        else if (geometry->has_affine) /* some programs fill the sform only */
+            geometry->spacing[k] = column_length(geometry, k);
+    }
 }
+
+/* Datatypes; those without components are not read. */
+static const struct {
+    int code;
+    enum mist_sample_type type;
+    uint32_t components;
+    const char *name;
+} datatypes[] = {
+    {DT_UINT8, MIST_U8, 1, "uint8"},
+    {DT_INT8, MIST_S8, 1, "int8"},
+    {DT_INT16, MIST_S16, 1, "int16"},
+    {DT_UINT16, MIST_U16, 1, "uint16"},
+    {DT_INT32, MIST_S32, 1, "int32"},
+    {DT_UINT32, MIST_U32, 1, "uint32"},
+    {DT_FLOAT32, MIST_F32, 1, "float32"},
+    {DT_FLOAT64, MIST_F64, 1, "float64"},
+    {DT_RGB24, MIST_U8, 3, "RGB24"},
+    {DT_BINARY, 0, 0, "1-bit"},
+    {DT_INT64, 0, 0, "int64"},
+    {DT_UINT64, 0, 0, "uint64"},
+    {DT_COMPLEX64, 0, 0, "complex64"},
+    {DT_COMPLEX128, 0, 0, "complex128"},
+    {DT_COMPLEX256, 0, 0, "complex256"},
+    {DT_FLOAT128, 0, 0, "float128"},
+    {DT_RGBA32, 0, 0, "RGBA32"},
+};
+enum { DATATYPES = sizeof datatypes / sizeof *datatypes };
 
 enum mist_status nifti_header_info(const struct nifti_header *header, struct mist_image_info *info,
                                    struct mist_error *error)
 {
-    static const struct {
-        int code;
-        enum mist_sample_type type;
-        uint32_t components;
-    } types[] = {{DT_UINT8, MIST_U8, 1},    {DT_INT8, MIST_S8, 1},     {DT_INT16, MIST_S16, 1},
-                 {DT_UINT16, MIST_U16, 1},  {DT_INT32, MIST_S32, 1},   {DT_UINT32, MIST_U32, 1},
-                 {DT_FLOAT32, MIST_F32, 1}, {DT_FLOAT64, MIST_F64, 1}, {DT_RGB24, MIST_U8, 3}};
     memset(info, 0, sizeof *info);
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].code == header->datatype) {
-            info->type = types[i].type;
-            info->components = types[i].components;
+    const char *name = NULL;
+    for (unsigned i = 0; i < DATATYPES; i++)
+        if (datatypes[i].code == header->datatype) {
+            info->type = datatypes[i].type;
+            info->components = datatypes[i].components;
+            name = datatypes[i].name;
         }
+    if (!name)
+        return error_set(error, MIST_ERROR_CORRUPT, "NIfTI datatype %d does not exist", header->datatype);
     if (info->components == 0)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "NIfTI datatype %d is not encoded", header->datatype);
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "NIfTI datatype %d, %s, is not encoded", header->datatype,
+                         name);
     uint64_t frames = 1;
     for (unsigned i = 3; i < 8; i++) {
         if ((uint64_t)header->dim[i] > MIST_MAX_FRAMES || (frames *= (uint64_t)header->dim[i]) > MIST_MAX_FRAMES)
@@ -306,7 +337,9 @@ void nifti_header_resize(struct nifti_header *header, uint32_t width, uint32_t h
 void nifti_header_store_geometry(const struct nifti_header *header, uint8_t *data)
 {
     for (unsigned i = 1; i <= 2; i++) {
-        if (i <= header->dimensions)
+        if (i > header->dimensions && header->dim[i] > 1) /* a line has become a plane */
+            store_integer(header, data, &dim_field, 0, i);
+        if (i <= header->dimensions || header->dim[i] > 1)
             store_integer(header, data, &dim_field, i, header->dim[i]);
         store_real(header, data, &pixdim_field, i, header->pixdim[i]);
     }
@@ -345,7 +378,7 @@ enum mist_status nifti_header_make(const struct mist_image_info *info, uint8_t d
                       .xyzt_units = NIFTI_UNITS_MM,
                       .intent_code = info->label ? NIFTI_INTENT_LABEL : 0};
     for (int i = 0; i < 3; i++)
-        header.pixdim[i + 1] = (float)info->geometry.spacing[i];
+        header.pixdim[i + 1] = info->geometry.spacing[i] > 0 ? (float)info->geometry.spacing[i] : 1;
     header.pixdim[0] = 1;
     memcpy(header.magic, "n+1", 4);
     if (info->geometry.has_affine) {

@@ -20,6 +20,7 @@ struct nifti_header {
     int datatype;
     int intent;
     double pixdim[8];
+    double unit;          /* millimetres of the unit of length of pixdim and of the affines */
     uint64_t data_offset; /* vox_offset */
     int qform_code, sform_code;
     double quatern[3]; /* b, c, d */

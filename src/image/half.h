@@ -29,7 +29,8 @@ static inline uint16_t half_from_double(double value)
     if (isnan(value)) {
         uint64_t bits;
         memcpy(&bits, &value, sizeof bits);
-        return (uint16_t)(sign | 0x7e00 | ((bits >> 42) & 0x3ff));
+        uint16_t payload = (bits >> 42) & 0x3ff;
+        return (uint16_t)(sign | 0x7c00 | (payload ? payload : 0x200)); /* without a payload it would be infinity */
     }
     if (magnitude >= 65520) /* halfway between the largest finite value and 2^16, and beyond */
         return sign | 0x7c00;

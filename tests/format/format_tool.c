@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Drives the single-file formats for test_formats.py:
- *   format_tool detect FILE...                       the format of each, "-" for none
- *   format_tool copy REDUCE native|center OUT FILE   reads FILE and writes it as OUT in the same format, every
- * 2^REDUCE-th sample, with the geometry of that grid; OUT ending in .gz is gzipped format_tool hostile SEED COUNT
- * SCRATCH FILE      damages FILE in COUNT ways; prints how often it was read all the same
+ * Drives the formats for the Python tests:
+ *   format_tool detect FILE...            the name of each file's format, or "-"
+ *   format_tool describe FILE             what it is, as JSON
+ *   format_tool samples FILE              all samples, as the machine has them, on standard output
+ *   format_tool write KIND REDUCE native|center|WxH|head OUT FILE
+ *       writes the file again (KIND "nifti.gz" is nifti with gzip); reduced samples are every 2^r-th one, on the
+ * centred grid too, so that the reader knows what to expect; WxH: the nearest ones. "head": reduce 0 without the
+ * archive. format_tool hostile SEED COUNT DIRECTORY FILE   damages a file in COUNT ways and opens, reads and writes
+ * each format_tool starve KIND REDUCE OUT FILE         as write, with the 1st, 2nd ... allocation failing until none
+ * does Errors are printed as "! status: message", exit status 1.
  */
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/format.h"
@@ -13,11 +19,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 static int fail(const struct mist_error *error)
 {
     printf("! %s: %s\n", mist_status_name(error->status), error->message);
     return 1;
+}
+
+static enum mist_status open_file(const char *path, struct format_source **source, struct mist_error *error)
+{
+    enum format_kind kind;
+    *source = NULL;
+    enum mist_status status = format_detect(path, &kind, error);
+    return status ? status : format_open(kind, &path, 1, source, error);
+}
+
+static struct mist_view new_frame(const struct mist_image_info *info)
+{
+    return mist_view_interleaved(malloc(mist_frame_bytes(info->type, info->width, info->height, info->components)),
+                                 info->type, info->width, info->height, info->components);
 }
 
 static int detect(int count, char **paths)
@@ -27,128 +48,242 @@ static int detect(int count, char **paths)
         struct mist_error error = {0};
         if (format_detect(paths[i], &kind, &error))
             return fail(&error);
-        printf("%s\n", kind == FORMAT_UNKNOWN ? "-" : format_name(kind));
+        printf("%s\n", format_name(kind) ? format_name(kind) : "-");
     }
     return 0;
 }
 
-static enum mist_status open_any(const char *path, struct format_source **source, struct mist_error *error)
+static int describe(const char *path)
 {
-    enum format_kind kind;
-    enum mist_status status = format_detect(path, &kind, error);
-    return status ? status : format_open(kind, &path, 1, source, error);
+    struct format_source *source;
+    struct mist_error error = {0};
+    if (open_file(path, &source, &error))
+        return fail(&error);
+    const struct mist_image_info *info = &source->info;
+    printf("{\"type\": \"%s\", \"precision\": %u, \"width\": %u, \"height\": %u, \"components\": %u, \"frames\": %u, "
+           "\"label\": %s, \"spacing\": [%.17g, %.17g, %.17g], \"head\": %zu, \"affine\": ",
+           mist_sample_name(info->type), info->precision, info->width, info->height, info->components, info->frames,
+           info->label ? "true" : "false", info->geometry.spacing[0], info->geometry.spacing[1],
+           info->geometry.spacing[2], source->head.size);
+    for (int i = 0; i < 16 && info->geometry.has_affine; i++)
+        printf("%s%.17g", i ? ", " : "[", info->geometry.affine[i / 4][i % 4]);
+    printf("%s}\n", info->geometry.has_affine ? "]" : "null");
+    format_close(&source);
+    return 0;
 }
 
-static struct mist_view new_view(const struct mist_image_info *info)
+static int samples(const char *path)
 {
-    void *samples = memory_allocate(mist_frame_bytes(info->type, info->width, info->height, info->components));
-    return mist_view_interleaved(samples, info->type, info->width, info->height, info->components);
+    struct format_source *source;
+    struct mist_error error = {0};
+    if (open_file(path, &source, &error))
+        return fail(&error);
+    const struct mist_image_info *info = &source->info;
+    struct mist_view frame = new_frame(info);
+    for (uint32_t i = 0; i < info->frames; i++) {
+        if (source->ops->read_frame(source, i, &frame, &error))
+            return fail(&error);
+        fwrite(frame.data, 1, mist_frame_bytes(info->type, info->width, info->height, info->components), stdout);
+    }
+    free(frame.data);
+    format_close(&source);
+    return 0;
 }
 
-static enum mist_status copy_frames(struct format_source *source, const struct format_target *target,
-                                    struct mist_error *error)
+static enum mist_status write_frames(struct format_source *source, const struct format_target *target,
+                                     struct mist_error *error)
 {
-    struct mist_view full = new_view(&source->info), small = new_view(&target->info);
+    struct mist_view full = new_frame(&source->info), small = new_frame(&target->info);
     struct format_writer *writer = NULL;
     enum mist_status status = format_writer_open(target, &writer, error);
-    for (uint32_t frame = 0; !status && frame < source->info.frames; frame++) {
-        status = source->ops->read_frame(source, frame, &full, error);
+    bool by_level = small.width == mist_reduced_size(full.width, target->reduce) &&
+                    small.height == mist_reduced_size(full.height, target->reduce);
+    for (uint32_t i = 0; i < target->info.frames && !status; i++) {
+        status = source->ops->read_frame(source, i, &full, error);
         if (!status)
-            status = mist_subsample(&full, target->reduce, &small, error);
+            status = by_level ? mist_subsample(&full, target->reduce, &small, error)
+                              : mist_resize(&full, &small, true, error);
         if (!status)
             status = format_writer_frame(writer, &small, error);
     }
     if (!status)
         status = format_writer_finish(&writer, error);
     format_writer_cancel(&writer);
-    memory_free(full.data);
-    memory_free(small.data);
+    free(full.data);
+    free(small.data);
     return status;
 }
 
-static int copy(unsigned reduce, bool center, const char *out, const char *path)
+static enum mist_status write_file(const char *kind, unsigned reduce, const char *grid, bool keep, const char *out,
+                                   const char *path, struct mist_error *error)
 {
-    struct format_source *source = NULL;
-    struct format_archive archive = {0};
-    struct mist_error error = {0};
-    enum mist_status status = open_any(path, &source, &error);
-    if (!status)
-        status = source->ops->read_archive(source, 0, &archive, &error);
-    if (!status) {
-        struct format_target target = {.kind = source->kind,
-                                       .gzip = strlen(out) > 3 && strcmp(out + strlen(out) - 3, ".gz") == 0,
-                                       .path = out,
-                                       .info = source->info,
-                                       .source = &source->info,
-                                       .reduce = reduce,
-                                       .resampled = center,
-                                       .source_kind = source->kind,
-                                       .head = source->head.data,
-                                       .head_size = source->head.size,
-                                       .archive = &archive};
+    struct format_source *source;
+    enum mist_status status = open_file(path, &source, error);
+    if (status)
+        return status;
+    struct format_target target = {.path = out, .source = &source->info, .info = source->info, .reduce = reduce};
+    target.gzip = strcmp(kind, "nifti.gz") == 0;
+    target.kind = target.gzip ? FORMAT_NIFTI : format_from_name(kind);
+    target.source_kind = source->kind;
+    target.head = source->head.data;
+    target.head_size = source->head.size;
+    target.resampled = strcmp(grid, "native") != 0 && strcmp(grid, "head") != 0;
+    if (sscanf(grid, "%ux%u", &target.info.width, &target.info.height) == 2) {
+        target.info.geometry = mist_geometry_resize(&source->info.geometry, source->info.width, source->info.height,
+                                                    target.info.width, target.info.height);
+    } else {
         target.info.width = mist_reduced_size(source->info.width, reduce);
         target.info.height = mist_reduced_size(source->info.height, reduce);
-        target.info.geometry = mist_geometry_reduce(&source->info.geometry, reduce, center);
-        status = copy_frames(source, &target, &error);
+        target.info.geometry = mist_geometry_reduce(&source->info.geometry, reduce, target.resampled);
     }
+    struct format_archive archive = {0};
+    if (keep || (reduce == 0 && strcmp(grid, "native") == 0)) {
+        status = source->ops->read_archive(source, 0, &archive, error);
+        target.archive = &archive;
+    }
+    if (!status)
+        status = write_frames(source, &target, error);
     format_archive_free(&archive);
     format_close(&source);
-    return status ? fail(&error) : 0;
+    return status;
 }
 
-static bool reads(const char *path)
+static enum mist_status copy_file(unsigned reduce, const char *grid, const char *out, const char *path,
+                                  struct mist_error *error)
 {
-    struct format_source *source = NULL;
-    struct mist_error error = {0};
-    enum mist_status status = open_any(path, &source, &error);
-    if (!status) {
-        struct mist_view view = new_view(&source->info);
-        for (uint32_t frame = 0; !status && frame < source->info.frames; frame++)
-            status = view.data ? source->ops->read_frame(source, frame, &view, &error) : MIST_ERROR_MEMORY;
-        memory_free(view.data);
+    enum format_kind kind;
+    enum mist_status status = format_detect(path, &kind, error);
+    bool gzip = strlen(out) > 3 && strcmp(out + strlen(out) - 3, ".gz") == 0;
+    if (!status && kind == FORMAT_UNKNOWN)
+        return format_open(kind, &path, 1, &(struct format_source *){NULL}, error);
+    return status ? status : write_file(gzip ? "nifti.gz" : format_name(kind), reduce, grid, true, out, path, error);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* One way of damaging bytes: cut, flip bits anywhere or in the first 600 bytes, or write extreme values there. */
+static void damage(struct mist_buffer *bytes, uint64_t *state)
+{
+    uint64_t kind = next_random(state) % 4;
+    size_t start = bytes->size < 600 ? bytes->size : 600;
+    if (kind == 0) {
+        bytes->size = next_random(state) % bytes->size;
+        return;
     }
-    format_close(&source);
-    if (status && error.message[0] == '\0')
-        exit(fail(&(struct mist_error){MIST_ERROR_CORRUPT, "a failure without a word"}));
-    return status == MIST_OK;
+    for (uint64_t n = next_random(state) % 4 + 1; n > 0; n--) {
+        size_t at = next_random(state) % (kind == 3 ? bytes->size : start);
+        if (kind == 2)
+            bytes->data[at] = (uint8_t[]){0xff, 0x7f, 0x80, 0x00}[next_random(state) % 4];
+        else
+            bytes->data[at] ^= (uint8_t)(1u << next_random(state) % 8);
+    }
 }
 
-static int hostile(unsigned seed, int count, const char *scratch, const char *path)
+/* Makes the checksums of a PNG's chunks right again, so that damage gets past them. */
+static void mend_png(struct mist_buffer *bytes)
 {
-    struct mist_buffer original = {0};
-    struct mist_error error = {0};
-    int good = 0;
-    if (file_read(path, (size_t)1 << 26, &original, &error))
-        return fail(&error);
-    srand(seed);
-    for (int i = 0; i < count; i++) {
-        struct mist_buffer damaged = {0};
-        if (!buffer_append(&damaged, original.data, original.size))
-            return 1;
-        if (i % 3 == 0)
-            damaged.size = (size_t)rand() % (damaged.size + 1);
-        for (int k = 0; i % 3 && k < 1 + rand() % 4; k++) {
-            size_t at = (size_t)rand() % (i % 3 == 1 && damaged.size > 400 ? 400 : damaged.size);
-            damaged.data[at] = (uint8_t)(rand() % 2 ? 0xff : damaged.data[at] ^ (1 << rand() % 8));
-        }
-        if (file_write_whole(scratch, damaged.data, damaged.size, &error))
+    for (size_t at = 8; at + 12 <= bytes->size;) {
+        size_t length = load_be32(bytes->data + at);
+        if (length > bytes->size - at - 12)
+            return;
+        store_be32(bytes->data + at + 8 + length, (uint32_t)crc32(0, bytes->data + at + 4, (uInt)length + 4));
+        at += length + 12;
+    }
+}
+
+static bool said_well(const struct mist_error *error, const char *path)
+{
+    return error->status != MIST_OK && strstr(error->message, path) && !strchr(error->message, '\n');
+}
+
+static int hostile(uint64_t seed, unsigned count, const char *directory, const char *original)
+{
+    unsigned opened = 0, written = 0;
+    uint64_t state = seed * 0x9e3779b97f4a7c15u + 1;
+    char *path = path_join(directory, "damaged"), *out = path_join(directory, "out");
+    for (unsigned i = 0; i < count; i++) {
+        struct mist_buffer bytes = {0};
+        struct mist_error error = {0};
+        if (file_read(original, (size_t)1 << 30, &bytes, &error))
             return fail(&error);
-        good += reads(scratch);
-        mist_buffer_free(&damaged);
+        bool png = load_be32(bytes.data) == 0x89504e47u;
+        damage(&bytes, &state);
+        if (png && i % 2)
+            mend_png(&bytes);
+        FILE *file = fopen(path, "wb");
+        if (!file || fwrite(bytes.data, 1, bytes.size, file) != bytes.size || fclose(file) != 0)
+            return 2;
+        mist_buffer_free(&bytes);
+        struct format_source *source = NULL;
+        bool fine = open_file(path, &source, &error) == MIST_OK;
+        if (!fine && !said_well(&error, path)) {
+            printf("damage %u: no good sentence: %s\n", i, error.message);
+            return 1;
+        }
+        opened += fine;
+        /* A size that still makes sense may be very large: reading it is the business of the limits. */
+        bool small = fine && (uint64_t)source->info.width * source->info.height * source->info.frames < 1u << 24;
+        format_close(&source);
+        error = (struct mist_error){0};
+        if (small && write_file(png ? "png" : "nifti", i % 3, i % 2 ? "native" : "center", i % 5 == 0, out, path,
+                                &error) == MIST_OK)
+            written++;
+        else if (small && error.message[0] == '\0') {
+            printf("damage %u: no sentence from reading or writing\n", i);
+            return 1;
+        }
     }
-    mist_buffer_free(&original);
-    printf("%d of %d read\n", good, count);
+    printf("%u damaged: %u opened, %u written\n", count, opened, written);
+    memory_free(path);
+    memory_free(out);
     return 0;
 }
 
-int main(int argc, char **argv)
+static int starve(const char *kind, unsigned reduce, const char *out, const char *path)
 {
-    if (argc > 2 && strcmp(argv[1], "detect") == 0)
-        return detect(argc - 2, argv + 2);
-    if (argc == 6 && strcmp(argv[1], "copy") == 0)
-        return copy((unsigned)atoi(argv[2]), strcmp(argv[3], "center") == 0, argv[4], argv[5]);
-    if (argc == 6 && strcmp(argv[1], "hostile") == 0)
-        return hostile((unsigned)atoi(argv[2]), atoi(argv[3]), argv[4], argv[5]);
-    fprintf(stderr, "usage: see the top of format_tool.c\n");
+    for (uint64_t nth = 1; nth < 1000; nth++) {
+        struct mist_error error = {0};
+        memory_fail_at(nth);
+        enum mist_status status = write_file(kind, reduce, "native", true, out, path, &error);
+        memory_fail_at(0);
+        if (status == MIST_OK) {
+            printf("%u allocations\n", (unsigned)nth - 1);
+            return 0;
+        }
+        if (status != MIST_ERROR_MEMORY)
+            return fail(&error);
+    }
+    return 1;
+}
+
+int main(int count, char **arguments)
+{
+    struct mist_error error = {0};
+    const char *command = count > 2 ? arguments[1] : "";
+    if (strcmp(command, "detect") == 0)
+        return detect(count - 2, arguments + 2);
+    if (strcmp(command, "describe") == 0)
+        return describe(arguments[2]);
+    if (strcmp(command, "samples") == 0)
+        return samples(arguments[2]);
+    if (strcmp(command, "write") == 0 && count == 7)
+        return write_file(arguments[2], (unsigned)atoi(arguments[3]), arguments[4], false, arguments[5], arguments[6],
+                          &error)
+                   ? fail(&error)
+                   : 0;
+    if (strcmp(command, "copy") == 0 && count == 6)
+        return copy_file((unsigned)atoi(arguments[2]), arguments[3], arguments[4], arguments[5], &error) ? fail(&error)
+                                                                                                         : 0;
+    if (strcmp(command, "hostile") == 0 && count == 6)
+        return hostile(strtoull(arguments[2], NULL, 10), (unsigned)atoi(arguments[3]), arguments[4], arguments[5]);
+    if (strcmp(command, "starve") == 0 && count == 6)
+        return starve(arguments[2], (unsigned)atoi(arguments[3]), arguments[4], arguments[5]);
+    fprintf(stderr, "format_tool: see the comment at its top\n");
     return 2;
 }

@@ -196,7 +196,7 @@ class Formats(unittest.TestCase):
         self.assertIn("holds more", tool("copy", 0, "native", self.at / "o.nii", self.at / "bomb.nii.gz").stdout)
         (self.at / "a.png").write_bytes(make_png(numpy.arange(200, dtype="u1").reshape(10, 20)))
         for name in ("a.nii", "cut.nii.gz", "a.png"):
-            result = tool("hostile", 1, 600, self.at / "scratch", self.at / name)
+            result = tool("hostile", 1, 600, self.at, self.at / name)
             self.assertEqual((result.returncode, result.stderr), (0, ""), name + result.stdout)
 
     def test_detection_is_by_content(self):

@@ -1,0 +1,309 @@
+"""NIfTI read and written, judged by nibabel: real files, made files of every datatype and shape, damaged files."""
+import gzip
+import itertools
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+try:
+    import nibabel
+    import numpy
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+tool = sys.argv[1]
+shared = pathlib.Path(os.environ.get("MIST_SHARED", "")) / "data"
+source_tree = pathlib.Path(os.environ["MIST_SOURCE"])
+work = tempfile.TemporaryDirectory(prefix="mist-nifti-")
+directory = pathlib.Path(work.name)
+checks = 0
+
+
+def run(*arguments, fails=False):
+    done = subprocess.run([tool, *map(str, arguments)], capture_output=True, timeout=120)
+    assert done.returncode == (1 if fails else 0), (arguments, done.returncode, done.stdout[-300:], done.stderr[-3000:])
+    return done.stdout if arguments[0] == "samples" else done.stdout.decode()
+
+
+def content(path):
+    data = pathlib.Path(path).read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def raw_samples(path):
+    """The samples as an array [frame][y][x] (or [frame][y][x][rgb]) in the machine's order, read by nibabel."""
+    image = nibabel.load(path)
+    data = numpy.asarray(image.dataobj.get_unscaled())
+    data = data.reshape(data.shape + (1,) * (2 - data.ndim))
+    frames = numpy.prod(data.shape[2:], dtype=int)
+    data = data.reshape(data.shape[0], data.shape[1], frames, order="F").transpose(2, 1, 0)
+    if data.dtype.names:
+        data = numpy.stack([data[name] for name in data.dtype.names], axis=-1)
+    return numpy.ascontiguousarray(data.astype(data.dtype.newbyteorder("=")))
+
+
+def reduced(size, reduce):
+    return -(-size >> reduce)
+
+
+def check_affine(path, original, scale, shift, expect_fallback):
+    """Voxel n of the new file lies on voxel scale * n + shift of the original, by every affine that the file has."""
+    new, old = nibabel.load(path).header, nibabel.load(original).header
+    pairs = []
+    for name in ("get_sform", "get_qform"):
+        before, code = getattr(old, name)(coded=True)
+        after, new_code = getattr(new, name)(coded=True)
+        assert code == new_code
+        if code > 0:
+            pairs.append((before, after))
+    assert pairs or expect_fallback, path
+    for before, after in pairs:
+        grid = numpy.array(list(itertools.product((0, 1, 7), (0, 2, 5), (0, 3), (1,))), float).T
+        there = grid.copy()
+        there[0] = grid[0] * scale[0] + shift[0]
+        there[1] = grid[1] * scale[1] + shift[1]
+        error = numpy.abs(after @ grid - before @ there).max()
+        assert error < 1e-4 * max(1, numpy.abs(before).max()) / 10, (path, error)
+    numpy.testing.assert_allclose(new["pixdim"][1:3], old["pixdim"][1:3] * scale, rtol=1e-6)
+    assert (new["pixdim"][3:] == old["pixdim"][3:]).all() and new["pixdim"][0] == old["pixdim"][0]
+
+
+KEPT = ("scl_slope", "scl_inter", "cal_min", "cal_max", "intent_code", "intent_p1", "descrip", "aux_file", "xyzt_units",
+        "datatype", "toffset", "slice_duration", "intent_name", "quatern_b", "quatern_c", "quatern_d", "vox_offset")
+
+
+def header_bytes_but(path, header, fields):
+    """The header's bytes with some fields zeroed."""
+    data = header.copy()
+    binary = numpy.frombuffer(data, header_type(path)).copy()
+    for field in fields:
+        binary[field] = 0
+    return binary.tobytes()
+
+
+def header_type(path):
+    return nibabel.load(path).header.structarr.dtype
+
+
+def check_file(path, fallback=False):
+    global checks
+    samples = raw_samples(path)
+    assert run("samples", path) == samples.tobytes(), path
+    about = json.loads(run("describe", path))
+    header = nibabel.load(path).header
+    assert (about["frames"], about["height"], about["width"]) == samples.shape[:3], about
+    assert run("detect", path).strip() == "nifti"
+    if not fallback:
+        numpy.testing.assert_allclose(numpy.array(about["affine"]).reshape(4, 4), header.get_best_affine(), atol=1e-4,
+                                      rtol=1e-6)
+    size = header_type(path).itemsize
+    for kind, suffix in (("nifti", ".nii"), ("nifti.gz", ".nii.gz")):
+        out = directory / f"again{suffix}"
+        run("write", kind, 0, "native", out, path)
+        assert content(out) == content(path), f"{path} is not the same again"
+        assert (out.read_bytes()[:2] == b"\x1f\x8b") == (kind == "nifti.gz")
+    run("write", "nifti", 0, "head", directory / "head.nii", path)
+    assert content(path).startswith(content(directory / "head.nii"))
+    width, height = about["width"], about["height"]
+    targets = [(r, grid) for r in (1, 3) for grid in ("native", "center")] + [(1, f"{width * 2 // 3 + 1}x17"), (0, "60x80")]
+    for reduce, grid in targets:
+        out = directory / "reduced.nii"
+        run("write", "nifti", reduce, grid, out, path)
+        if "x" in grid:
+            new_width, new_height = map(int, grid.split("x"))
+            scale = numpy.array((width / new_width, height / new_height))
+            shift = (scale - 1) / 2
+        else:
+            new_width, new_height = reduced(width, reduce), reduced(height, reduce)
+            scale = numpy.array((2.0**reduce, 2.0**reduce))
+            shift = (scale - 1) / 2 if grid == "center" else numpy.zeros(2)
+            assert raw_samples(out).tobytes() == samples[:, :: 2**reduce, :: 2**reduce].tobytes(), (path, reduce)
+        new = nibabel.load(out)
+        shape = nibabel.load(path).shape
+        assert (new.shape + (1,))[:2] == (new_width, new_height) and new.shape[2:] == shape[2:]
+        check_affine(out, path, scale, shift, fallback)
+        old_bytes, new_bytes = content(path)[:size], content(out)[:size]
+        changed = ["dim", "pixdim", "srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z"]
+        assert header_bytes_but(path, bytearray(old_bytes), changed) == header_bytes_but(path, bytearray(new_bytes), changed)
+        offset = int(numpy.frombuffer(old_bytes, header_type(path))["vox_offset"][0])
+        assert content(out)[size:offset] == content(path)[size:offset], "extensions changed"
+        checks += 1
+
+
+def real_files():
+    folder = shared / "nifti"
+    files = sorted(folder.glob("*.nii*")) if folder.is_dir() else []
+    small = [file for file in files if file.stat().st_size < 400_000]
+    for file in small:
+        check_file(file)
+    pairs = source_tree / "examples/data/mr-brain"
+    check_file(pairs / "images/hippocampus_001.nii.gz")
+    check_file(pairs / "labels/hippocampus_001.nii.gz")
+    if not files:
+        print("the shared files are not there: only the examples were checked")
+    else: # the large ones: samples and identity only
+        for file in set(files) - set(small):
+            assert run("samples", file) == raw_samples(file).tobytes()
+            run("write", "nifti", 0, "native", directory / "again.nii", file)
+            assert content(directory / "again.nii") == content(file)
+
+
+def made_files():
+    """Every datatype, both versions and byte orders, 1 to 7 dimensions, extensions, trailing bytes."""
+    random = numpy.random.default_rng(5)
+    shapes = [(33, 41, 3), (20, 17), (40,), (9, 8, 2, 3), (5, 6, 2, 1, 3, 2, 2)]
+    types = ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"]
+    for index, (kind, version, order) in enumerate(itertools.product(types + ["rgb"], (1, 2), "<>")):
+        shape = shapes[index % len(shapes)]
+        if kind == "rgb":
+            pixel = numpy.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+            data = random.integers(0, 256, shape + (3,), dtype="u1").view(pixel).reshape(shape)
+        else:
+            bits = random.integers(0, 256, int(numpy.prod(shape)) * int(kind[1]), dtype="u1")
+            data = bits.view(order + kind).reshape(shape)
+        header = (nibabel.Nifti1Header if version == 1 else nibabel.Nifti2Header)(endianness=order)
+        header.set_data_dtype(data.dtype)
+        header.set_data_shape(shape)
+        turn = numpy.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]) * (1 if index % 2 else [1, 1, -1])
+        affine = numpy.eye(4)
+        affine[:3, :3] = turn * [0.75, 1.25, 3]
+        affine[:3, 3] = (-90.5, 33.25, 7)
+        header.set_qform(affine, 1 if index % 4 != 1 else 0)
+        header.set_sform(affine + (numpy.diag((0.1, 0, 0, 0)) if index % 3 else 0), 4 if index % 4 < 2 else 0)
+        header["descrip"] = b"made by a test"
+        header["cal_max"] = 12.5
+        if index % 3 == 0:
+            header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"an extension " * 5))
+        path = directory / "made.nii"
+        image = (nibabel.Nifti1Image if version == 1 else nibabel.Nifti2Image)(data, None, header)
+        image.header["qform_code"], image.header["sform_code"] = header["qform_code"], header["sform_code"]
+        bytes_ = bytearray(image.to_bytes())
+        field = image.header.structarr.dtype.fields
+        slope = field["scl_slope"][1]
+        code = order + ("f" if version == 1 else "d")
+        struct.pack_into(code, bytes_, slope, 0.5) # not by set_slope_inter(): the samples stay
+        struct.pack_into(code, bytes_, field["scl_inter"][1], -3)
+        path.write_bytes(bytes_ + b"behind the data" * (index % 2))
+        assert version == 2 or path.read_bytes()[344:347] == b"n+1"
+        check_file(path)
+
+
+def labels_and_units():
+    data = numpy.zeros((40, 40, 2), "i2")
+    image = nibabel.Nifti1Image(data, numpy.diag((0.002, 0.002, 0.005, 1)))
+    image.header.set_xyzt_units("meter")
+    image.header.set_intent("label")
+    path = directory / "label.nii"
+    nibabel.save(image, path)
+    about = json.loads(run("describe", path))
+    assert about["label"] is True
+    numpy.testing.assert_allclose(about["spacing"], (2, 2, 5), rtol=1e-6)
+    numpy.testing.assert_allclose(about["affine"][:6], (2, 0, 0, 0, 0, 2), rtol=1e-6)
+    image.header.set_intent("none")
+    nibabel.save(image, path)
+    assert json.loads(run("describe", path))["label"] is False
+
+
+def several_members():
+    """gzip files may be joined, and padded."""
+    original = content(source_tree / "examples/data/mr-brain/images/hippocampus_001.nii.gz")
+    path = directory / "joined.nii.gz"
+    path.write_bytes(gzip.compress(original[:1000]) + gzip.compress(original[1000:]) + bytes(100))
+    check_file(path)
+
+
+def refused():
+    """What is refused, with the word that the sentence must have."""
+    data = numpy.zeros((6, 5, 4), "i2")
+    good = bytearray(nibabel.Nifti1Image(data, numpy.eye(4)).to_bytes())
+    wide = bytearray(nibabel.Nifti2Image(data, numpy.eye(4)).to_bytes())
+    cases = []
+
+    def case(word, at=None, code=None, *values, base=good, cut=None):
+        bytes_ = bytearray(base[:cut])
+        if at is not None:
+            struct.pack_into("<" + code, bytes_, at, *values)
+        cases.append((word, bytes(bytes_)))
+
+    case("needs", cut=-1)
+    case("needs", cut=352)
+    case("0 dimensions", 40, "h", 0)
+    case("8 dimensions", 40, "h", 8)
+    case("size of 0 in dimension 1", 42, "h", 0)
+    case("size of -4 in dimension 3", 46, "h", -4)
+    case("needs", 46, "h", 32767)
+    case("planes", 40, "8h", 7, 6, 5, 32767, 32767, 32767, 32767, 32767)
+    case("planes", 16, "8q", 3, 1 << 62, 5, 4, 1, 1, 1, 1, base=wide)
+    case("planes", 16, "8q", 7, 6, 5, *[(1 << 63) - 1] * 5, base=wide)
+    case("beyond the limits", 16, "8q", 3, 65535, 65535, 4, 1, 1, 1, 1, base=wide)
+    case("needs", 16, "8q", 3, 32768, 32767, 999999, 1, 1, 1, 1, base=wide)
+    case("datatype 32, complex64, is not encoded", 70, "h", 32)
+    case("datatype 1024, int64, is not encoded", 70, "h", 1024)
+    case("datatype 2304, RGBA32, is not encoded", 70, "h", 2304)
+    case("datatype 3 does not exist", 70, "h", 3)
+    case("start at byte 0", 108, "f", 0)
+    case("start at byte nan", 108, "f", float("nan"))
+    case("start at byte -352", 108, "f", -352)
+    case("start at byte", 108, "f", 1e20)
+    case("start at byte", 168, "q", -(1 << 63), base=wide)
+    case("start at byte", 168, "q", (1 << 63) - 1, base=wide)
+    case(".hdr and .img", 344, "4s", b"ni1\0")
+    for word, bytes_ in cases:
+        for suffix, packed in ((".nii", bytes_), (".nii.gz", gzip.compress(bytes_))):
+            path = directory / ("bad" + suffix)
+            path.write_bytes(packed)
+            said = run("describe", path, fails=True)
+            assert word in said and str(path) in said and said.count("\n") == 1, (word, said)
+    path = directory / "bad.nii.gz"
+    packed = gzip.compress(bytes(good) + os.urandom(400_000))
+    path.write_bytes(packed[:-300_000])
+    assert "gzip data ends too early" in run("describe", path, fails=True)
+    path.write_bytes(packed[:20_000] + b"\xff" * 200 + packed[20_200:])
+    assert "gzip data is damaged" in run("describe", path, fails=True)
+    path.write_bytes(gzip.compress(bytes(good) + bytes(1 << 27)))
+    assert "holds more" in run("describe", path, fails=True)
+    for bytes_ in (b"", b"\x1f\x8b", b"\x1f\x8b\x08", bytes(1000), bytes(good[:300]), b"5c01" * 100):
+        path.write_bytes(bytes_)
+        assert run("detect", path).strip() == "-"
+
+
+def from_other_formats():
+    """Written from samples of another format: a new header with the item's affine."""
+    slices = sorted((source_tree / "examples/data/ct-head").glob("I*"))
+    if slices:
+        about = json.loads(run("describe", slices[0]))
+        run("write", "nifti", 2, "center", directory / "ct.nii", slices[0])
+        image = nibabel.load(directory / "ct.nii")
+        assert image.header["sform_code"] == 1 and image.shape == (128, 128, 1)
+        affine = numpy.array(about["affine"]).reshape(4, 4)
+        new = image.affine @ (10, 20, 0, 1)
+        numpy.testing.assert_allclose(new, affine @ (10 * 4 + 1.5, 20 * 4 + 1.5, 0, 1), atol=1e-3)
+
+
+def hostile():
+    data = numpy.arange(2 * 40 * 50, dtype="i2").reshape(50, 40, 2)
+    for index, image in enumerate((nibabel.Nifti1Image(data, numpy.eye(4)), nibabel.Nifti2Image(data, numpy.eye(4)))):
+        for suffix in (".nii", ".nii.gz"):
+            path = directory / ("hostile" + suffix)
+            nibabel.save(image, path)
+            print(run("hostile", index + 1, 300, directory, path).strip())
+    print(run("starve", "nifti.gz", 0, directory / "starved.nii.gz", path).strip(), "each failed once")
+    run("starve", "nifti", 1, directory / "starved.nii", path)
+    leftovers = [name for name in os.listdir(directory) if name.endswith(".part")]
+    assert not leftovers, leftovers
+
+
+real_files()
+made_files()
+labels_and_units()
+several_members()
+refused()
+from_other_formats()
+hostile()
+print(f"{checks} files written and judged")
+assert checks > 100
