@@ -8,7 +8,14 @@
  *   item_tool raw ITEM FRAME REDUCE OUT        a frame's samples as mist_item_decode() gives them
  *   item_tool verify ITEM                      every problem, a line each; exit 1 if there is one
  *   item_tool memory ITEM ROOT NAME...         import; prints the peak resident memory in kB
+ *   item_tool prefixes ITEM STEP [SIZE...]     opens the first 0, STEP, 2 STEP ... bytes and the first SIZE ...; a line
+ *                                              each: "bytes refused STATUS" or "bytes levels tail sum", with the
+ *                                              checksum of all frames decoded at the last complete level
+ *   item_tool flips ITEM STEP                  flips bits of byte 0, STEP, 2 STEP ... and verifies; a line each: the
+ *                                              byte's offset and the first problem found, or '-'
  */
+#include "base/checksum.h"
+
 #include <mist/item.h>
 
 #include <stdio.h>
@@ -88,6 +95,105 @@ static int raw(const mist_item *item, char **arguments)
     return result;
 }
 
+/* ---- prefixes and damage, in memory of exactly their size, so that reading beyond it is noticed ---- */
+
+static uint8_t *read_all(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END) != 0)
+        return NULL;
+    *size = (size_t)ftell(file);
+    rewind(file);
+    uint8_t *data = malloc(*size + 1);
+    bool good = data && fread(data, 1, *size, file) == *size;
+    fclose(file);
+    if (!good)
+        free(data);
+    return good ? data : NULL;
+}
+
+/* XXH3-64 of all frames' samples, one after the other; 0 where one does not decode. */
+static uint64_t sum_of_frames(const mist_item *item, mist_codec *codec, unsigned reduce)
+{
+    const struct mist_image_info *image = &mist_item_info(item)->image;
+    uint32_t width = mist_reduced_size(image->width, reduce), height = mist_reduced_size(image->height, reduce);
+    size_t size = mist_frame_bytes(image->type, width, height, image->components);
+    struct mist_view view = mist_view_interleaved(malloc(size), image->type, width, height, image->components);
+    struct checksum_state *state = checksum_start();
+    bool good = true;
+    for (uint32_t frame = 0; frame < image->frames && good; frame++) {
+        good = mist_item_decode(item, codec, frame, reduce, &view, NULL) == MIST_OK;
+        checksum_add(state, view.data, size);
+    }
+    uint64_t sum = good ? checksum_value(state) : 0;
+    checksum_free(state);
+    free(view.data);
+    return sum;
+}
+
+static void try_prefix(const uint8_t *data, size_t size, mist_codec *codec)
+{
+    uint8_t *copy = malloc(size ? size : 1);
+    mist_item *item;
+    struct mist_error error = {0};
+    memcpy(copy, data, size);
+    if (mist_item_open_memory(copy, size, "prefix", &item, &error)) {
+        printf("%zu refused %s\n", size, mist_status_name(error.status));
+    } else {
+        const struct mist_item_info *about = mist_item_info(item);
+        uint64_t sum = about->levels_present ? sum_of_frames(item, codec, about->levels - about->levels_present) : 0;
+        printf("%zu %u %d %016llx\n", size, about->levels_present, about->tail_present, (unsigned long long)sum);
+    }
+    mist_item_close(&item);
+    free(copy);
+}
+
+static int prefixes(const char *path, size_t step, char **sizes, int count)
+{
+    size_t size;
+    uint8_t *data = read_all(path, &size);
+    mist_codec *codec = mist_codec_new();
+    for (size_t at = 0; data && step && at <= size; at += step)
+        try_prefix(data, at, codec);
+    for (int i = 0; data && i < count; i++)
+        if ((size_t)atoll(sizes[i]) <= size)
+            try_prefix(data, (size_t)atoll(sizes[i]), codec);
+    mist_codec_free(&codec);
+    int result = data == NULL;
+    free(data);
+    return result;
+}
+
+static void keep_first(void *context, const char *text)
+{
+    char *first = context;
+    if (!*first)
+        snprintf(first, 600, "%s", text);
+}
+
+static int flips(const char *path, size_t step)
+{
+    size_t size;
+    uint8_t *data = read_all(path, &size);
+    for (size_t at = 0; data && at < size; at += step) {
+        char first[600] = "";
+        mist_item *item;
+        struct mist_error error = {0};
+        uint8_t *copy = malloc(size);
+        memcpy(copy, data, size);
+        copy[at] ^= (uint8_t)(1u << at % 8); /* all bits take their turn */
+        if (mist_item_open_memory(copy, size, "damaged", &item, &error) ||
+            mist_item_verify(item, true, keep_first, first, &error))
+            keep_first(first, error.message);
+        printf("%zu %s\n", at, *first ? first : "-");
+        mist_item_close(&item);
+        free(copy);
+    }
+    int result = data == NULL;
+    free(data);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     bool label = argc > 2 && strcmp(argv[2], "-l") == 0;
@@ -100,6 +206,10 @@ int main(int argc, char **argv)
         printf("%ld\n", usage.ru_maxrss);
         return result;
     }
+    if (argc > 3 && strcmp(argv[1], "prefixes") == 0)
+        return prefixes(argv[2], (size_t)atoll(argv[3]), argv + 4, argc - 4);
+    if (argc == 4 && strcmp(argv[1], "flips") == 0)
+        return flips(argv[2], (size_t)atoll(argv[3]));
     struct mist_error error = {0};
     mist_item *item = NULL;
     if (argc < 3 || mist_item_open(argv[2], &item, &error))

@@ -139,7 +139,7 @@ class Item:
     def codestream(self, frame, level, standalone=True):
         """Of level `level` of the item; cut behind it, or with rewritten headers."""
         n, k = self.coded_levels, 0 if self.label else level + self.extra
-        must(level < self.levels_present and (level == 0 or not self.label), "this level is not here")
+        must(level < self.levels_present, "this level is not here")
         main = self.template
         if standalone:
             main, n = reduced_header(main, n - 1 - k), k + 1
