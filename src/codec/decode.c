@@ -98,11 +98,8 @@ static enum mist_status check_output(const struct image_decode *image, uint32_t 
 }
 
 /* The first component that must be decoded, and how many: all three where RCT or ICT mixes them. */
-static void widen_for_transform(const struct codestream_header *header, uint32_t *first, uint32_t *count)
+static void widen_for_transform(uint32_t *first, uint32_t *count)
 {
-    /* Tiles may change the transform, so components 0..2 are always decoded together where there are three alike. */
-    if (*first > 2 || header->siz.components < 3 || !header->style.component_transform)
-        return;
     uint32_t end = *first + *count;
     *first = 0;
     *count = end < 3 ? 3 : end;
@@ -179,36 +176,48 @@ static enum mist_status store_tile(struct image_decode *image, struct tile_decod
     return status;
 }
 
-static enum mist_status decode_one_tile(struct image_decode *image, uint32_t index, uint32_t first, uint32_t count,
-                                        struct mist_error *error)
+/* Decodes components first .. first+count-1 of a tile, as far as they are in the region. */
+static enum mist_status decode_components(struct image_decode *image, uint32_t index, uint32_t first, uint32_t count,
+                                          struct tile_decode *tile, struct mist_error *error)
 {
     const struct codestream_header *header = &image->stream.header;
-    uint32_t decoded_first = first, decoded_count = count;
     struct rect area = geometry_tile(&header->siz, index);
     bool touched = false;
-    widen_for_transform(header, &decoded_first, &decoded_count);
-    struct tile_output *output = arena_allocate_zeroed(&image->codec->arena, decoded_count, sizeof *output);
+    struct tile_output *output = arena_allocate_zeroed(&image->codec->arena, count, sizeof *output);
     if (!output)
         return error_set(error, MIST_ERROR_MEMORY, "no memory for decoding a tile");
-    for (uint32_t i = 0; i < decoded_count; i++) {
-        uint32_t c = decoded_first + i;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t c = first + i;
         struct rect reduced =
             geometry_resolution(geometry_component(area, &header->component[c]), image->options->reduce);
         output[i].component = c;
         output[i].window = rect_intersect(reduced, image->region);
         touched = touched || !rect_empty(output[i].window);
     }
-    if (!touched)
-        return MIST_OK;
-    struct tile_decode tile = {.codec = image->codec,
-                               .stream = &image->stream,
-                               .index = index,
-                               .reduce = image->options->reduce,
-                               .best_effort = image->options->best_effort,
-                               .threads = image->options->threads,
-                               .output = output,
-                               .outputs = decoded_count};
-    enum mist_status status = decode_tile(&tile, error);
+    *tile = (struct tile_decode){.codec = image->codec,
+                                 .stream = &image->stream,
+                                 .index = index,
+                                 .reduce = image->options->reduce,
+                                 .best_effort = image->options->best_effort,
+                                 .threads = image->options->threads,
+                                 .output = output,
+                                 .outputs = touched ? count : 0};
+    return touched ? decode_tile(tile, error) : MIST_OK;
+}
+
+static enum mist_status decode_one_tile(struct image_decode *image, uint32_t index, uint32_t first, uint32_t count,
+                                        struct mist_error *error)
+{
+    const struct codestream_header *header = &image->stream.header;
+    uint32_t decoded_first = first, decoded_count = count;
+    struct tile_decode tile = {0};
+    if (first < 3 && header->siz.components >= 3 && header->style.component_transform)
+        widen_for_transform(&decoded_first, &decoded_count);
+    enum mist_status status = decode_components(image, index, decoded_first, decoded_count, &tile, error);
+    if (!status && tile.needs_all_three) { /* the tile's own COD brings the transform in */
+        widen_for_transform(&decoded_first, &decoded_count);
+        status = decode_components(image, index, decoded_first, decoded_count, &tile, error);
+    }
     if (!status)
         status = store_tile(image, &tile, first, count, error);
     image->report.blocks_decoded += tile.blocks_decoded;

@@ -95,8 +95,10 @@ static enum mist_status plan_transform(struct decode_plan *plan, struct mist_err
 {
     struct tile_decode *decode = plan->decode;
     const struct component_plan *component = plan->component;
-    decode->component_transform =
-        plan->scan.tile.style.component_transform && decode->outputs >= 3 && component[0].output->component == 0;
+    bool transform = plan->scan.tile.style.component_transform;
+    decode->component_transform = transform && decode->outputs >= 3 && component[0].output->component == 0;
+    decode->needs_all_three = transform && !decode->component_transform && plan->scan.tile.components >= 3 &&
+                              component[0].output->component < 3;
     for (unsigned c = 1; decode->component_transform && c < 3; c++) {
         if (component[c].is_float != component[0].is_float ||
             memcmp(&component[c].output->window, &component[0].output->window, sizeof(struct rect)))

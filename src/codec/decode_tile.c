@@ -328,8 +328,11 @@ enum mist_status decode_tile(struct tile_decode *decode, struct mist_error *erro
     enum mist_status status = tile_scan_open(&plan.scan, error);
     if (!status)
         status = decode_plan_windows(&plan, error);
-    if (!status)
-        status = tile_scan_read(&plan.scan, error);
+    if (status || decode->needs_all_three) {
+        tile_scan_close(&plan.scan);
+        return status;
+    }
+    status = tile_scan_read(&plan.scan, error);
     if (!status && plan.scan.missing && !decode->best_effort)
         status = error_set(error, MIST_ERROR_TRUNCATED,
                            "the codestream ends before the resolution levels that are asked for");

@@ -42,8 +42,9 @@ struct tile_decode {
     struct tile_output *output; /* [outputs], in ascending order of component */
     uint32_t outputs;
     bool component_transform; /* set by decode_tile(): RCT or ICT is to be undone on outputs 0..2 */
-    uint32_t blocks_decoded;  /* set by decode_tile() */
-    unsigned levels_used;     /* set by decode_tile(): the most levels of any component that contributed */
+    bool needs_all_three; /* set by decode_tile(), which then did nothing: the tile mixes outputs that are not here */
+    uint32_t blocks_decoded; /* set by decode_tile() */
+    unsigned levels_used;    /* set by decode_tile(): the most levels of any component that contributed */
 };
 
 /*

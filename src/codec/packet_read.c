@@ -307,7 +307,9 @@ enum packet_result packet_read(struct packet_reader *reader, const struct progre
     struct tile_component *component = &reader->tile->component[packet->component];
     struct resolution *resolution = &component->resolution[packet->resolution];
     struct contributions found = {0};
-    struct header_reader header = {.style = component->coding->coding.block_style, .error = error};
+    /* Of its own: beyond the end of the bytes a header may look wrong in any way, which is no error then. */
+    struct mist_error wrong = {0};
+    struct header_reader header = {.style = component->coding->coding.block_style, .error = &wrong};
     bool there = next_range(reader);
     *status = MIST_OK;
     reader->packet_start = reader->at;
@@ -323,12 +325,14 @@ enum packet_result packet_read(struct packet_reader *reader, const struct progre
     struct arena_mark mark = {0};
     if (packet_bits_one(&header.bits)) {
         *status =
-            tile_make_precinct(reader->arena, reader->tile, resolution, packet->precinct, reader->input_size, error);
+            tile_make_precinct(reader->arena, reader->tile, resolution, packet->precinct, reader->input_size, &wrong);
         mark = arena_mark(reader->arena);
         if (!*status)
             *status = read_header(reader, &header, resolution, packet, &found);
-        if (*status)
+        if (*status) {
+            *status = error_set(error, *status, "%s", wrong.message);
             return PACKET_FAILED;
+        }
     }
     packet_bits_finish(&header.bits);
     if (header.bits.failed)

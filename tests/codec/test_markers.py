@@ -113,6 +113,25 @@ def progression_changes(data, packets, order_of, changes):
     return stream(header + poc, [(b"", body)]), stream(header, [(poc, body)])
 
 
+def tile_transform(data, packets):
+    """The colour transform switched on by the tile's own COD only."""
+    header = decoding.without_segments(decoding.main_header(data), 0xFF55, 0xFF57)
+    at = header.index(b"\xff\x52")
+    cod = header[at : at + 2 + int.from_bytes(header[at + 2 : at + 4], "big")]
+    without = header[: at + 8] + b"\0" + header[at + 9 :]
+    return stream(without, [(cod, joined([(h + b,) for h, b, *_ in packets], 0))])
+
+
+def one_by_one(name, rebuilt, whole, directory):
+    """Each component asked for alone, which needs the others where a transform mixes them."""
+    path = os.path.join(directory, "rebuilt.j2c")
+    with open(path, "wb") as file:
+        file.write(rebuilt)
+    for c in range(len(whole)):
+        ours, _ = decoding.decode(path, directory, f"component={c}")
+        checks.same(ours[0], whole[c], f"{name}: component {c} alone")
+
+
 def tiles_interleaved(data, count):
     """The tile-parts of a stream with several tiles, in random order of tiles."""
     start = decoding.main_header_end(data)
@@ -152,6 +171,11 @@ def main():
             data, packets = packets_of(path)
             for name, rebuilt in variants(data, packets):
                 check(f"{options[1]}, {name}", rebuilt, image, directory)
+            if shape[2] == 3:
+                rebuilt = tile_transform(data, packets)
+                check("colour transform of the tile", rebuilt, image, directory)
+                one_by_one("colour transform of the tile", rebuilt, image, directory)
+                one_by_one("colour transform", data, image, directory)
             # In resolution order, component order, and resolution order again (precincts: position order within one).
             order_of = {0: lambda p: (p[5], p[3], p[2], p[4]), 1: lambda p: (p[3], p[5], p[2], p[4]),
                         4: lambda p: (p[2], p[4], p[3], p[5])}
