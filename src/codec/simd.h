@@ -56,21 +56,34 @@ static inline vec v_gather(const void *table, vec index)
 {
     return _mm512_i32gather_epi32(index, table, 4);
 }
-/* The 2 LANES samples at p as the even and the odd ones. */
-static inline void v_load_pairs_32(const int32_t *p, vec *even, vec *odd)
+static inline void v_split_32(const int32_t *p, vec *even, vec *odd)
 {
     const vec first = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     vec a = v_load(p), b = v_load(p + 16);
     *even = _mm512_permutex2var_epi32(a, first, b);
     *odd = _mm512_permutex2var_epi32(a, _mm512_or_si512(first, _mm512_set1_epi32(1)), b);
 }
-
-/* Interleaves even and odd ones to 2 LANES samples at p. */
-static inline void v_store_pairs_32(int32_t *p, vec even, vec odd)
+static inline void v_join_32(int32_t *p, vec even, vec odd)
 {
     const vec low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     v_store(p, _mm512_permutex2var_epi32(even, low, odd));
     v_store(p + 16, _mm512_permutex2var_epi32(even, _mm512_add_epi32(low, _mm512_set1_epi32(8)), odd));
+}
+/* Even and odd ones of the 2 * LANES * 32 / bits samples at p, and back: whole vectors of 16- or 32-bit lanes. */
+static inline void v_split_16(const int16_t *p, vec *even, vec *odd)
+{
+    vec a = v_load(p), b = v_load(p + 32);
+    const vec first = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24,
+                                       22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    *even = _mm512_permutex2var_epi16(a, first, b);
+    *odd = _mm512_permutex2var_epi16(a, _mm512_or_si512(first, _mm512_set1_epi16(1)), b);
+}
+static inline void v_join_16(int16_t *p, vec even, vec odd)
+{
+    const vec low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5,
+                                     36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    v_store(p, _mm512_permutex2var_epi16(even, low, odd));
+    v_store(p + 32, _mm512_permutex2var_epi16(even, _mm512_add_epi16(low, _mm512_set1_epi16(16)), odd));
 }
 /* LANES numbers of 16 or 8 bits, widened. */
 static inline vec v_load_u16(const uint16_t *p)
@@ -151,7 +164,7 @@ static inline vec v_gather(const void *table, vec index)
 {
     return _mm256_i32gather_epi32(table, index, 4);
 }
-static inline void v_load_pairs_32(const int32_t *p, vec *even, vec *odd)
+static inline void v_split_32(const int32_t *p, vec *even, vec *odd)
 {
     __m256 a = _mm256_loadu_ps((const float *)p), b = _mm256_loadu_ps((const float *)(p + 8));
     __m256 e = _mm256_shuffle_ps(a, b, 0x88), o = _mm256_shuffle_ps(a, b, 0xdd); /* within 128-bit halves */
@@ -159,11 +172,26 @@ static inline void v_load_pairs_32(const int32_t *p, vec *even, vec *odd)
     *odd = _mm256_permute4x64_epi64(_mm256_castps_si256(o), 0xd8);
 }
 
-static inline void v_store_pairs_32(int32_t *p, vec even, vec odd)
+static inline void v_join_32(int32_t *p, vec even, vec odd)
 {
     vec low = _mm256_unpacklo_epi32(even, odd), high = _mm256_unpackhi_epi32(even, odd); /* within 128-bit halves */
     v_store(p, _mm256_permute2x128_si256(low, high, 0x20));
     v_store(p + 8, _mm256_permute2x128_si256(low, high, 0x31));
+}
+static inline void v_split_16(const int16_t *p, vec *even, vec *odd)
+{
+    vec a = v_load(p), b = v_load(p + 16);
+    vec e = _mm256_packs_epi32(_mm256_srai_epi32(_mm256_slli_epi32(a, 16), 16),
+                               _mm256_srai_epi32(_mm256_slli_epi32(b, 16), 16)); /* within 128-bit halves */
+    vec o = _mm256_packs_epi32(_mm256_srai_epi32(a, 16), _mm256_srai_epi32(b, 16));
+    *even = _mm256_permute4x64_epi64(e, 0xd8);
+    *odd = _mm256_permute4x64_epi64(o, 0xd8);
+}
+static inline void v_join_16(int16_t *p, vec even, vec odd)
+{
+    vec low = _mm256_unpacklo_epi16(even, odd), high = _mm256_unpackhi_epi16(even, odd); /* within 128-bit halves */
+    v_store(p, _mm256_permute2x128_si256(low, high, 0x20));
+    v_store(p + 16, _mm256_permute2x128_si256(low, high, 0x31));
 }
 static inline vec v_load_u16(const uint16_t *p)
 {
@@ -227,6 +255,12 @@ static inline vec v_sub(vec a, vec b)
 {
     return SIMD(sub_epi32)(a, b);
 }
+/* Lanes of 16 bits. */
+static inline vec v_add16(vec a, vec b)
+{
+    return SIMD(add_epi16)(a, b);
+}
+#define v_shift_right_signed16(a, n) SIMD(srai_epi16)(a, n)
 static inline vec v_min(vec a, vec b)
 {
     return SIMD(min_epi32)(a, b);
@@ -278,6 +312,15 @@ static inline vec v_add64(vec a, vec b)
     return SIMD(add_epi64)(a, b);
 }
 
+/* The 2 LANES samples at p as the even and the odd ones in lanes of 32 bits, and back. */
+static inline void v_load_pairs_32(const int32_t *p, vec *even, vec *odd)
+{
+    v_split_32(p, even, odd);
+}
+static inline void v_store_pairs_32(int32_t *p, vec even, vec odd)
+{
+    v_join_32(p, even, odd);
+}
 static inline void v_store_pairs_16(int16_t *p, vec even, vec odd)
 {
     v_store(p, v_or(v_and(even, v_set(0xffff)), v_shift_left(odd, 16)));

@@ -12,6 +12,10 @@
 
 #include <string.h>
 
+#ifdef __AVX2__
+#include "codec/simd.h"
+#endif
+
 /* Bytes between the rows of the scratch memory; each has room for width elements and 64 bytes. */
 static size_t scratch_pitch(const struct wavelet_job *job, size_t element)
 {

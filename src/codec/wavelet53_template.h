@@ -5,6 +5,22 @@
  */
 
 #define NAME(base) KERNEL_JOIN(base, LANE_BITS)
+/* Rows are taken apart and put together in vectors, which compilers do not find by themselves. */
+#if defined(__AVX2__) && LANE_BITS == 16
+#define PAIR_VECTORS
+#define PAIR_ADD(a, b) v_add16(a, b)
+#define PAIR_HALF(a) v_shift_right_signed16(a, 1)
+#elif defined(__AVX2__) && LANE_BITS == 32
+#define PAIR_VECTORS
+#define PAIR_ADD(a, b) v_add(a, b)
+#define PAIR_HALF(a) v_shift_right_signed(a, 1)
+#endif
+#ifdef PAIR_VECTORS
+#define VECTOR (uint32_t)(sizeof(vec) / sizeof(SAMPLE))
+#endif
+#define split_pairs NAME(split_pairs)
+#define merge_pairs_even NAME(merge_pairs_even)
+#define merge_pairs_odd NAME(merge_pairs_odd)
 #define halves NAME(halves)
 #define half_sum NAME(half_sum)
 #define quarter_sum NAME(quarter_sum)
@@ -88,6 +104,54 @@ static inline SAMPLE edge_sum(const SAMPLE *d, uint32_t i, uint32_t count)
     return quarter_sum(d[clamp_index((int64_t)i - 1, count)], d[clamp_index(i, count)]);
 }
 
+/* The samples at even and at odd places of a row. */
+static void split_pairs(const SAMPLE *restrict in, SAMPLE *restrict even, SAMPLE *restrict odd, uint32_t pairs)
+{
+    uint32_t n = 0;
+#ifdef PAIR_VECTORS
+    for (; n + VECTOR <= pairs; n += VECTOR) {
+        vec a, b;
+        NAME(v_split)(in + 2 * n, &a, &b);
+        v_store(even + n, a);
+        v_store(odd + n, b);
+    }
+#endif
+    for (; n < pairs; n++) {
+        even[n] = in[2 * n];
+        odd[n] = in[2 * n + 1];
+    }
+}
+
+/* Undoes the prediction of the high-pass samples and puts them between the low-pass ones. */
+static void merge_pairs_even(const SAMPLE *s, const SAMPLE *high, SAMPLE *restrict out, uint32_t pairs)
+{
+    uint32_t n = 0;
+#ifdef PAIR_VECTORS
+    for (; n + VECTOR <= pairs; n += VECTOR) {
+        vec here = v_load(s + n), sum = PAIR_ADD(here, v_load(s + n + 1));
+        NAME(v_join)(out + 2 * n, here, PAIR_ADD(v_load(high + n), PAIR_HALF(sum)));
+    }
+#endif
+    for (; n < pairs; n++) {
+        out[2 * n] = s[n];
+        out[2 * n + 1] = (SAMPLE)(WORD)((WORD)high[n] + (WORD)half_sum(s[n], s[n + 1]));
+    }
+}
+static void merge_pairs_odd(const SAMPLE *s, const SAMPLE *high, SAMPLE *restrict out, uint32_t pairs)
+{
+    uint32_t n = 0;
+#ifdef PAIR_VECTORS
+    for (; n + VECTOR <= pairs; n += VECTOR) {
+        vec here = v_load(s + n), sum = PAIR_ADD(v_load(s + n - 1), here);
+        NAME(v_join)(out + 2 * n, PAIR_ADD(v_load(high + n), PAIR_HALF(sum)), here);
+    }
+#endif
+    for (; n < pairs; n++) {
+        out[2 * n] = (SAMPLE)(WORD)((WORD)high[n] + (WORD)half_sum(*(s + n - 1), s[n]));
+        out[2 * n + 1] = s[n];
+    }
+}
+
 /* Splits a row of the plane's width into its low and high half. */
 static void split_row(const struct wavelet_job *job, struct halves half, const SAMPLE *restrict in,
                       SAMPLE *restrict low, SAMPLE *restrict high)
@@ -103,17 +167,7 @@ static void split_row(const struct wavelet_job *job, struct halves half, const S
     }
     SAMPLE *restrict s = half.s, *restrict d = half.d;
     const uint32_t pairs = lows < highs ? lows : highs;
-    if (odd) {
-        for (uint32_t n = 0; n < pairs; n++) {
-            d[n] = in[2 * n];
-            s[n] = in[2 * n + 1];
-        }
-    } else {
-        for (uint32_t n = 0; n < pairs; n++) {
-            s[n] = in[2 * n];
-            d[n] = in[2 * n + 1];
-        }
-    }
+    split_pairs(in, odd ? d : s, odd ? s : d, pairs);
     if (lows > pairs)
         s[pairs] = in[2 * pairs + odd];
     if (highs > pairs)
@@ -155,17 +209,10 @@ static void merge_row(const struct wavelet_job *job, struct halves half, const S
     }
     extend(s, lows);
     const uint32_t pairs = lows < highs ? lows : highs;
-    if (odd) {
-        for (uint32_t n = 0; n < pairs; n++) {
-            out[2 * n] = (SAMPLE)(WORD)((WORD)high[n] + (WORD)half_sum(*(s + n - 1), s[n]));
-            out[2 * n + 1] = s[n];
-        }
-    } else {
-        for (uint32_t n = 0; n < pairs; n++) {
-            out[2 * n] = s[n];
-            out[2 * n + 1] = (SAMPLE)(WORD)((WORD)high[n] + (WORD)half_sum(s[n], s[n + 1]));
-        }
-    }
+    if (odd)
+        merge_pairs_odd(s, high, out, pairs);
+    else
+        merge_pairs_even(s, high, out, pairs);
     if (lows > pairs)
         out[2 * pairs + odd] = s[pairs];
     if (highs > pairs)
@@ -228,6 +275,13 @@ static void NAME(wavelet53_inverse)(const struct wavelet_job *job)
     }
 }
 
+#undef PAIR_VECTORS
+#undef PAIR_ADD
+#undef PAIR_HALF
+#undef VECTOR
+#undef split_pairs
+#undef merge_pairs_even
+#undef merge_pairs_odd
 #undef halves
 #undef half_sum
 #undef quarter_sum
