@@ -26,9 +26,25 @@
 #define MAX_SIGPROP_BYTES STUFFED_BYTES(BLOCK_MAX_AREA * 2)
 #define MAX_MAGREF_BYTES STUFFED_BYTES(BLOCK_MAX_AREA)
 #define MAX_TAIL_BYTES 4095 /* Scup has 12 bits */
+#define MAX_ROW_QUADS (BLOCK_MAX_SIDE / 2)
+#define MAX_PAIR_BITS 38 /* two codewords of 7 bits, two u codes of 12 */
+#define ROW_BYTES(quads) (((quads) + 1) / 2 * MAX_PAIR_BITS / 8 + 1)
+/* Blocks of the same size that are decoded in turns. */
+#define BLOCKS 2
 
 /* Significance as rows of bits, one row of samples each, for SigProp and MagRef. */
 #define MAX_STRIPE_COLUMNS (BLOCK_MAX_SIDE + 8)
+
+/* MEL reader (7.3.3): bits from the top of bytes; behind 0xFF comes a byte of 7 bits; ones behind the end. */
+struct mel_decoder {
+    const uint8_t *at;
+    const uint8_t *last; /* the byte that is read as 0xFF, and the one before with its low half as 1111 (7.1.2) */
+    uint64_t bits;       /* from the top */
+    unsigned count;
+    bool short_byte;
+    unsigned state;
+    int32_t run; /* events 0 before the next event 1; negative: that event 1 has been taken */
+};
 
 struct decode_scratch {
     union {
@@ -40,9 +56,10 @@ struct decode_scratch {
             uint8_t significant[3][MAX_STRIPE_COLUMNS];
         } refinement;
     } flat;
-    uint8_t vlc[MAX_TAIL_BYTES + 1 + FLAT_PADDING];
-    uint16_t entry[MAX_QUAD_SLOTS]; /* of block_vlc_decode: rho << 4 | e_k << 8 | e_1 << 12 and lower bits */
-    uint8_t u[MAX_QUAD_SLOTS];
+    uint8_t vlc[MAX_TAIL_BYTES + 1 + FLAT_PADDING + ROW_BYTES(MAX_ROW_QUADS)];
+    uint32_t slot[MAX_QUAD_SLOTS]; /* of block_vlc_decode: rho << 4 | e_k << 8 | e_1 << 12 and lower bits; u << 16 */
+    uint32_t context[MAX_ROW_QUADS + 1]; /* what the row above adds to the contexts of this one, << 7 */
+    struct mel_decoder mel;
     /* What the row of quads below needs of this one and the one above, in the way of each version of step 2. */
     union {
         uint64_t bottom[2][BLOCK_MAX_SIDE + 8]; /* MagSgn values | 1 of the bottom samples; 0 where not significant */
@@ -52,19 +69,7 @@ struct decode_scratch {
         } exponent;
     } rows;
 };
-_Static_assert(2 * sizeof(struct decode_scratch) <= BLOCK_SCRATCH_SIZE, "the decoder fits into a block's scratch");
-
-/* MEL reader (7.3.3): bits from the top of bytes; behind 0xFF comes a byte of 7 bits; ones behind the end. */
-struct mel_decoder {
-    const uint8_t *at;
-    const uint8_t *last; /* the byte that is read as 0xFF, and the one before with its low half as 1111 (7.1.2) */
-    uint64_t bits;       /* from the top */
-    unsigned count;
-    bool short_byte;
-    bool one; /* behind the zeros comes an event 1 */
-    unsigned zeros;
-    unsigned state;
-};
+_Static_assert(BLOCKS * sizeof(struct decode_scratch) <= BLOCK_SCRATCH_SIZE, "the decoder fits into a block's scratch");
 
 static const uint8_t mel_exponent[13] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5};
 
@@ -82,34 +87,34 @@ static void mel_fill(struct mel_decoder *mel)
     }
 }
 
-/* Decodes the next run: some events 0 and perhaps an event 1. */
-static void mel_next_run(struct mel_decoder *mel)
+/* Decodes codewords up to the next event 1, or until there are more events 0 than a block can ask for. */
+static __attribute__((noinline)) void mel_next_run(struct mel_decoder *mel)
 {
-    if (mel->count < 6)
-        mel_fill(mel);
-    unsigned exponent = mel_exponent[mel->state], used = 1;
-    if (mel->bits >> 63) {
-        mel->zeros = 1u << exponent;
-        mel->state += mel->state < 12;
-    } else {
-        mel->zeros = (unsigned)((mel->bits << 1) >> 1 >> (63 - exponent));
-        mel->one = true;
-        mel->state -= mel->state > 0;
-        used += exponent;
+    bool one = false;
+    mel->run = 0;
+    while (!one && mel->run < 2 * MAX_QUAD_SLOTS) {
+        if (mel->count < 6)
+            mel_fill(mel);
+        unsigned exponent = mel_exponent[mel->state], used = 1;
+        if (mel->bits >> 63) {
+            mel->run += 1 << exponent;
+            mel->state += mel->state < 12;
+        } else {
+            mel->run += (int32_t)((mel->bits << 1) >> 1 >> (63 - exponent));
+            mel->state -= mel->state > 0;
+            used += exponent;
+            one = true;
+        }
+        mel->bits <<= used;
+        mel->count -= used;
     }
-    mel->bits <<= used;
-    mel->count -= used;
 }
 
 static inline unsigned mel_event(struct mel_decoder *mel)
 {
-    if (mel->zeros == 0 && !mel->one)
-        mel_next_run(mel);
-    if (mel->zeros > 0) {
-        mel->zeros--;
+    if (--mel->run >= 0)
         return 0;
-    }
-    mel->one = false;
+    mel_next_run(mel);
     return 1;
 }
 
@@ -120,7 +125,6 @@ struct block {
     unsigned quads; /* in a row */
     unsigned pitch; /* slots in a row */
     size_t magsgn_bits, vlc_bits;
-    struct mel_decoder mel;
 };
 
 /* Checks the job and the segments' lengths, and removes the stuffing of MagSgn and VLC. */
@@ -146,8 +150,9 @@ static bool open_block(struct block *block, enum codec_lane lane)
     block->magsgn_bits = unstuff_forward(scratch->flat.magsgn, job->cleanup, magsgn_size, 0xff);
     /* Scup's own bits are read as ones: four of them come first in the VLC stream. */
     block->vlc_bits = unstuff_backward(scratch->vlc, end - 1, scup - 1, 0x0f, 0);
-    block->mel = (struct mel_decoder){.at = end - scup, .last = end - 1};
+    scratch->mel = (struct mel_decoder){.at = end - scup, .last = end - 1};
     block->quads = (job->width + 1) / 2;
+    memset(scratch->vlc + block->vlc_bits / 8 + FLAT_PADDING, 0, ROW_BYTES(block->quads));
     block->pitch = block->quads + (block->quads & 1) + 1;
     return true;
 }
@@ -155,120 +160,94 @@ static bool open_block(struct block *block, enum codec_lane lane)
 /* ---- step 1: MEL and VLC ---- */
 
 /*
- * The VLC stream and a row of quads under way. What comes next depends on every bit before it: context, codeword, u
- * codes are one chain of table look-ups, some 30 cycles for a pair of quads, so two blocks are read in turns.
+ * Where a block's VLC stream is. What comes next depends on every bit before it: context, codeword, u codes are one
+ * chain of table look-ups, some 40 cycles for a pair of quads, so several blocks are read in turns.
  */
 struct quad_reader {
-    uint64_t bits;         /* the next `count` bits of the stream, and perhaps some more */
-    unsigned count;        /* 56 .. 63 before a pair, which takes at most 38 */
-    const uint8_t *next;   /* the byte behind the `count` bits */
-    const uint8_t *behind; /* in the padding behind the stream, where zeros are read */
-    size_t used;           /* bits taken */
-    unsigned west;         /* entry of the quad to the left */
-    uint16_t *entry;       /* of this row */
-    const uint16_t *above; /* entries of the row above */
-    uint8_t *u;
-    struct mel_decoder *mel;
+    size_t position; /* bits taken */
+    uint32_t west;   /* entry of the quad to the left */
 };
 
-static inline unsigned vlc_take(struct quad_reader *reader, unsigned length)
-{
-    unsigned value = (unsigned)(reader->bits & low_bits(length));
-    reader->bits >>= length;
-    reader->count -= length;
-    reader->used += length;
-    return value;
-}
-
-/* Fills `bits` up; the address does not depend on the pair before, so the load is done early. */
-static inline void vlc_refill(struct quad_reader *reader)
-{
-    reader->bits |= flat_load(reader->next) << reader->count;
-    reader->next += (63 - reader->count) >> 3;
-    reader->next = reader->next < reader->behind ? reader->next : reader->behind;
-    reader->count |= 56;
-}
-
 /*
- * The CxtVLC codeword of one quad (7.3.5). `above` is the part of the context that comes from the row above, << 7; what
- * the left neighbour adds is in the top half of its entry. Context 0 asks MEL first.
+ * The CxtVLC codeword of one quad (7.3.5), at the start of `bits`. What the left neighbour adds to the context is in
+ * the top half of its entry. Context 0 asks MEL first.
  */
-static inline unsigned quad_entry(struct quad_reader *reader, const uint32_t *table, unsigned above)
+static inline __attribute__((always_inline)) uint32_t quad_entry(struct quad_reader *reader, struct mel_decoder *mel,
+                                                                 const uint32_t *table, uint64_t bits, uint32_t above)
 {
-    unsigned context = above | reader->west >> 16, entry = 0;
-    if (context != 0 || mel_event(reader->mel)) {
-        entry = table[context | (reader->bits & 127)];
-        vlc_take(reader, entry & 7);
-    }
+    uint32_t context = above | reader->west >> 16, entry = table[context | (bits & 127)];
+    if (context == 0 && !mel_event(mel))
+        entry = 0;
     reader->west = entry;
     return entry;
 }
 
-/* Bits 0 and 2 of c_q, << 7, from the entries above. */
-static inline unsigned context_above(const uint16_t *above)
+/* u_q of a pair of quads (7.3.6): prefixes, suffixes, extensions. As block_uvlc_pair, but of any length. */
+static __attribute__((noinline)) uint32_t uvlc_long(uint64_t bits, unsigned mode)
 {
-    unsigned a = (above[-1] & 0x80) | (above[0] & 0x20), c = (above[0] & 0x80) | (above[1] & 0x20);
-    return (a ? 1 << 7 : 0) | (c ? 4 << 7 : 0);
-}
-
-/* u_q of a pair of quads (7.3.6): prefixes, then suffixes, then extensions. */
-static inline void uvlc_take(struct quad_reader *reader, unsigned mode, uint8_t *u)
-{
-    uint32_t code = block_uvlc_decode[mode << 6 | (reader->bits & 63)];
-    vlc_take(reader, code & 15);
-    unsigned suffix0 = vlc_take(reader, code >> 4 & 15), suffix1 = vlc_take(reader, code >> 8 & 15);
+    uint32_t code = block_uvlc_decode[mode << 6 | (bits & 63)];
+    unsigned used = code & 15, length0 = code >> 4 & 15, length1 = code >> 8 & 15;
+    unsigned suffix0 = bits >> used & low_bits(length0), suffix1 = bits >> (used + length0) & low_bits(length1);
+    used += length0 + length1;
     unsigned u0 = (code >> 12 & 15) + suffix0, u1 = (code >> 16 & 15) + suffix1;
-    if ((suffix0 | suffix1) >= 28) {
-        u0 += suffix0 >= 28 ? 4 * vlc_take(reader, 4) : 0;
-        u1 += suffix1 >= 28 ? 4 * vlc_take(reader, 4) : 0;
+    if (suffix0 >= 28) {
+        u0 += 4 * (bits >> used & 15);
+        used += 4;
     }
-    u[0] = (uint8_t)u0;
-    u[1] = (uint8_t)u1;
+    if (suffix1 >= 28) {
+        u1 += 4 * (bits >> used & 15);
+        used += 4;
+    }
+    return used | u0 << 16 | u1 << 24;
 }
 
-/* Quads q and, unless the row ends with q, q + 1. */
-static inline __attribute__((always_inline)) void read_pair(struct quad_reader *reader, unsigned q, bool first_row,
-                                                            bool two)
+/* Quads q and, unless the row ends with q, q + 1: at most MAX_PAIR_BITS. `slot` is that of the row's first quad. */
+static inline __attribute__((always_inline)) void read_pair(struct quad_reader *reader, struct decode_scratch *scratch,
+                                                            size_t slot, size_t q, bool first_row, bool two)
 {
     const uint32_t *table = block_vlc_decode + (first_row ? 0 : 1024);
-    vlc_refill(reader);
-    unsigned left = quad_entry(reader, table, first_row ? 0 : context_above(reader->above + q)), right = 0;
-    if (two)
-        right = quad_entry(reader, table, first_row ? 0 : context_above(reader->above + q + 1));
-    reader->entry[q] = (uint16_t)left;
-    reader->entry[q + 1] = (uint16_t)right;
+    uint64_t bits = flat_peek(scratch->vlc, reader->position);
+    uint32_t left = quad_entry(reader, &scratch->mel, table, bits, first_row ? 0 : scratch->context[q]), right = 0;
+    unsigned used = left & 7;
+    bits >>= left & 7;
+    if (two) {
+        right = quad_entry(reader, &scratch->mel, table, bits, first_row ? 0 : scratch->context[q + 1]);
+        used += right & 7;
+        bits >>= right & 7;
+    }
     unsigned mode = (left >> 3 & 1) | (right >> 2 & 2);
     if (first_row && mode == 3)
-        mode = 4 + mel_event(reader->mel);
-    uvlc_take(reader, mode, reader->u + q);
+        mode = 4 + mel_event(&scratch->mel);
+    uint32_t code = block_uvlc_pair[mode << 8 | (bits & 255)];
+    if ((code & 15) == 15)
+        code = uvlc_long(bits, mode);
+    scratch->slot[slot + q] = (left & 0xffff) | (code & 0xff0000);
+    scratch->slot[slot + q + 1] = (right & 0xffff) | code >> 24 << 16;
+    reader->position += used + (code & 0xff);
 }
 
-/* A row of one block, or of two of the same width. */
-static inline __attribute__((always_inline)) void read_row(struct quad_reader *first, struct quad_reader *second,
-                                                           unsigned quads, bool first_row)
+/* A row of `blocks` (1 .. BLOCKS) blocks of the same width. */
+static inline __attribute__((always_inline)) void read_row(struct quad_reader *readers, struct decode_scratch *scratch,
+                                                           unsigned blocks, size_t slot, size_t quads, bool first_row)
 {
-    struct quad_reader a = *first, b = second ? *second : a;
-    unsigned q = 0;
-    for (; q + 1 < quads; q += 2) {
-        read_pair(&a, q, first_row, true);
-        if (second)
-            read_pair(&b, q, first_row, true);
-    }
-    if (q < quads) {
-        read_pair(&a, q, first_row, false);
-        if (second)
-            read_pair(&b, q, first_row, false);
-    }
-    *first = a;
-    if (second)
-        *second = b;
+    struct quad_reader reader[BLOCKS];
+    size_t q = 0;
+    for (unsigned i = 0; i < blocks; i++)
+        reader[i] = (struct quad_reader){readers[i].position, 0};
+    for (; q + 1 < quads; q += 2)
+        for (unsigned i = 0; i < blocks; i++)
+            read_pair(&reader[i], &scratch[i], slot, q, first_row, true);
+    for (unsigned i = 0; q < quads && i < blocks; i++)
+        read_pair(&reader[i], &scratch[i], slot, q, first_row, false);
+    for (unsigned i = 0; i < blocks; i++)
+        readers[i] = reader[i];
 }
 
 /* Whether no sample outside the block is significant. */
 static bool inside_block(const struct block *block)
 {
     const struct block_decode_job *job = block->job;
-    const uint16_t *entry = block->scratch->entry + 1;
+    const uint32_t *entry = block->scratch->slot + 1;
     unsigned outside = 0;
     if (job->width & 1)
         for (unsigned y = 0; y < job->height; y += 2)
@@ -279,46 +258,51 @@ static bool inside_block(const struct block *block)
     return outside == 0;
 }
 
-static struct quad_reader quad_reader(struct block *block)
+/* Bits 0 and 2 of c_q (7.3.5), << 7, of a row of quads from the row above: its samples 1 and 3 (bits 5 and 7). */
+static void contexts_above(const uint32_t *restrict above, uint32_t *restrict context, unsigned quads)
 {
-    const uint8_t *vlc = block->scratch->vlc;
-    return (struct quad_reader){.bits = flat_load(vlc) >> 4, /* the first four stand for Scup's */
-                                .count = 4,
-                                .next = vlc + 1,
-                                .behind = vlc + (block->vlc_bits >> 3) + 1,
-                                .used = 4,
-                                .mel = &block->mel};
+    for (unsigned q = 0; q < quads; q++)
+        context[q] = (*(above + q - 1) & 0x80) | (above[q] & 0x20) << 2 | (above[q] & 0x80) << 2 |
+                     (above[q + 1] & 0x20) << 4;
 }
 
-/* Puts the reader at a row. Slot 1 + row * pitch + q is quad q; those before and behind a row are empty. */
-static void reader_at_row(struct quad_reader *reader, const struct block *block, unsigned row)
+/* Prepares a row. Slot 1 + row * pitch + q is quad q; those before and behind a row are empty. */
+static void start_row(struct quad_reader *reader, const struct block *block, unsigned row)
 {
-    size_t slot = 1 + (size_t)row * block->pitch;
-    reader->entry = block->scratch->entry + slot;
-    reader->above = row ? reader->entry - block->pitch : reader->entry;
-    reader->u = block->scratch->u + slot;
-    reader->west = 0;
-    reader->entry[-1] = 0;
-    reader->entry[block->pitch - 1] = 0;
+    uint32_t *slot = block->scratch->slot + 1 + (size_t)row * block->pitch;
+    *(slot - 1) = 0;
+    slot[block->pitch - 1] = 0;
+    if (row)
+        contexts_above(slot - block->pitch, block->scratch->context, block->quads);
+    /* A malformed stream that ends early fails in the end; until then what a row takes more is in the buffer. */
+    if (reader->position > block->vlc_bits)
+        reader->position = block->vlc_bits + 1;
 }
 
-/* All quads of one block, or of two of the same size at once. Sets good[]: false if a VLC stream is too short. */
+/* All quads of `count` blocks of the same size at once. Sets good[]: false if a VLC stream is too short. */
 static void decode_quads(struct block *block, unsigned count, bool *good)
 {
     const unsigned rows = (block->job->height + 1) / 2, quads = block->quads;
-    struct quad_reader reader[2] = {quad_reader(&block[0]), count > 1 ? quad_reader(&block[1]) : quad_reader(block)};
+    struct decode_scratch *scratch = block->scratch; /* of the first; those of the others follow */
+    struct quad_reader reader[BLOCKS];
+    for (unsigned i = 0; i < count; i++) {
+        mel_next_run(&scratch[i].mel);
+        reader[i].position = 4; /* they stand for Scup's */
+    }
     for (unsigned row = 0; row < rows; row++) {
+        size_t slot = 1 + (size_t)row * block->pitch;
         for (unsigned i = 0; i < count; i++)
-            reader_at_row(&reader[i], &block[i], row);
-        if (count > 1 && row)
-            read_row(&reader[0], &reader[1], quads, false);
-        else if (count > 1)
-            read_row(&reader[0], &reader[1], quads, true);
+            start_row(&reader[i], &block[i], row);
+        if (count == BLOCKS && row)
+            read_row(reader, scratch, BLOCKS, slot, quads, false);
+        else if (count == BLOCKS)
+            read_row(reader, scratch, BLOCKS, slot, quads, true);
         else
-            read_row(&reader[0], NULL, quads, row == 0);
+            for (unsigned i = 0; i < count; i++)
+                read_row(&reader[i], &scratch[i], 1, slot, quads, row == 0);
     }
     for (unsigned i = 0; i < count; i++)
-        good[i] = reader[i].used <= block[i].vlc_bits && inside_block(&block[i]);
+        good[i] = reader[i].position <= block[i].vlc_bits && inside_block(&block[i]);
 }
 
 /* ---- step 3, the part that does not depend on the lane ---- */
@@ -328,7 +312,7 @@ static void stripe_significance(const struct block *block, unsigned y, uint8_t *
 {
     memset(columns, 0, MAX_STRIPE_COLUMNS);
     for (unsigned half = 0; half < 2 && y + 2 * half < block->job->height; half++) {
-        const uint16_t *entry = block->scratch->entry + 1 + (size_t)(y / 2 + half) * block->pitch;
+        const uint32_t *entry = block->scratch->slot + 1 + (size_t)(y / 2 + half) * block->pitch;
         for (unsigned q = 0; q < block->quads; q++) {
             unsigned rho = entry[q] >> 4 & 15;
             columns[4 + 2 * q] |= (uint8_t)((rho & 3) << 2 * half);

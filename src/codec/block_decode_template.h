@@ -111,11 +111,11 @@ static bool NAME(decode_samples)(struct block *block)
     return true;
 }
 
-/* One block, or two of the same size. */
+/* Up to BLOCKS blocks of the same size. */
 static void NAME(decode_some)(struct block_decode_job *jobs, unsigned count, struct decode_scratch *scratch)
 {
-    struct block block[2];
-    bool good[2];
+    struct block block[BLOCKS];
+    bool good[BLOCKS];
     unsigned open = 0;
     for (unsigned i = 0; i < count; i++) {
         block[open] = (struct block){.job = &jobs[i], .scratch = &scratch[open]};
@@ -134,10 +134,12 @@ static void NAME(decode_some)(struct block_decode_job *jobs, unsigned count, str
 static void NAME(block_decode)(struct block_decode_job *jobs, size_t count, void *scratch)
 {
     while (count) {
-        bool pair = count > 1 && jobs[0].width == jobs[1].width && jobs[0].height == jobs[1].height;
-        NAME(decode_some)(jobs, pair ? 2 : 1, scratch);
-        jobs += pair ? 2 : 1;
-        count -= pair ? 2 : 1;
+        unsigned same = 1;
+        while (same < BLOCKS && same < count && jobs[same].width == jobs[0].width && jobs[same].height == jobs[0].height)
+            same++;
+        NAME(decode_some)(jobs, same, scratch);
+        jobs += same;
+        count -= same;
     }
 }
 

@@ -27,6 +27,9 @@ extern const uint32_t block_vlc_encode[2 * 2048];
  */
 extern const uint32_t block_uvlc_decode[6 * 64];
 
+/* Whole u-VLC codes of up to 8 bits, by mode << 8 | next 8 bits: length | u0 << 16 | u1 << 24; length 15: longer. */
+extern const uint32_t block_uvlc_pair[6 * 256];
+
 /* u-VLC codes of a pair by (0: other quad rows, 1: first) << 10 | u0 << 5 | u1, each below 32: bits | length << 24. */
 extern const uint32_t block_uvlc_encode[2 * 1024];
 
