@@ -98,17 +98,21 @@ static void NAME(refine)(const struct block *block)
     }
 }
 
-/* Steps 2 and 3 of a block whose quads are there. */
-static bool NAME(decode_samples)(struct block *block)
+/*
+ * Steps 2 and 3 of blocks whose quads are there. In turns too: where the bits of a row start and how many there are
+ * follows from the row before.
+ */
+static void NAME(decode_samples)(struct block *block, unsigned count, bool *good)
 {
-    size_t position = 0;
-    NAME(start_rows)(block);
+    size_t position[BLOCKS] = {0};
+    for (unsigned i = 0; i < count; i++)
+        NAME(start_rows)(&block[i]);
     for (unsigned y = 0; y < block->job->height; y += 2)
-        if (!NAME(decode_magsgn_row)(block, y, &position))
-            return false;
-    if (block->job->passes > 1)
-        NAME(refine)(block);
-    return true;
+        for (unsigned i = 0; i < count; i++)
+            good[i] = good[i] && NAME(decode_magsgn_row)(&block[i], y, &position[i]);
+    for (unsigned i = 0; i < count; i++)
+        if (good[i] && block[i].job->passes > 1)
+            NAME(refine)(&block[i]);
 }
 
 /* Up to BLOCKS blocks of the same size. */
@@ -122,10 +126,12 @@ static void NAME(decode_some)(struct block_decode_job *jobs, unsigned count, str
         jobs[i].good = open_block(&block[open], KERNEL_JOIN(LANE, LANE_BITS));
         open += jobs[i].good;
     }
-    if (open)
+    if (open) {
         decode_quads(block, open, good);
+        NAME(decode_samples)(block, open, good);
+    }
     for (unsigned i = 0; i < open; i++)
-        block[i].job->good = good[i] && NAME(decode_samples)(&block[i]);
+        block[i].job->good = good[i];
     for (unsigned i = 0; i < count; i++)
         for (unsigned y = 0; !jobs[i].good && y < jobs[i].height; y++)
             memset((SAMPLE *)jobs[i].out + y * jobs[i].stride, 0, jobs[i].width * sizeof(SAMPLE));
