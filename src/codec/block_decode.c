@@ -30,7 +30,7 @@
 #define MAX_PAIR_BITS 38 /* two codewords of 7 bits, two u codes of 12 */
 #define ROW_BYTES(quads) (((quads) + 1) / 2 * MAX_PAIR_BITS / 8 + 1)
 /* Blocks of the same size that are decoded in turns. */
-#define BLOCKS 2
+#define BLOCKS 4
 
 /* Significance as rows of bits, one row of samples each, for SigProp and MagRef. */
 #define MAX_STRIPE_COLUMNS (BLOCK_MAX_SIDE + 8)
@@ -57,8 +57,9 @@ struct decode_scratch {
         } refinement;
     } flat;
     uint8_t vlc[MAX_TAIL_BYTES + 1 + FLAT_PADDING + ROW_BYTES(MAX_ROW_QUADS)];
-    uint32_t slot[MAX_QUAD_SLOTS]; /* of block_vlc_decode: rho << 4 | e_k << 8 | e_1 << 12 and lower bits; u << 16 */
-    uint32_t context[MAX_ROW_QUADS + 1]; /* what the row above adds to the contexts of this one, << 7 */
+    uint16_t quad[MAX_QUAD_SLOTS]; /* as in struct block_vlc: rho << 4 | e_k << 8 | e_1 << 12 */
+    uint8_t u[MAX_QUAD_SLOTS];
+    uint16_t context[MAX_ROW_QUADS + 1]; /* what the row above adds to the contexts of this one, << 7 */
     struct mel_decoder mel;
     /* What the row of quads below needs of this one and the one above, in the way of each version of step 2. */
     union {
@@ -161,25 +162,27 @@ static bool open_block(struct block *block, enum codec_lane lane)
 
 /*
  * Where a block's VLC stream is. What comes next depends on every bit before it: context, codeword, u codes are one
- * chain of table look-ups, some 40 cycles for a pair of quads, so several blocks are read in turns.
+ * chain of table look-ups, some 35 cycles for a pair of quads, so several blocks are read in turns.
  */
 struct quad_reader {
     size_t position; /* bits taken */
-    uint32_t west;   /* entry of the quad to the left */
+    uint32_t west;   /* what the quad to the left adds to the context, << 7 */
 };
 
-/*
- * The CxtVLC codeword of one quad (7.3.5), at the start of `bits`. What the left neighbour adds to the context is in
- * the top half of its entry. Context 0 asks MEL first.
- */
-static inline __attribute__((always_inline)) uint32_t quad_entry(struct quad_reader *reader, struct mel_decoder *mel,
-                                                                 const uint32_t *table, uint64_t bits, uint32_t above)
+static const struct block_vlc insignificant_quad = {0};
+
+/* The CxtVLC codeword of quad `slot` (7.3.5), at the start of `bits`; returns its code. Context 0 asks MEL first. */
+static inline __attribute__((always_inline)) uint32_t read_quad(struct quad_reader *reader,
+                                                                struct decode_scratch *scratch, uint64_t bits,
+                                                                size_t slot, uint32_t above, bool first_row)
 {
-    uint32_t context = above | reader->west >> 16, entry = table[context | (bits & 127)];
-    if (context == 0 && !mel_event(mel))
-        entry = 0;
-    reader->west = entry;
-    return entry;
+    uint32_t context = above | reader->west;
+    const struct block_vlc *vlc = block_vlc_decode + (first_row ? 0 : 1024) + (context | (bits & 127));
+    if (context == 0 && !mel_event(&scratch->mel))
+        vlc = &insignificant_quad;
+    reader->west = vlc->next;
+    scratch->quad[slot] = vlc->quad;
+    return vlc->code;
 }
 
 /* u_q of a pair of quads (7.3.6): prefixes, suffixes, extensions. As block_uvlc_pair, but of any length. */
@@ -205,28 +208,28 @@ static __attribute__((noinline)) uint32_t uvlc_long(uint64_t bits, unsigned mode
 static inline __attribute__((always_inline)) void read_pair(struct quad_reader *reader, struct decode_scratch *scratch,
                                                             size_t slot, size_t q, bool first_row, bool two)
 {
-    const uint32_t *table = block_vlc_decode + (first_row ? 0 : 1024);
     uint64_t bits = flat_peek(scratch->vlc, reader->position);
-    uint32_t left = quad_entry(reader, &scratch->mel, table, bits, first_row ? 0 : scratch->context[q]), right = 0;
-    unsigned used = left & 7;
-    bits >>= left & 7;
+    uint32_t left = read_quad(reader, scratch, bits, slot + q, first_row ? 0 : scratch->context[q], first_row);
+    uint32_t right = 0;
+    bits >>= left & 63;
     if (two) {
-        right = quad_entry(reader, &scratch->mel, table, bits, first_row ? 0 : scratch->context[q + 1]);
-        used += right & 7;
-        bits >>= right & 7;
+        right = read_quad(reader, scratch, bits, slot + q + 1, first_row ? 0 : scratch->context[q + 1], first_row);
+        bits >>= right & 63;
+    } else {
+        scratch->quad[slot + q + 1] = 0;
     }
-    unsigned mode = (left >> 3 & 1) | (right >> 2 & 2);
-    if (first_row && mode == 3)
-        mode = 4 + mel_event(&scratch->mel);
-    uint32_t code = block_uvlc_pair[mode << 8 | (bits & 255)];
-    if ((code & 15) == 15)
-        code = uvlc_long(bits, mode);
-    scratch->slot[slot + q] = (left & 0xffff) | (code & 0xff0000);
-    scratch->slot[slot + q + 1] = (right & 0xffff) | code >> 24 << 16;
-    reader->position += used + (code & 0xff);
+    uint32_t mode = (left & 0x100) | (right & 0x200);
+    if (first_row && mode == 0x300)
+        mode = 0x400 + 0x100 * mel_event(&scratch->mel);
+    uint32_t code = block_uvlc_pair[mode | (bits & 255)];
+    if (code >> 31)
+        code = uvlc_long(bits, mode >> 8);
+    scratch->u[slot + q] = (uint8_t)(code >> 16);
+    scratch->u[slot + q + 1] = (uint8_t)(code >> 24);
+    reader->position += (left + right + code) & 63; /* the lengths add up to less than 64 */
 }
 
-/* A row of `blocks` (1 .. BLOCKS) blocks of the same width. */
+/* A row of `blocks` blocks of the same width. */
 static inline __attribute__((always_inline)) void read_row(struct quad_reader *readers, struct decode_scratch *scratch,
                                                            unsigned blocks, size_t slot, size_t quads, bool first_row)
 {
@@ -243,37 +246,53 @@ static inline __attribute__((always_inline)) void read_row(struct quad_reader *r
         readers[i] = reader[i];
 }
 
+/* The same, by loops that are unrolled for 4, 2 and 1 blocks. */
+static void read_rows(struct quad_reader *reader, struct decode_scratch *scratch, unsigned blocks, size_t slot,
+                      size_t quads, bool first_row)
+{
+    for (; blocks >= BLOCKS && !first_row; blocks -= BLOCKS, reader += BLOCKS, scratch += BLOCKS)
+        read_row(reader, scratch, BLOCKS, slot, quads, false);
+    for (; blocks >= 2 && !first_row; blocks -= 2, reader += 2, scratch += 2)
+        read_row(reader, scratch, 2, slot, quads, false);
+    for (; blocks > 0; blocks--, reader++, scratch++) {
+        if (first_row)
+            read_row(reader, scratch, 1, slot, quads, true);
+        else
+            read_row(reader, scratch, 1, slot, quads, false);
+    }
+}
+
 /* Whether no sample outside the block is significant. */
 static bool inside_block(const struct block *block)
 {
     const struct block_decode_job *job = block->job;
-    const uint32_t *entry = block->scratch->slot + 1;
+    const uint16_t *quad = block->scratch->quad + 1;
     unsigned outside = 0;
     if (job->width & 1)
         for (unsigned y = 0; y < job->height; y += 2)
-            outside |= entry[y / 2 * block->pitch + block->quads - 1] & 0xc0;
+            outside |= quad[y / 2 * block->pitch + block->quads - 1] & 0xc0;
     if (job->height & 1)
         for (unsigned q = 0; q < block->quads; q++)
-            outside |= entry[job->height / 2 * block->pitch + q] & 0xa0;
+            outside |= quad[job->height / 2 * block->pitch + q] & 0xa0;
     return outside == 0;
 }
 
 /* Bits 0 and 2 of c_q (7.3.5), << 7, of a row of quads from the row above: its samples 1 and 3 (bits 5 and 7). */
-static void contexts_above(const uint32_t *restrict above, uint32_t *restrict context, unsigned quads)
+static void contexts_above(const uint16_t *restrict above, uint16_t *restrict context, unsigned quads)
 {
     for (unsigned q = 0; q < quads; q++)
-        context[q] = (*(above + q - 1) & 0x80) | (above[q] & 0x20) << 2 | (above[q] & 0x80) << 2 |
-                     (above[q + 1] & 0x20) << 4;
+        context[q] = (uint16_t)((*(above + q - 1) & 0x80) | (above[q] & 0x20) << 2 | (above[q] & 0x80) << 2 |
+                                (above[q + 1] & 0x20) << 4);
 }
 
 /* Prepares a row. Slot 1 + row * pitch + q is quad q; those before and behind a row are empty. */
 static void start_row(struct quad_reader *reader, const struct block *block, unsigned row)
 {
-    uint32_t *slot = block->scratch->slot + 1 + (size_t)row * block->pitch;
-    *(slot - 1) = 0;
-    slot[block->pitch - 1] = 0;
+    uint16_t *quad = block->scratch->quad + 1 + (size_t)row * block->pitch;
+    *(quad - 1) = 0;
+    quad[block->pitch - 1] = 0;
     if (row)
-        contexts_above(slot - block->pitch, block->scratch->context, block->quads);
+        contexts_above(quad - block->pitch, block->scratch->context, block->quads);
     /* A malformed stream that ends early fails in the end; until then what a row takes more is in the buffer. */
     if (reader->position > block->vlc_bits)
         reader->position = block->vlc_bits + 1;
@@ -293,13 +312,7 @@ static void decode_quads(struct block *block, unsigned count, bool *good)
         size_t slot = 1 + (size_t)row * block->pitch;
         for (unsigned i = 0; i < count; i++)
             start_row(&reader[i], &block[i], row);
-        if (count == BLOCKS && row)
-            read_row(reader, scratch, BLOCKS, slot, quads, false);
-        else if (count == BLOCKS)
-            read_row(reader, scratch, BLOCKS, slot, quads, true);
-        else
-            for (unsigned i = 0; i < count; i++)
-                read_row(&reader[i], &scratch[i], 1, slot, quads, row == 0);
+        read_rows(reader, scratch, count, slot, quads, row == 0);
     }
     for (unsigned i = 0; i < count; i++)
         good[i] = reader[i].position <= block[i].vlc_bits && inside_block(&block[i]);
@@ -312,9 +325,9 @@ static void stripe_significance(const struct block *block, unsigned y, uint8_t *
 {
     memset(columns, 0, MAX_STRIPE_COLUMNS);
     for (unsigned half = 0; half < 2 && y + 2 * half < block->job->height; half++) {
-        const uint32_t *entry = block->scratch->slot + 1 + (size_t)(y / 2 + half) * block->pitch;
+        const uint16_t *quad = block->scratch->quad + 1 + (size_t)(y / 2 + half) * block->pitch;
         for (unsigned q = 0; q < block->quads; q++) {
-            unsigned rho = entry[q] >> 4 & 15;
+            unsigned rho = quad[q] >> 4 & 15;
             columns[4 + 2 * q] |= (uint8_t)((rho & 3) << 2 * half);
             columns[5 + 2 * q] |= (uint8_t)((rho >> 2) << 2 * half);
         }

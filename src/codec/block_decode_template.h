@@ -141,7 +141,8 @@ static void NAME(block_decode)(struct block_decode_job *jobs, size_t count, void
 {
     while (count) {
         unsigned same = 1;
-        while (same < BLOCKS && same < count && jobs[same].width == jobs[0].width && jobs[same].height == jobs[0].height)
+        while (same < BLOCKS && same < count && jobs[same].width == jobs[0].width &&
+               jobs[same].height == jobs[0].height)
             same++;
         NAME(decode_some)(jobs, same, scratch);
         jobs += same;

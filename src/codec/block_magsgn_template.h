@@ -39,7 +39,7 @@ static bool NAME(decode_magsgn_row)(const struct block *block, unsigned y, size_
     SAMPLE *top = (SAMPLE *)job->out + y * job->stride, *bottom = y + 1 < job->height ? top + job->stride : NULL;
     size_t position = *magsgn_position;
     for (unsigned q = 0; q < block->quads; q++) {
-        unsigned entry = scratch->slot[slot + q], rho = entry >> 4 & 15, bound = (entry >> 16) + 1;
+        unsigned entry = scratch->quad[slot + q], rho = entry >> 4 & 15, bound = scratch->u[slot + q] + 1;
         if (y > 0 && (rho & (rho - 1))) {
             const uint64_t *at = above + 2 * q;
             uint64_t any = at[-1] | at[0] | at[1] | at[2];

@@ -8,7 +8,8 @@
 
 /* What a row of quads needs of its surroundings, at its first quad. */
 struct quad_row {
-    const uint32_t *slot;
+    const uint16_t *quad;
+    const uint8_t *u;
     const int32_t *left_above, *right_above; /* exponents of the bottom samples of the row above */
     int32_t *left, *right;
     bool first;
@@ -19,7 +20,8 @@ static inline struct quad_row quad_row(const struct block *block, unsigned y)
     struct decode_scratch *scratch = block->scratch;
     const size_t slot = 1 + (size_t)(y / 2) * block->pitch;
     const unsigned now = y >> 1 & 1, above = now ^ 1;
-    return (struct quad_row){scratch->slot + slot,
+    return (struct quad_row){scratch->quad + slot,
+                             scratch->u + slot,
                              scratch->rows.exponent.left[above] + ROW_MARGIN,
                              scratch->rows.exponent.right[above] + ROW_MARGIN,
                              scratch->rows.exponent.left[now] + ROW_MARGIN,
@@ -77,7 +79,7 @@ static inline bool decode_magsgn_quads(const struct block *block, const struct q
     const unsigned plane = job->planes - 1 - job->planes_skipped;
     const vec one = v_set(1);
     vec live = v_load(lane_masks + LANES - count);
-    vec entry = v_and(v_load(row->slot + q), live), bound = v_add(v_shift_right(entry, 16), one);
+    vec entry = v_and(v_load_u16(row->quad + q), live), bound = v_add(v_and(v_load_u8(row->u + q), live), one);
     vec rho = v_and(v_shift_right(entry, 4), v_set(15));
     if (!row->first) {
         vec around = v_max(v_max(v_load(row->right_above + q - 1), v_load(row->left_above + q)),

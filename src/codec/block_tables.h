@@ -6,13 +6,14 @@
 
 #include <stdint.h>
 
-/*
- * By (0: first quad row, 1: others) << 10 | context << 7 | next 7 bits of the VLC stream:
- * length | u_off << 3 | rho << 4 | e_k << 8 | e_1 << 12. Bit n of rho, e_k, e_1 is the quad's sample n: top left,
- * bottom left, top right, bottom right. From bit 23 on: what the quad adds to the context of its right neighbour, all
- * of it in the first row, bit 1 in the others. 0 where the bits are no codeword.
- */
-extern const uint32_t block_vlc_decode[2 * 1024];
+/* A CxtVLC codeword, all zero where the bits are none. */
+struct block_vlc {
+    uint32_t code; /* its length in bits 0 .. 5, u_off in bits 8 and 9 */
+    uint16_t next; /* << 7: what the quad adds to the context of its right neighbour, but for the first row only bit 1 */
+    uint16_t quad; /* rho << 4 | e_k << 8 | e_1 << 12; bit n of each is sample n: top left, bottom left, top right, .. */
+};
+/* By (0: first quad row, 1: others) << 10 | context << 7 | next 7 bits of the VLC stream. */
+extern const struct block_vlc block_vlc_decode[2 * 1024];
 
 /*
  * By (0: first quad row, 1: others) << 11 | context << 8 | rho << 4 | eps: codeword << 8 | length << 4 | e_k. Bit n of
@@ -27,7 +28,7 @@ extern const uint32_t block_vlc_encode[2 * 2048];
  */
 extern const uint32_t block_uvlc_decode[6 * 64];
 
-/* Whole u-VLC codes of up to 8 bits, by mode << 8 | next 8 bits: length | u0 << 16 | u1 << 24; length 15: longer. */
+/* Whole u-VLC codes of up to 8 bits, by mode << 8 | next 8 bits: length | u0 << 16 | u1 << 24; 1 << 31: longer. */
 extern const uint32_t block_uvlc_pair[6 * 256];
 
 /* u-VLC codes of a pair by (0: other quad rows, 1: first) << 10 | u0 << 5 | u1, each below 32: bits | length << 24. */

@@ -32,7 +32,7 @@ static inline size_t codec_lane_size(enum codec_lane lane)
 #define BLOCK_MAX_AREA 4096u
 
 /* Working memory of the block coder, aligned to 64 bytes; content need not be kept or cleared. */
-#define BLOCK_SCRATCH_SIZE ((size_t)160 << 10)
+#define BLOCK_SCRATCH_SIZE ((size_t)320 << 10)
 
 /* Samples of a block that is to be coded. */
 struct block_encode_job {
