@@ -70,32 +70,46 @@ static inline void take_samples(const struct block *block, const vec length[4], 
     *position += v_last(ends);
 }
 
-/* LANES quads from q on. False if a bound is too large or the bits have run out. */
-static inline bool decode_magsgn_quads(const struct block *block, const struct quad_row *row, unsigned q,
-                                       size_t *position, vec sample[4])
+/* What is known of LANES quads before their bits are read; 0 behind the row's end. */
+struct quad_group {
+    vec entry, rho;
+    vec bound; /* U_q; 1 behind the row's end */
+};
+
+/* False if a bound is too large. */
+static inline bool take_group(const struct block *block, const struct quad_row *row, unsigned q,
+                              struct quad_group *group)
 {
-    const struct block_decode_job *job = block->job;
     const unsigned count = block->quads - q < LANES ? block->quads - q : LANES;
-    const unsigned plane = job->planes - 1 - job->planes_skipped;
     const vec one = v_set(1);
     vec live = v_load(lane_masks + LANES - count);
-    vec entry = v_and(v_load_u16(row->quad + q), live), bound = v_add(v_and(v_load_u8(row->u + q), live), one);
-    vec rho = v_and(v_shift_right(entry, 4), v_set(15));
+    group->entry = v_and(v_load_u16(row->quad + q), live);
+    group->rho = v_and(v_shift_right(group->entry, 4), v_set(15));
+    group->bound = v_add(v_and(v_load_u8(row->u + q), live), one);
     if (!row->first) {
         vec around = v_max(v_max(v_load(row->right_above + q - 1), v_load(row->left_above + q)),
                            v_max(v_load(row->right_above + q), v_load(row->left_above + q + 1)));
         vec more = v_max(v_sub(around, v_set(2)), v_zero());
-        bound = v_add(bound, v_when(v_and(rho, v_sub(rho, one)), more));
+        group->bound = v_add(group->bound, v_when(v_and(group->rho, v_sub(group->rho, one)), more));
     }
-    if (v_greater_bits(bound, v_set((int32_t)job->planes_skipped + 2)))
-        return false;
+    return !v_greater_bits(group->bound, v_set((int32_t)block->job->planes_skipped + 2));
+}
+
+/* The samples of LANES quads from q on, in lanes of 32 bits. */
+static inline void decode_group(const struct block *block, const struct quad_row *row, unsigned q,
+                                const struct quad_group *group, size_t *position, vec sample[4])
+{
+    const struct block_decode_job *job = block->job;
+    const unsigned plane = job->planes - 1 - job->planes_skipped;
+    const vec one = v_set(1), entry = group->entry;
     vec length[4], bits[4], exponent[4];
     for (int n = 0; n < 4; n++)
-        length[n] = v_when(v_and(rho, v_set(1 << n)), v_sub(bound, v_and(v_shift_right(entry, 8 + n), one)));
-    take_samples(block, length, bound, position, bits);
+        length[n] =
+            v_when(v_and(group->rho, v_set(1 << n)), v_sub(group->bound, v_and(v_shift_right(entry, 8 + n), one)));
+    take_samples(block, length, group->bound, position, bits);
     const vec middle = v_set((int32_t)((uint32_t)1 << plane >> !job->half));
     for (int n = 0; n < 4; n++) {
-        vec inside = v_and(rho, v_set(1 << n));
+        vec inside = v_and(group->rho, v_set(1 << n));
         vec value = v_or(bits[n], v_shift_left_each(v_and(v_shift_right(entry, 12 + n), one), length[n]));
         exponent[n] = v_when(inside, v_add(v_bit_length(v_shift_right(value, 1)), one)); /* of value | 1 */
         vec magnitude = v_shift_left_all(v_add(v_shift_right(value, 1), one), plane + job->half);
@@ -104,5 +118,8 @@ static inline bool decode_magsgn_quads(const struct block *block, const struct q
     }
     v_store(row->left + q, exponent[1]);
     v_store(row->right + q, exponent[3]);
-    return *position <= block->magsgn_bits + 8; /* as in C; behind the last quads too */
 }
+
+#ifdef __AVX512VBMI2__
+#include "codec/block_magsgn_words.h"
+#endif

@@ -13,21 +13,59 @@ static inline void NAME(store_row)(SAMPLE *row, unsigned left, vec even, vec odd
     memcpy(row, some, left * sizeof *some);
 }
 
+#ifdef WORDS_MAX_BOUND
+/* Writes 2 LANES samples of 16 bits of one row, of which `left` are inside the block. */
+static inline void NAME(store_words)(SAMPLE *row, unsigned left, vec words)
+{
+    SAMPLE some[2 * LANES], *to = left >= 2 * LANES ? row : some;
+#if LANE_BITS == 16
+    v_store(to, words);
+#else
+    v_store(to, _mm512_cvtepi16_epi32(_mm512_castsi512_si256(words)));
+    v_store(to + LANES, _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(words, 1)));
+#endif
+    if (to == some)
+        memcpy(row, some, left * sizeof *some);
+}
+
+/* Decodes and writes a group in words if its numbers are small enough; else returns false. */
+static inline bool NAME(decode_in_words)(const struct block *block, const struct quad_row *row, unsigned q,
+                                         const struct quad_group *group, size_t *position, SAMPLE *top, SAMPLE *bottom)
+{
+    const struct block_decode_job *job = block->job;
+    if (v_greater_bits(group->bound, v_set(WORDS_MAX_BOUND)) ||
+        (LANE_BITS > 16 && (job->half || job->planes > job->planes_skipped + 1)))
+        return false;
+    vec above, below;
+    decode_words(block, row, q, group, position, &above, &below);
+    NAME(store_words)(top + 2 * q, job->width - 2 * q, above);
+    if (bottom)
+        NAME(store_words)(bottom + 2 * q, job->width - 2 * q, below);
+    return true;
+}
+#endif
+
 static bool NAME(decode_magsgn_row)(const struct block *block, unsigned y, size_t *magsgn_position)
 {
     const struct block_decode_job *job = block->job;
     struct quad_row row = quad_row(block, y);
     SAMPLE *top = (SAMPLE *)job->out + y * job->stride, *bottom = y + 1 < job->height ? top + job->stride : NULL;
     for (unsigned q = 0; q < block->quads; q += LANES) {
+        struct quad_group group;
         vec sample[4];
-        if (!decode_magsgn_quads(block, &row, q, magsgn_position, sample))
+        if (*magsgn_position > block->magsgn_bits + 8 || !take_group(block, &row, q, &group)) /* as in C */
             return false;
+#ifdef WORDS_MAX_BOUND
+        if (NAME(decode_in_words)(block, &row, q, &group, magsgn_position, top, bottom))
+            continue;
+#endif
+        decode_group(block, &row, q, &group, magsgn_position, sample);
         unsigned left = job->width - 2 * q;
         NAME(store_row)(top + 2 * q, left, sample[0], sample[2]);
         if (bottom)
             NAME(store_row)(bottom + 2 * q, left, sample[1], sample[3]);
     }
-    return true;
+    return *magsgn_position <= block->magsgn_bits + 8;
 }
 
 /* Nothing is significant to the left and to the right of the block. */
