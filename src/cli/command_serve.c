@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mist serve: a store over HTTP. */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+static const struct option_spec options[] = {
+    {"listen", 'l', "HOST:PORT", "address to listen on (default: 127.0.0.1:8080; port 0: a free one)"},
+    {"jobs", 'j', "N", "threads that decode, as many that send (default: MIST_JOBS, or all cores)"},
+    {"connections", 0, "N", "connections at the same time (default: 1024)"},
+    {"timeout", 0, "SECONDS", "for a request to arrive, and without progress (default: 30)"},
+    {"log", 0, NULL, "one line on standard error for each request"},
+    {"quiet", 'q', NULL, "do not print the URL"},
+    {0},
+};
+
+/* What anybody may send, in a form that a terminal and a log reader can bear. */
+static void print_escaped(const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c <= ' ' || c >= 127 || c == '"' || c == '\\')
+            fprintf(stderr, "\\x%02x", c);
+        else
+            fputc(c, stderr);
+    }
+}
+
+static void log_access(void *context, const struct mist_host_access *access)
+{
+    char when[32];
+    struct tm utc;
+    time_t now = time(NULL);
+    (void)context;
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    fprintf(stderr, "%s %s \"", when, access->client);
+    print_escaped(access->method);
+    fputc(' ', stderr);
+    print_escaped(access->target);
+    fprintf(stderr, "\" %u %" PRIu64 " %.3f%s\n", access->status, access->bytes, access->seconds,
+            access->complete ? "" : " broken off");
+}
+
+static void tell_problem(void *context, const char *sentence)
+{
+    complain(context, "%s", sentence);
+}
+
+/* Waits for SIGINT or SIGTERM, which are blocked. */
+static void wait_for_end(const sigset_t *ends)
+{
+    int number;
+    while (sigwait(ends, &number) != 0)
+        ;
+}
+
+static enum exit_status serve(const struct arguments *arguments, mist_store *store,
+                              struct mist_host_options *host_options)
+{
+    struct mist_error error = {0};
+    mist_host *host;
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    /* Before any thread starts, so that all of them leave the two to this one. */
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    if (mist_host_start(store, host_options, &host, &error) != MIST_OK) {
+        complain(arguments, "%s", error.message);
+        return error.status == MIST_ERROR_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
+    }
+    if (!option_given(arguments, "quiet")) {
+        printf("mist serve: %s\n", mist_host_url(host));
+        fflush(stdout);
+    }
+    wait_for_end(&ends);
+    /* A second one ends the process at once: nothing is being written. */
+    pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+    mist_host_stop(&host);
+    return EXIT_DONE;
+}
+
+static enum exit_status run(const struct arguments *arguments)
+{
+    struct mist_error error = {0};
+    struct mist_host_options host_options = mist_host_options_default();
+    mist_store *store;
+    if (option_value(arguments, "listen"))
+        host_options.listen = option_value(arguments, "listen");
+    if (!option_unsigned(arguments, "jobs", 1, 256, &host_options.workers) ||
+        !option_unsigned(arguments, "connections", 1, 1000000, &host_options.connections) ||
+        !option_unsigned(arguments, "timeout", 1, 86400, &host_options.timeout_seconds))
+        return EXIT_USAGE;
+    host_options.threads = host_options.workers;
+    host_options.log = option_given(arguments, "log") ? log_access : NULL;
+    host_options.problem = tell_problem;
+    host_options.context = (void *)(uintptr_t)arguments;
+    if (mist_store_open(operand(arguments, 0), &store, &error) != MIST_OK) {
+        complain(arguments, "%s", error.message);
+        return EXIT_FAILED;
+    }
+    enum exit_status status = serve(arguments, store, &host_options);
+    mist_store_close(&store);
+    return status;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .summary = "publish a store over HTTP",
+    .synopsis = "STORE [OPTION...]",
+    .details = "Answers on /v1/... with datasets, plans, items, frames and attachments (docs/http.md),\n"
+               "and on /DATASET/... with the store's files as any static web server would. Prints its\n"
+               "URL and runs until SIGINT or SIGTERM, which let requests in flight finish. What is\n"
+               "encoded into the store meanwhile is seen.",
+    .options = options,
+    .example = "mist serve store --listen 0.0.0.0:8080 --log",
+    .minimum_operands = 1,
+    .maximum_operands = 1,
+    .run = run,
+};

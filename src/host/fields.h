@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The request header fields that ask for a part, a version or a type of something (RFC 9110). */
+#ifndef HOST_FIELDS_H
+#define HOST_FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum range_kind {
+    RANGE_WHOLE,        /* none, or one that is to be ignored: another unit, malformed, several ranges */
+    RANGE_PART,         /* bytes [first, first + size) */
+    RANGE_UNSATISFIABLE /* it lies behind the end */
+};
+
+/* A Range field's value (NULL: there is none) on a body of `total` bytes; RFC 9110, 14.1.2 and 14.2. */
+enum range_kind range_parse(const char *value, uint64_t total, uint64_t *first, uint64_t *size);
+
+/*
+ * Whether a list of entity tags (If-Match, If-None-Match) names `etag`, which is quoted and strong, or is "*". With
+ * `weak`, weak tags of the list count too, as If-None-Match compares (RFC 9110, 8.8.3.2).
+ */
+bool etag_listed(const char *list, const char *etag, bool weak);
+
+/*
+ * The best of `count` types for an Accept field's value (NULL: any will do) by its weights, of equals the first; -1 if
+ * none is acceptable. RFC 9110, 12.5.1; parameters other than q are ignored.
+ */
+int accept_choose(const char *value, const char *const *types, unsigned count);
+
+#endif

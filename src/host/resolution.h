@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The query parameters that choose a resolution: size, reduce, spacing, policy. */
+#ifndef HOST_RESOLUTION_H
+#define HOST_RESOLUTION_H
+
+#include "host/server.h"
+
+/* A number without sign of at most `maximum`; false if it is none. */
+bool parse_unsigned(const char *text, uint64_t maximum, uint64_t *value);
+
+/*
+ * Whether the request has only parameters of the list (ended by NULL), each at most once but those that end in '+' in
+ * the list ("include+"); answers with 400 and returns false if not.
+ */
+bool parameters_known(struct request *request, const char *const *known);
+
+/* Reads what is asked for; answers with 400 and returns false if that makes no sense. `known` as above. */
+bool resolution_parse(struct request *request, const char *const *known, struct mist_resolution_request *wanted);
+
+/* mist_choose_reduce() for an open item. */
+unsigned resolution_choose(const struct mist_item_info *info, const struct mist_resolution_request *wanted);
+
+#endif

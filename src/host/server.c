@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* libmicrohttpd's callbacks; starting and stopping. */
+#include "host/server.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/pool.h"
+#include "host/listen.h"
+#include "host/reply.h"
+#include "host/router.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HEADER_MEMORY = 32 << 10, SPARE_FILES = 64 };
+
+/* ---- one request ---- */
+
+const char *request_field(const struct request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
+}
+
+static enum method method_of(const char *name)
+{
+    return strcmp(name, "GET") == 0       ? METHOD_GET
+           : strcmp(name, "HEAD") == 0    ? METHOD_HEAD
+           : strcmp(name, "OPTIONS") == 0 ? METHOD_OPTIONS
+                                          : METHOD_OTHER;
+}
+
+static struct request *new_request(struct mist_host *host, struct MHD_Connection *mhd, const char *method)
+{
+    struct request *request = memory_allocate(sizeof *request);
+    if (!request)
+        return NULL;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    memset(request, 0, offsetof(struct request, target));
+    memset((char *)request + offsetof(struct request, started), 0, sizeof *request - offsetof(struct request, started));
+    request->host = host;
+    request->mhd = mhd;
+    request->connection = info->socket_context;
+    request->method_name = method;
+    request->method = method_of(method);
+    request->started = clock_now();
+    connection_set_waiting(&host->connections, request->connection, false);
+    atomic_fetch_add(&host->metrics.in_flight, 1);
+    return request;
+}
+
+/* Requests with a body are refused before it is sent: none of the methods here has a use for one. */
+static bool has_body(const struct request *request)
+{
+    const char *length = request_field(request, "Content-Length");
+    return (length && strcmp(length, "0") != 0) || request_field(request, "Transfer-Encoding");
+}
+
+/* The first look, when the header is there. True if it was answered. */
+static bool refuse_at_once(struct request *request)
+{
+    if (has_body(request) && request->method != METHOD_OTHER)
+        reply_error(request, MHD_HTTP_BAD_REQUEST, "a %s request here has no body", request->method_name);
+    else if (request->connection->too_long)
+        reply_error(request, MHD_HTTP_URI_TOO_LONG, "the URL is longer than %d bytes", TARGET_MAX);
+    else if (request->method == METHOD_OTHER)
+        route(request), request->answer(request, NULL);
+    else
+        return false;
+    if (request->response)
+        MHD_add_response_header(request->response, "Connection", "close");
+    return true;
+}
+
+static enum MHD_Result send_answer(struct request *request)
+{
+    /* Without an answer memory is short: then the connection is closed. */
+    return request->response ? MHD_queue_response(request->mhd, request->status, request->response) : MHD_NO;
+}
+
+/* A worker's turn. */
+static void work_on(struct work_item *item, struct worker *worker)
+{
+    struct request *request = (struct request *)((char *)item - offsetof(struct request, work));
+    request->answer(request, worker);
+    MHD_resume_connection(request->mhd);
+}
+
+/* The request is all here: answers it, or has it answered. */
+static enum MHD_Result dispatch(struct request *request)
+{
+    const char *problem = target_parse(request->connection->target, &request->target);
+    if (problem) {
+        reply_error(request, MHD_HTTP_BAD_REQUEST, "the URL %s", problem);
+        return send_answer(request);
+    }
+    route(request);
+    if (!request->slow) {
+        request->answer(request, NULL);
+        return send_answer(request);
+    }
+    request->handed_over = true;
+    MHD_suspend_connection(request->mhd);
+    if (!work_add(&request->host->work, &request->work)) {
+        reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "this host is about to stop");
+        MHD_resume_connection(request->mhd);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **state)
+{
+    struct request *request = *state;
+    (void)url, (void)version, (void)upload;
+    if (!request) {
+        request = *state = new_request(context, mhd, method);
+        if (!request)
+            return MHD_NO;
+        return refuse_at_once(request) ? send_answer(request) : MHD_YES;
+    }
+    if (*upload_size) { /* of a request that was refused already */
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    return request->handed_over ? send_answer(request) : dispatch(request);
+}
+
+static void tell(const struct request *request, uint64_t bytes, bool complete)
+{
+    struct mist_host *host = request->host;
+    if (!host->options.log)
+        return;
+    const struct mist_host_access access = {
+        .client = request->connection->client,
+        .method = request->method_name,
+        .target = request->connection->target,
+        .status = request->status,
+        .bytes = bytes,
+        .seconds = clock_now() - request->started,
+        .complete = complete,
+    };
+    pthread_mutex_lock(&host->log_lock);
+    host->options.log(host->options.context, &access);
+    pthread_mutex_unlock(&host->log_lock);
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **state, enum MHD_RequestTerminationCode code)
+{
+    struct mist_host *host = context;
+    struct request *request = *state;
+    (void)mhd;
+    if (!request)
+        return;
+    *state = NULL;
+    bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && request->response;
+    uint64_t bytes = 0;
+    if (complete && request->method != METHOD_HEAD)
+        bytes = request->body_size + atomic_load(&request->streamed);
+    atomic_fetch_add(&host->metrics.by_status[request->status < 600 ? request->status : 0], 1);
+    atomic_fetch_add(&host->metrics.body_bytes, bytes);
+    if (!complete)
+        atomic_fetch_add(&host->metrics.broken, 1);
+    tell(request, bytes, complete);
+    reply_free(request);
+    connection_set_waiting(&host->connections, request->connection, true);
+    memory_free(request);
+    atomic_fetch_sub(&host->metrics.in_flight, 1);
+}
+
+/* ---- connections ---- */
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct mist_host *host = context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *descriptor = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *address = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        *socket_context = connection_open(&host->connections, descriptor->connect_fd, address->client_addr);
+        atomic_fetch_add(&host->metrics.connections_open, 1);
+        atomic_fetch_add(&host->metrics.connections_total, 1);
+    } else {
+        connection_close(&host->connections, *socket_context);
+        *socket_context = NULL;
+        atomic_fetch_sub(&host->metrics.connections_open, 1);
+    }
+}
+
+/* The target as it was sent, before libmicrohttpd takes it apart. */
+static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *connection = info->socket_context;
+    (void)context;
+    if (!connection)
+        return NULL;
+    size_t length = strnlen(target, TARGET_MAX + 1);
+    connection->too_long = length > TARGET_MAX;
+    length = connection->too_long ? TARGET_MAX : length;
+    memcpy(connection->target, target, length);
+    connection->target[length] = '\0';
+    return NULL;
+}
+
+/* libmicrohttpd's own decoding of the target, which nothing here looks at, is switched off. */
+static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *text)
+{
+    (void)context, (void)mhd;
+    return strlen(text);
+}
+
+/* ---- starting and stopping ---- */
+
+struct mist_host_options mist_host_options_default(void)
+{
+    return (struct mist_host_options){
+        .listen = "127.0.0.1:8080", .connections = 1024, .timeout_seconds = 30, .drain_seconds = 10};
+}
+
+unsigned mist_host_port(const mist_host *host)
+{
+    return host->port;
+}
+
+const char *mist_host_url(const mist_host *host)
+{
+    return host->url;
+}
+
+/* A connection takes a socket and, while it is answered, a file. */
+static void provide_files(struct mist_host_options *options)
+{
+    struct rlimit limit;
+    rlim_t needed = 2 * (rlim_t)options->connections + SPARE_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return;
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < needed)
+        options->connections = limit.rlim_cur > SPARE_FILES + 16 ? (unsigned)(limit.rlim_cur - SPARE_FILES) / 2 : 8;
+}
+
+static enum mist_status fill_options(struct mist_host_options *options, struct mist_error *error)
+{
+    unsigned cores = pool_default_threads();
+    if (options->threads == 0)
+        options->threads = cores > 2 ? cores : 2;
+    if (options->workers == 0)
+        options->workers = cores > 2 ? cores : 2;
+    if (options->threads > 256 || options->workers > 256 || options->connections == 0 ||
+        options->connections > 1000000 || options->timeout_seconds == 0 || options->timeout_seconds > 86400)
+        return error_set(
+            error, MIST_ERROR_ARGUMENT,
+            "a host has 1 to 256 threads and workers, 1 to 1000000 connections, a timeout of 1 to 86400 s");
+    if (options->threads == 1)
+        options->threads = 2; /* a pool of libmicrohttpd's has at least two */
+    options->listen = NULL;
+    provide_files(options);
+    return MIST_OK;
+}
+
+static struct MHD_Daemon *start_daemon(struct mist_host *host)
+{
+    const struct mist_host_options *options = &host->options;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    unsigned connections = options->connections > options->threads ? options->connections : options->threads;
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, host, MHD_OPTION_LISTEN_SOCKET, host->listener,
+                            MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT, connections,
+                            MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)HEADER_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+                            on_completed, host, MHD_OPTION_NOTIFY_CONNECTION, on_connection, host,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, host, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
+                            host, MHD_OPTION_END);
+}
+
+/* Threads that are started here take no signals: those are for the program that runs the host. */
+static enum mist_status start_threads(struct mist_host *host, struct mist_error *error)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    bool good =
+        connections_start(&host->connections, host->options.timeout_seconds, &host->metrics.connections_timed_out) &&
+        work_start(&host->work, host->options.workers, work_on);
+    if (good)
+        host->daemon = start_daemon(host);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return host->daemon ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "the server's threads could not be started");
+}
+
+enum mist_status mist_host_start(mist_store *store, const struct mist_host_options *options, mist_host **result,
+                                 struct mist_error *error)
+{
+    *result = NULL;
+    struct mist_host *host = memory_allocate_zeroed(1, sizeof *host);
+    if (!host)
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory");
+    host->store = store;
+    host->options = *options;
+    host->listener = -1;
+    pthread_mutex_init(&host->log_lock, NULL);
+    cache_start(&host->cache);
+    enum mist_status status = fill_options(&host->options, error);
+    if (!status)
+        status = listen_open(options->listen, &host->listener, &host->port, host->url, sizeof host->url, error);
+    if (!status)
+        status = start_threads(host, error);
+    if (status)
+        mist_host_stop(&host);
+    *result = host;
+    return status;
+}
+
+/* Gives the requests in flight their time. */
+static void drain(struct mist_host *host)
+{
+    double until = clock_now() + (double)host->options.drain_seconds;
+    const struct timespec pause = {0, 10000000};
+    MHD_quiesce_daemon(host->daemon);
+    while (atomic_load(&host->metrics.in_flight) > 0 && clock_now() < until)
+        nanosleep(&pause, NULL);
+}
+
+void mist_host_stop(mist_host **pointer)
+{
+    struct mist_host *host = *pointer;
+    if (!host)
+        return;
+    *pointer = NULL;
+    atomic_store(&host->draining, true);
+    if (host->daemon)
+        drain(host);
+    work_end(&host->work);
+    if (host->daemon)
+        MHD_stop_daemon(host->daemon);
+    work_free(&host->work);
+    connections_stop(&host->connections);
+    cache_stop(&host->cache);
+    pthread_mutex_destroy(&host->log_lock);
+    if (host->listener >= 0)
+        close(host->listener);
+    memory_free(host);
+}
