@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "codec/reduce.h"
 #include "codec/stream.h"
 
 #include <string.h>
@@ -222,5 +223,26 @@ enum mist_status mist_codestream_reduce(const uint8_t *data, size_t size, unsign
             status = error_set(error, MIST_ERROR_MEMORY, "no memory for a reduced codestream");
     }
     stream_close(&stream);
+    return status;
+}
+
+enum mist_status codestream_reduce_header(const uint8_t *data, size_t size, unsigned reduce, struct mist_buffer *out,
+                                          struct mist_error *error)
+{
+    struct stream stream = {.data = data, .size = size};
+    struct rewrite rewrite = {&stream, reduce, 0, out, false};
+    enum mist_status status = codestream_parse_header(data, size, &stream.header, error);
+    if (status)
+        return status;
+    for (uint32_t c = 0; c < stream.header.siz.components && !status; c++)
+        if (stream.header.coding[c].coding.decompositions < reduce)
+            status = error_set(error, MIST_ERROR_ARGUMENT, "reduce %u of a codestream with %u resolution levels",
+                               reduce, stream.header.coding[c].coding.decompositions + 1u);
+    out->size = 0;
+    if (!status)
+        put_main_header(&rewrite);
+    if (rewrite.failed)
+        status = error_set(error, MIST_ERROR_MEMORY, "no memory for a reduced codestream's header");
+    codestream_header_free(&stream.header);
     return status;
 }

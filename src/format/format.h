@@ -110,6 +110,13 @@ enum mist_status format_writer_finish(struct format_writer **writer, struct mist
 /* Removes the part file and frees. Safe on a pointer to NULL. */
 void format_writer_cancel(struct format_writer **writer);
 
+/*
+ * A PNG in memory, of 1 or 3 components: 8 and 16 bits as they are (signed ones shifted up by half their range), other
+ * types as 16 bits from the smallest to the largest value. `name` is for messages; `out` is overwritten.
+ */
+enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
+                                   struct mist_error *error);
+
 /* What every format's writer starts with; png.c, nifti.c ... extend it. */
 struct format_writer_ops {
     enum mist_status (*frame)(struct format_writer *writer, const struct mist_view *frame, struct mist_error *error);

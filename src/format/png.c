@@ -259,13 +259,9 @@ static void splice(struct png_writer *writer, const uint8_t *png, size_t size)
     fwrite(png + size - CHUNK_FRAME, 1, CHUNK_FRAME, stream);
 }
 
-static enum mist_status png_write_frame(struct format_writer *base, const struct mist_view *frame,
-                                        struct mist_error *error)
+enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
+                                   struct mist_error *error)
 {
-    struct png_writer *writer = (struct png_writer *)base;
-    if (writer->written)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG file holds one frame", writer->file.path);
-    writer->written = true;
     unsigned bytes = mist_sample_size(frame->type) == 1 ? 1 : 2;
     size_t count = (size_t)frame->width * frame->height * frame->components;
     uint8_t *packed = pack(frame, bytes);
@@ -282,17 +278,30 @@ static enum mist_status png_write_frame(struct format_writer *base, const struct
         result = spng_encode_image(context, packed, count * bytes, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
     size_t size = 0;
     uint8_t *png = result ? NULL : spng_get_png_buffer(context, &size, &result);
-    if (png && size > IHDR_END + CHUNK_FRAME)
-        splice(writer, png, size);
-    else
-        result = result ? result : SPNG_EMEM;
+    out->size = 0;
+    if (!result && !(png && size > IHDR_END + CHUNK_FRAME && buffer_append(out, png, size)))
+        result = SPNG_EMEM;
     free(png);
     spng_ctx_free(context);
     memory_free(packed);
-    if (result)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: the PNG could not be made: %s", writer->file.path,
-                         spng_strerror(result));
-    return MIST_OK;
+    return result
+               ? error_set(error, MIST_ERROR_MEMORY, "%s: the PNG could not be made: %s", name, spng_strerror(result))
+               : MIST_OK;
+}
+
+static enum mist_status png_write_frame(struct format_writer *base, const struct mist_view *frame,
+                                        struct mist_error *error)
+{
+    struct png_writer *writer = (struct png_writer *)base;
+    struct mist_buffer png = {0};
+    if (writer->written)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG file holds one frame", writer->file.path);
+    writer->written = true;
+    enum mist_status status = format_png_encode(frame, writer->file.path, &png, error);
+    if (!status)
+        splice(writer, png.data, png.size);
+    mist_buffer_free(&png);
+    return status;
 }
 
 static enum mist_status png_finish(struct format_writer *base, struct mist_error *error)

@@ -138,5 +138,11 @@ void answer_item_prefix(struct request *request, struct worker *worker)
     body.size = info->level_end[info->levels - 1 - reduce];
     snprintf(body.etag, sizeof body.etag, "\"%016" PRIx64 "-%u\"", info->id, reduce);
     cache_release(&request->host->cache, item);
+    if (body.size > (uint64_t)about.st_size) {
+        close(body.descriptor);
+        error_set(&error, MIST_ERROR_TRUNCATED, "%s: the item file ends early", request->path);
+        reply_failure(request, &error);
+        return;
+    }
     reply_body(request, &body);
 }

@@ -226,25 +226,36 @@ void reply_body(struct request *request, struct body *body)
 struct running_stream {
     struct stream stream;
     struct request *request;
+    struct mist_buffer produced; /* of which `taken` bytes have been sent */
+    size_t taken;
+    bool ended;
 };
 
 static ssize_t read_stream(void *context, uint64_t position, char *out, size_t size)
 {
     struct running_stream *running = context;
     (void)position;
-    long got = running->stream.read(running->stream.owner, running->request, out, size);
-    if (got < 0)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (got == 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    atomic_fetch_add(&running->request->streamed, (uint64_t)got);
-    return got;
+    while (running->taken == running->produced.size) {
+        if (running->ended)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        running->taken = running->produced.size = 0;
+        int more = running->stream.produce(running->stream.owner, running->request, &running->produced);
+        if (more < 0)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        running->ended = more == 0;
+    }
+    size_t left = running->produced.size - running->taken, given = left < size ? left : size;
+    memcpy(out, running->produced.data + running->taken, given);
+    running->taken += given;
+    atomic_fetch_add(&running->request->streamed, given);
+    return (ssize_t)given;
 }
 
 static void free_stream(void *context)
 {
     struct running_stream *running = context;
     running->stream.release(running->stream.owner);
+    mist_buffer_free(&running->produced);
     memory_free(running);
 }
 
@@ -254,7 +265,7 @@ void reply_stream(struct request *request, const struct stream *stream)
     struct running_stream *running = memory_allocate(sizeof *running);
     struct MHD_Response *response = NULL;
     if (running) {
-        *running = (struct running_stream){*stream, request};
+        *running = (struct running_stream){.stream = *stream, .request = request};
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, running, free_stream);
     }
     if (!response) {

@@ -41,13 +41,14 @@ struct body {
 void reply_body(struct request *request, struct body *body);
 
 /*
- * A body whose length nobody knows yet, sent in chunks. `read` is called on the sending thread and returns how many
- * bytes it put into `out`, 0 at the end, -1 if something failed (the connection is then cut off).
+ * A body whose length nobody knows yet, sent in chunks. `produce` is called on the sending thread and appends some
+ * bytes to `out` (which need not stay small, but should); it returns 1 if there are more, 0 if these were the last, -1
+ * if something failed (the connection is then cut off, so that the client sees that not all came).
  */
 struct stream {
     const char *type;
     char etag[ETAG_SIZE]; /* "": none */
-    long (*read)(void *owner, struct request *request, char *out, size_t size);
+    int (*produce)(void *owner, struct request *request, struct mist_buffer *out);
     void (*release)(void *owner);
     void *owner;
 };

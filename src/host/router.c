@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/router.h"
 
+#include "host/item_part.h"
 #include "host/reply.h"
 
 #include <string.h>
@@ -81,7 +82,14 @@ static void route_item(struct request *request, const char *path)
 {
     request->path = path;
     request->answer = answer_item_bytes;
-    if (request->target.parameters) {
+    /* A level is chosen, or the item's own parts are asked for: that takes an open item. */
+    if (item_part_is_map(path)) {
+        request->answer = answer_map;
+        request->slow = true;
+    } else if (item_part_is_frame(path)) {
+        request->answer = answer_frame;
+        request->slow = true;
+    } else if (request->target.parameters) {
         request->answer = answer_item_prefix;
         request->slow = true;
     }
@@ -107,6 +115,8 @@ bool route_native(struct request *request, const char *rest)
         request->answer = answer_items;
     else if (strcmp(rest, "files") == 0)
         request->answer = answer_files;
+    else if (strcmp(rest, "plan") == 0)
+        request->answer = answer_plan;
     else if (strcmp(rest, "catalog.jsonl.zst") == 0)
         request->answer = answer_catalog, request->slow = false;
     else if (strncmp(rest, "items/", 6) == 0)

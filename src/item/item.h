@@ -8,6 +8,7 @@
 #include "item/layout.h"
 #include "item/manifest.h"
 #include "item/tail.h"
+#include "item/template.h"
 
 #include <mist/item.h>
 
@@ -32,6 +33,14 @@ struct mist_item {
  */
 enum mist_status item_decode_coded(const mist_item *item, mist_codec *codec, uint32_t frame, unsigned reduce,
                                    struct mist_view *out, struct mist_error *error);
+
+/*
+ * As mist_item_codestream(), byte for byte, but in pieces, of which those with packets lie in the item. Not for reduced
+ * labels (MIST_ERROR_ARGUMENT). `headers` is overwritten and must live as long as the pieces.
+ */
+enum mist_status item_codestream_pieces(const mist_item *item, uint32_t frame, unsigned reduce,
+                                        struct mist_buffer *headers, struct template_piece pieces[TEMPLATE_MAX_PIECES],
+                                        unsigned *count, struct mist_error *error);
 
 /* A view of memory that is allocated here; view->data is NULL when memory is short. Free with memory_free(data). */
 struct mist_view item_new_view(enum mist_sample_type type, uint32_t width, uint32_t height, uint32_t components);

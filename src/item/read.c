@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "codec/reduce.h"
 #include "item/compress.h"
 #include "item/template.h"
 
@@ -224,21 +225,69 @@ enum mist_status mist_item_range(const mist_item *item, uint32_t frame, unsigned
 
 /* ---- codestreams ---- */
 
+/* What a frame's codestream without the last `reduce` coded levels is put together from. */
+static enum mist_status find_parts(const mist_item *item, uint32_t frame, unsigned reduce, struct template_parts *parts,
+                                   struct mist_error *error)
+{
+    *parts = (struct template_parts){.main_header = item->template,
+                                     .main_header_size = item->layout.template_size,
+                                     .levels = item->layout.coded_levels,
+                                     .present = item->layout.coded_levels - reduce};
+    unsigned first = item->frames.first_levels;
+    if (item->layout.level_end[parts->present > first ? parts->present - first : 0] > item->size)
+        return error_set(error, MIST_ERROR_TRUNCATED, "%s: this level is not here; the file holds %u of %u levels",
+                         item->name, item->info.levels_present, item->info.levels);
+    for (unsigned level = 0; level < parts->levels; level++)
+        parts->packets[level] = item->data + frame_map_packets(&item->frames, frame, level, &parts->size[level]);
+    return MIST_OK;
+}
+
 /* The frame's codestream, or its prefix without the last `reduce` coded levels. */
 static enum mist_status join_prefix(const mist_item *item, uint32_t frame, unsigned reduce, struct mist_buffer *out,
                                     struct mist_error *error)
 {
-    struct template_parts parts = {.main_header = item->template,
-                                   .main_header_size = item->layout.template_size,
-                                   .levels = item->layout.coded_levels,
-                                   .present = item->layout.coded_levels - reduce};
-    unsigned first = item->frames.first_levels;
-    if (item->layout.level_end[parts.present > first ? parts.present - first : 0] > item->size)
-        return error_set(error, MIST_ERROR_TRUNCATED, "%s: this level is not here; the file holds %u of %u levels",
-                         item->name, item->info.levels_present, item->info.levels);
-    for (unsigned level = 0; level < parts.levels; level++)
-        parts.packets[level] = item->data + frame_map_packets(&item->frames, frame, level, &parts.size[level]);
-    return template_join(&parts, out, error);
+    struct template_parts parts;
+    enum mist_status status = find_parts(item, frame, reduce, &parts, error);
+    return status ? status : template_join(&parts, out, error);
+}
+
+/* The main header of the reduced codestreams, which all frames share as they do that of the full ones. */
+static enum mist_status reduce_template(const mist_item *item, unsigned reduce, struct mist_buffer *out,
+                                        struct mist_error *error)
+{
+    static const uint8_t sot[12] = {0xff, 0x90, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct mist_buffer header = {0};
+    enum mist_status status = MIST_OK;
+    if (!buffer_append(&header, item->template, item->layout.template_size) || !buffer_append(&header, sot, sizeof sot))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
+    if (!status)
+        status = codestream_reduce_header(header.data, header.size, reduce, out, error);
+    mist_buffer_free(&header);
+    return status;
+}
+
+enum mist_status item_codestream_pieces(const mist_item *item, uint32_t frame, unsigned reduce,
+                                        struct mist_buffer *headers, struct template_piece pieces[TEMPLATE_MAX_PIECES],
+                                        unsigned *count, struct mist_error *error)
+{
+    struct template_parts parts;
+    struct mist_buffer main_header = {0};
+    enum mist_status status = check_frame(item, frame, reduce, error);
+    if (!status && item->info.image.label && reduce)
+        status = error_set(error, MIST_ERROR_ARGUMENT, "%s: labels are not reduced by their headers", item->name);
+    if (!status)
+        status = find_parts(item, frame, reduce, &parts, error);
+    if (!status && reduce)
+        status = reduce_template(item, reduce, &main_header, error);
+    if (!status && reduce) {
+        parts.main_header = main_header.data;
+        parts.main_header_size = main_header.size;
+        parts.levels = parts.present;
+    }
+    if (!status)
+        status = template_pieces(&parts, headers, pieces, count, error);
+    mist_buffer_free(&main_header);
+    return status;
 }
 
 /* A label's reduced codestream: its samples chosen, not averaged, and encoded anew. */

@@ -65,7 +65,7 @@ static bool put_tlm(const struct template_parts *parts, struct mist_buffer *out)
     return buffer_append(out, segment, 6 + TLM_ENTRY * (size_t)parts->levels);
 }
 
-static bool put_part(const struct template_parts *parts, unsigned level, struct mist_buffer *out)
+static bool put_part_header(const struct template_parts *parts, unsigned level, struct mist_buffer *out)
 {
     uint8_t header[PART_HEADER_SIZE] = {0};
     store_be16(header, SOT);
@@ -74,22 +74,49 @@ static bool put_part(const struct template_parts *parts, unsigned level, struct 
     header[10] = (uint8_t)level;
     header[11] = (uint8_t)parts->levels;
     store_be16(header + SOT_SIZE, SOD);
-    return buffer_append(out, header, sizeof header) &&
-           buffer_append(out, parts->packets[level], (size_t)parts->size[level]);
+    return buffer_append(out, header, sizeof header);
+}
+
+enum mist_status template_pieces(const struct template_parts *parts, struct mist_buffer *headers,
+                                 struct template_piece pieces[TEMPLATE_MAX_PIECES], unsigned *count,
+                                 struct mist_error *error)
+{
+    static const uint8_t eoc[2] = {0xff, 0xd9};
+    size_t total =
+        parts->main_header_size + 6 + TLM_ENTRY * (size_t)parts->levels + PART_HEADER_SIZE * (size_t)parts->present;
+    headers->size = 0;
+    *count = 0;
+    /* Reserved at once, so that the pieces stay where they are. */
+    bool good = buffer_reserve(headers, total) && buffer_append(headers, parts->main_header, parts->main_header_size) &&
+                put_tlm(parts, headers);
+    size_t start = 0;
+    for (unsigned level = 0; good && level < parts->present; level++) {
+        good = put_part_header(parts, level, headers);
+        pieces[(*count)++] = (struct template_piece){headers->data + start, headers->size - start};
+        pieces[(*count)++] = (struct template_piece){parts->packets[level], (size_t)parts->size[level]};
+        start = headers->size;
+    }
+    /* EOC only behind a whole one. */
+    if (good && parts->present == parts->levels)
+        pieces[(*count)++] = (struct template_piece){eoc, sizeof eoc};
+    return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "a codestream's headers: out of memory");
 }
 
 enum mist_status template_join(const struct template_parts *parts, struct mist_buffer *out, struct mist_error *error)
 {
-    static const uint8_t eoc[2] = {0xff, 0xd9};
-    size_t total = parts->main_header_size + 6 + TLM_ENTRY * (size_t)parts->levels + sizeof eoc;
-    for (unsigned level = 0; level < parts->present; level++)
-        total += PART_HEADER_SIZE + (size_t)parts->size[level];
+    struct template_piece pieces[TEMPLATE_MAX_PIECES];
+    struct mist_buffer headers = {0};
+    unsigned count;
+    size_t total = 0;
+    enum mist_status status = template_pieces(parts, &headers, pieces, &count, error);
+    for (unsigned i = 0; i < count && !status; i++)
+        total += pieces[i].size;
     out->size = 0;
-    bool good = buffer_reserve(out, total) && buffer_append(out, parts->main_header, parts->main_header_size) &&
-                put_tlm(parts, out);
-    for (unsigned level = 0; good && level < parts->present; level++)
-        good = put_part(parts, level, out);
-    if (good && parts->present == parts->levels)
-        good = buffer_append(out, eoc, sizeof eoc);
-    return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "a codestream of %zu bytes: out of memory", total);
+    bool good = !status && buffer_reserve(out, total);
+    for (unsigned i = 0; i < count && good; i++)
+        good = buffer_append(out, pieces[i].data, pieces[i].size);
+    mist_buffer_free(&headers);
+    if (!status && !good)
+        status = error_set(error, MIST_ERROR_MEMORY, "a codestream of %zu bytes: out of memory", total);
+    return status;
 }

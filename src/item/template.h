@@ -34,6 +34,21 @@ struct template_parts {
     uint64_t size[MIST_MAX_LEVELS];          /* [levels], each at most LAYOUT_MAX_PACKETS */
 };
 
+/* A stretch of a codestream: what was made anew, or packets where they lie. */
+struct template_piece {
+    const uint8_t *data;
+    size_t size;
+};
+enum { TEMPLATE_MAX_PIECES = 2 * MIST_MAX_LEVELS + 1 };
+
+/*
+ * The codestream as pieces in their order; those that are no packets lie in `headers` (overwritten), which the pieces
+ * point into. The packets are not looked at.
+ */
+enum mist_status template_pieces(const struct template_parts *parts, struct mist_buffer *headers,
+                                 struct template_piece pieces[TEMPLATE_MAX_PIECES], unsigned *count,
+                                 struct mist_error *error);
+
 /* The codestream, or its prefix where present < levels, into `out` (overwritten). EOC only behind a whole one. */
 enum mist_status template_join(const struct template_parts *parts, struct mist_buffer *out, struct mist_error *error);
 
