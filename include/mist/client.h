@@ -1,7 +1,92 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Downloading a dataset at the resolution asked for: from a MIST host, any static web server, or a directory.
+ *
+ *   DIRECTORY/PATH                            the dataset's files, under their own names
+ *   DIRECTORY/.mist/DATASET/items/PATH.mist   what was fetched of each item: a prefix of the host's file
+ *   DIRECTORY/.mist/DATASET/tails/PATH.mist   its archival tail, until the levels between are here as well
+ *   DIRECTORY/.mist/DATASET/written.sqlite    which files were written, of which content and at which resolution
+ *
+ * So a later call for a higher resolution fetches only the bytes that are missing, one for a lower resolution fetches
+ * none, and what is there and unchanged is neither fetched nor written again. The directory .mist may be removed at any
+ * time: then the next call starts from nothing.
+ */
 #ifndef MIST_CLIENT_H
 #define MIST_CLIENT_H
 
 #include <mist/item.h>
+#include <mist/store.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Texts and lists are the caller's and must live until the call returns. */
+struct mist_get_options {
+    const char *url;       /* http(s)://HOST/[PREFIX/]DATASET, file:///PATH or a path: where catalog.jsonl.zst is */
+    const char *directory; /* where the files go; made if it is not there */
+
+    struct mist_resolution_request resolution; /* by default full resolution */
+    uint64_t max_bytes;  /* 0: no limit; else drop levels from all items until a download from nothing takes no more */
+    bool exact;          /* resample to exactly resolution.width x resolution.height */
+    enum mist_grid grid; /* as in struct mist_export_options */
+    const char *format;  /* NULL: that of the source; "nii", "nii.gz", "dcm", "png", "npy", "j2c"; "mist": the items */
+
+    /*
+     * Shell patterns on paths relative to the dataset ('*' matches '/' too; a pattern that matches a directory matches
+     * all below it). Of an item its own path and those of its files count. With no include pattern everything is
+     * included; exclude patterns win.
+     */
+    const char *const *include;
+    const char *const *exclude;
+    uint32_t include_count;
+    uint32_t exclude_count;
+
+    unsigned threads;   /* for decoding and writing; 0: MIST_JOBS, or all cores */
+    unsigned transfers; /* at the same time, 1 .. 64; default 16 */
+    unsigned retries;   /* of a transfer that fails in a way that may pass; default 5 */
+    const char *token;  /* sent as "Authorization: Bearer TOKEN" to the host of `url` only; NULL: none */
+    bool no_cache;      /* remove what was fetched of an item once its files are written */
+
+    mist_store_note *note; /* one sentence for everything that went wrong with one item or file; may be NULL */
+    void *note_context;
+};
+MIST_API struct mist_get_options mist_get_options_default(void);
+
+struct mist_get_report {
+    char dataset[MIST_DATASET_NAME_MAX + 1];
+    uint64_t items;          /* selected */
+    uint64_t attachments;    /* selected */
+    uint64_t unchanged;      /* of both: were there already */
+    uint64_t failed;         /* of both, each noted */
+    uint64_t files;          /* files written now */
+    uint64_t source_bytes;   /* of the original files of the selected items */
+    uint64_t selected_bytes; /* what a download of the selection from nothing takes, attachments included */
+    uint64_t planned_bytes;  /* what was missing when the call began: bodies of items and attachments */
+    uint64_t fetched_bytes;  /* what was transferred: bodies of items and attachments; the catalog is not in it */
+    uint64_t catalog_bytes;  /* of the catalog, which is fetched first */
+    uint64_t requests;       /* made for all of this */
+    int budget_reduce;       /* the reduce that max_bytes led to, -1 without it */
+};
+
+/*
+ * What mist_get() would do: fetches the catalog and looks at the directory, changes nothing. A later mist_get() with
+ * the same options transfers exactly report->planned_bytes, provided that nothing changed in between and no transfer
+ * had to be repeated.
+ */
+MIST_API enum mist_status mist_get_plan(const struct mist_get_options *options, struct mist_get_report *report,
+                                        const struct mist_progress *progress, struct mist_error *error);
+
+/*
+ * Downloads. Every byte is checked against the catalog and the checksums in the items' heads before a file is made of
+ * it; files are written aside and renamed. May be killed at any moment and called again. One call at a time works on a
+ * directory (MIST_ERROR_IO for the second). Returns MIST_OK if the work was gone through, whatever report->failed says;
+ * MIST_ERROR_CANCELLED if `progress` asked to stop; report holds what was done in both cases.
+ */
+MIST_API enum mist_status mist_get(const struct mist_get_options *options, struct mist_get_report *report,
+                                   const struct mist_progress *progress, struct mist_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

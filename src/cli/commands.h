@@ -9,6 +9,7 @@ extern const struct command command_completion;
 extern const struct command command_decode;
 extern const struct command command_encode;
 extern const struct command command_eval;
+extern const struct command command_get;
 extern const struct command command_index;
 extern const struct command command_info;
 extern const struct command command_man;

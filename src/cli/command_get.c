@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mist get: a dataset at the resolution asked for. */
+#include "cli/commands.h"
+#include "cli/report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option_spec options[] = {
+    {"output", 'o', "DIR", "where the files go; made if it is not there"},
+    {"size", 0, "S|WxH", "each item at the level closest to this size (default: full size)"},
+    {"reduce", 0, "R", "at 1/2^R of each side"},
+    {"spacing", 0, "MM", "at the level closest to this voxel size"},
+    {"policy", 0, "P", "with --size, --spacing: closest (default), at-least or at-most"},
+    {"max-bytes", 0, "N", "drop levels until all of it takes at most N bytes (500M, 2GiB)"},
+    {"exact", 0, NULL, "resample to exactly the --size given"},
+    {"grid", 0, "G", "native (default, geometry exact) or center (conventional pixel grid)"},
+    {"include", 0, "GLOB", "only items and files whose path matches; may be repeated"},
+    {"exclude", 0, "GLOB", "not those whose path matches; may be repeated"},
+    {"format", 0, "F", "nii, nii.gz, dcm, png, npy, j2c, or mist (default: that of the source)"},
+    {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
+    {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
+    {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing"},
+    {"json", 0, NULL, "print what was done as one JSON object"},
+    {"quiet", 'q', NULL, "print no progress and no summary"},
+    {0},
+};
+
+static void print_json(const struct mist_get_report *report, const char *url)
+{
+    printf("{\"url\":");
+    print_json_string(stdout, url);
+    printf(",\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64
+           ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64 ",\"selected_bytes\":%" PRIu64
+           ",\"planned_bytes\":%" PRIu64 ",\"fetched_bytes\":%" PRIu64 ",\"catalog_bytes\":%" PRIu64
+           ",\"requests\":%" PRIu64,
+           report->dataset, report->items, report->attachments, report->unchanged, report->failed, report->files,
+           report->source_bytes, report->selected_bytes, report->planned_bytes, report->fetched_bytes,
+           report->catalog_bytes, report->requests);
+    if (report->budget_reduce >= 0)
+        printf(",\"budget_reduce\":%d", report->budget_reduce);
+    printf("}\n");
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void print_plan(const struct mist_get_report *report)
+{
+    char source[32], percent[32];
+    printf("%s: %" PRIu64 " item%s and %" PRIu64 " other file%s", report->dataset, report->items, plural(report->items),
+           report->attachments, plural(report->attachments));
+    if (report->unchanged)
+        printf(", %" PRIu64 " of them here already", report->unchanged);
+    printf("; %" PRIu64 " bytes to fetch", report->planned_bytes);
+    if (report->planned_bytes < report->selected_bytes)
+        printf(" of %" PRIu64, report->selected_bytes);
+    if (report->source_bytes)
+        printf(" (the originals have %s: %s)", format_bytes(report->source_bytes, source),
+               format_percent(report->planned_bytes, report->source_bytes, percent));
+    putchar('\n');
+}
+
+static void print_summary(const struct mist_get_report *report)
+{
+    char fetched[32], source[32], percent[32];
+    printf("%s: %" PRIu64 " item%s and %" PRIu64 " other file%s: %" PRIu64 " file%s written, %s fetched",
+           report->dataset, report->items, plural(report->items), report->attachments, plural(report->attachments),
+           report->files, plural(report->files), format_bytes(report->fetched_bytes, fetched));
+    if (report->source_bytes && report->fetched_bytes)
+        printf(" (the originals have %s: %s)", format_bytes(report->source_bytes, source),
+               format_percent(report->fetched_bytes, report->source_bytes, percent));
+    if (report->unchanged)
+        printf("; %" PRIu64 " unchanged", report->unchanged);
+    if (report->failed)
+        printf("; %" PRIu64 " failed", report->failed);
+    putchar('\n');
+}
+
+/* Fills `get` from the options; false after a complaint. */
+static bool choose(const struct arguments *arguments, struct mist_get_options *get)
+{
+    unsigned long long max_bytes = 0;
+    const char *grid = option_value(arguments, "grid");
+    get->url = operand(arguments, 0);
+    get->directory = option_value(arguments, "output");
+    get->exact = option_given(arguments, "exact");
+    get->format = option_value(arguments, "format");
+    get->no_cache = option_given(arguments, "no-cache");
+    get->include_count = (uint32_t)option_values(arguments, "include", &get->include);
+    get->exclude_count = (uint32_t)option_values(arguments, "exclude", &get->exclude);
+    get->token = getenv("MIST_TOKEN");
+    if (get->token && !*get->token)
+        get->token = NULL;
+    if (!get->directory || !*get->directory) {
+        usage_error(arguments, "-o DIR is missing");
+        return false;
+    }
+    if (!option_resolution(arguments, true, &get->resolution) || !option_jobs(arguments, &get->threads) ||
+        !option_bytes(arguments, "max-bytes", &max_bytes))
+        return false;
+    get->max_bytes = max_bytes;
+    if (get->exact && !option_given(arguments, "size")) {
+        usage_error(arguments, "--exact needs --size");
+        return false;
+    }
+    if (get->exact && !option_given(arguments, "policy")) /* shrink from the next larger level, rather than blow up */
+        get->resolution.policy = MIST_POLICY_AT_LEAST;
+    if (grid && strcmp(grid, "native") != 0 && strcmp(grid, "center") != 0) {
+        usage_error(arguments, "--grid is native or center, not '%s'", grid);
+        return false;
+    }
+    get->grid = grid && strcmp(grid, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
+    return true;
+}
+
+static enum exit_status run(const struct arguments *arguments)
+{
+    struct mist_error error = {0};
+    struct mist_get_report report;
+    struct noted noted = {.arguments = arguments};
+    struct mist_get_options get = mist_get_options_default();
+    bool dry = option_given(arguments, "dry-run"), quiet = option_given(arguments, "quiet");
+    if (!choose(arguments, &get))
+        return EXIT_USAGE;
+    get.note = print_note;
+    get.note_context = &noted;
+    noted.display = progress_start(quiet);
+    struct mist_progress progress = progress_callbacks(noted.display);
+    enum mist_status status = (dry ? mist_get_plan : mist_get)(&get, &report, &progress, &error);
+    progress_end(&noted.display);
+    if (status == MIST_ERROR_ARGUMENT)
+        return usage_error(arguments, "%s", error.message);
+    if (status)
+        complain(arguments, "%s%s", error.message,
+                 status == MIST_ERROR_CANCELLED ? "; run it again to go on where it stopped" : "");
+    else if (option_given(arguments, "json"))
+        print_json(&report, get.url);
+    else if (dry && !quiet)
+        print_plan(&report);
+    else if (!quiet)
+        print_summary(&report);
+    return status || report.failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct command command_get = {
+    .name = "get",
+    .summary = "download a dataset at the resolution asked for",
+    .synopsis = "URL -o DIR [OPTION...]",
+    .details = "URL is http(s)://HOST/DATASET of 'mist serve' or any static web server that publishes a\n"
+               "store, file:///PATH, or a path: the place that has catalog.jsonl.zst.\n\n"
+               "The files come under their own paths and names; label maps on the same grid as the\n"
+               "images; at full size they are the originals. Files of the same names below DIR are\n"
+               "replaced. GLOBs are matched against paths in the dataset; '*' matches '/' too, and what\n"
+               "matches a directory matches all below it.\n\n"
+               "Every byte is checked against checksums before a file is made of it. What was fetched is\n"
+               "kept in DIR/.mist/DATASET (items/PATH.mist: a prefix of the host's file, itself an item).\n"
+               "So, run again, what is there and unchanged is left alone, an interrupted download goes on,\n"
+               "and a larger --size fetches only what is missing. DIR/.mist may be removed; --no-cache\n"
+               "keeps only the record of what was written.\n\n"
+               "--json prints {url, dataset, items, attachments, unchanged, failed, files (written now),\n"
+               "source_bytes (of the originals), selected_bytes (for a download from nothing),\n"
+               "planned_bytes (missing at the start), fetched_bytes, catalog_bytes, requests,\n"
+               "budget_reduce (with --max-bytes)}.\n\n"
+               "MIST_TOKEN is sent to the host as a bearer token, and never to another. HTTPS_PROXY,\n"
+               "HTTP_PROXY and NO_PROXY are minded as curl does.",
+    .options = options,
+    .example = "mist get https://images.example.org/chest -o chest --size 256 --dry-run\n"
+               "mist get https://images.example.org/chest -o chest --size 256\n"
+               "mist get https://images.example.org/chest -o chest --size 512  # only what is missing\n"
+               "mist get store/chest -o small --max-bytes 2GiB --include 'images/*'",
+    .minimum_operands = 1,
+    .maximum_operands = 1,
+    .run = run,
+};

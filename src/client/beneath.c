@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/beneath.h"
+
+#include "base/error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_PART = 256 };
+
+/* One directory further down; -1 with errno. */
+static int descend(int from, const char *part, bool make)
+{
+    enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+    int next = openat(from, part, FLAGS);
+    if (next < 0 && errno == ENOENT && make) {
+        if (mkdirat(from, part, 0777) != 0 && errno != EEXIST)
+            return -1;
+        next = openat(from, part, FLAGS);
+    }
+    return next;
+}
+
+/* The sentence for a part that cannot be passed. */
+static enum mist_status blocked(int errnum, int from, const char *part, const char *path, size_t length,
+                                struct mist_error *error)
+{
+    struct stat about;
+    bool link = (errnum == ELOOP || errnum == ENOTDIR) && fstatat(from, part, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+                S_ISLNK(about.st_mode);
+    if (link)
+        return error_set(error, MIST_ERROR_IO, "%.*s: a symbolic link; nothing is written through it", (int)length,
+                         path);
+    if (errnum == ENOTDIR)
+        return error_set(error, MIST_ERROR_IO, "%.*s: a file is there where a directory is needed", (int)length, path);
+    return error_set_errno(error, errnum, "%.*s", (int)length, path);
+}
+
+enum mist_status beneath_parent(int root, const char *path, bool make, int *parent, const char **name,
+                                struct mist_error *error)
+{
+    char part[MAX_PART];
+    const char *at = path;
+    *parent = -1;
+    int here = fcntl(root, F_DUPFD_CLOEXEC, 0);
+    if (here < 0)
+        return error_set_errno(error, errno, "%s", path);
+    for (const char *slash; (slash = strchr(at, '/')) != NULL; at = slash + 1) {
+        size_t size = (size_t)(slash - at);
+        if (size >= sizeof part) {
+            close(here);
+            return error_set_errno(error, ENAMETOOLONG, "%s", path);
+        }
+        memcpy(part, at, size);
+        part[size] = '\0';
+        int next = descend(here, part, make);
+        if (next < 0) {
+            enum mist_status status = blocked(errno, here, part, path, (size_t)(slash - path), error);
+            close(here);
+            return status;
+        }
+        close(here);
+        here = next;
+    }
+    *parent = here;
+    *name = at;
+    return MIST_OK;
+}
+
+static bool is_regular(int descriptor)
+{
+    struct stat about;
+    return fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode);
+}
+
+int beneath_open(int root, const char *path, int flags)
+{
+    int parent;
+    const char *name;
+    if (root < 0 || beneath_parent(root, path, false, &parent, &name, NULL))
+        return -1;
+    int descriptor = openat(parent, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    close(parent);
+    if (descriptor >= 0 && !is_regular(descriptor)) {
+        close(descriptor);
+        descriptor = -1;
+    }
+    return descriptor;
+}
+
+enum mist_status beneath_open_writable(int root, const char *path, int *descriptor, struct mist_error *error)
+{
+    int parent;
+    const char *name;
+    *descriptor = -1;
+    enum mist_status status = beneath_parent(root, path, true, &parent, &name, error);
+    if (status)
+        return status;
+    *descriptor = openat(parent, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (*descriptor < 0) {
+        status = error_set_errno(error, errno, "%s", path);
+    } else if (!is_regular(*descriptor)) {
+        status = error_set(error, MIST_ERROR_IO, "%s: not a regular file", path);
+        close(*descriptor);
+        *descriptor = -1;
+    }
+    close(parent);
+    return status;
+}
+
+bool beneath_stat(int root, const char *path, struct stat *about)
+{
+    int parent;
+    const char *name;
+    if (root < 0 || beneath_parent(root, path, false, &parent, &name, NULL))
+        return false;
+    bool found = fstatat(parent, name, about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about->st_mode);
+    close(parent);
+    return found;
+}
+
+void beneath_remove(int root, const char *path)
+{
+    int parent;
+    const char *name;
+    if (root < 0 || beneath_parent(root, path, false, &parent, &name, NULL))
+        return;
+    unlinkat(parent, name, 0);
+    close(parent);
+}
+
+enum mist_status beneath_rename(int from_root, const char *from, int to_root, const char *to, struct mist_error *error)
+{
+    int from_parent, to_parent;
+    const char *from_name, *to_name;
+    enum mist_status status = beneath_parent(from_root, from, false, &from_parent, &from_name, error);
+    if (status)
+        return status;
+    status = beneath_parent(to_root, to, true, &to_parent, &to_name, error);
+    if (!status) {
+        if (renameat(from_parent, from_name, to_parent, to_name) != 0) {
+            bool directory = errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST;
+            status = directory ? error_set(error, MIST_ERROR_IO, "%s: a directory of this name is in the way", to)
+                               : error_set_errno(error, errno, "%s", to);
+        }
+        close(to_parent);
+    }
+    close(from_parent);
+    return status;
+}
+
+enum mist_status beneath_directory(int root, const char *path, int *descriptor, struct mist_error *error)
+{
+    int parent;
+    const char *name;
+    *descriptor = -1;
+    enum mist_status status = beneath_parent(root, path, true, &parent, &name, error);
+    if (status)
+        return status;
+    *descriptor = descend(parent, name, true);
+    if (*descriptor < 0)
+        status = blocked(errno, parent, name, path, strlen(path), error);
+    close(parent);
+    return status;
+}
+
+void beneath_clear(int root)
+{
+    int copy = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!directory) {
+        if (copy >= 0)
+            close(copy);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(root, entry->d_name, 0) == 0)
+            continue;
+        int below = openat(root, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (below >= 0) {
+            beneath_clear(below);
+            close(below);
+            unlinkat(root, entry->d_name, AT_REMOVEDIR);
+        }
+    }
+    closedir(directory);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/deliver.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "client/beneath.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The files of one item, written in a directory of their own. */
+struct staged {
+    const char *directory;
+    struct mist_buffer paths; /* relative to it, each with its NUL */
+    size_t count;
+    bool failed; /* no memory */
+};
+
+static void add_written(void *context, const char *path)
+{
+    struct staged *staged = context;
+    size_t length = strlen(staged->directory);
+    const char *relative = path + length + (path[length] == '/');
+    staged->failed = staged->failed || !buffer_append(&staged->paths, relative, strlen(relative) + 1);
+    staged->count++;
+}
+
+/* The names in an item are its maker's: none may leave the directory or come into ours. */
+static enum mist_status check_names(const mist_item *item, const char *name, struct mist_error *error)
+{
+    struct mist_item_file file;
+    for (uint32_t i = 0; mist_item_file(item, i, &file); i++)
+        if (!session_path_is_ours_to_write(file.path))
+            return error_set(error, MIST_ERROR_CORRUPT, "%s: it wants to write %.200s, which is not allowed", name,
+                             file.path);
+    return MIST_OK;
+}
+
+/* Syncs the directory that holds a file. */
+static void sync_directory_of(int root, const char *path)
+{
+    int parent;
+    const char *name;
+    if (beneath_parent(root, path, false, &parent, &name, NULL))
+        return;
+    fsync(parent); /* not all file systems can; the file itself has been synced */
+    close(parent);
+}
+
+static size_t directory_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+/* Moves one file from `from_root` to the same path of the output directory and notes what it is like there. */
+static enum mist_status place(const struct session *session, int from_root, const char *from, const char *path,
+                              struct state_file *file, struct mist_error *error)
+{
+    struct stat about;
+    enum mist_status status = beneath_rename(from_root, from, session->root, path, error);
+    if (status)
+        return status;
+    if (!beneath_stat(session->root, path, &about))
+        return error_set(error, MIST_ERROR_IO, "%s: not there after it was written", path);
+    *file = (struct state_file){path, (uint64_t)about.st_size,
+                                (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};
+    return MIST_OK;
+}
+
+/* Moves all staged files; nothing is moved if one of them belongs to somebody else. */
+static enum mist_status place_all(struct session *session, const struct state_key *key, int from,
+                                  const struct staged *staged, struct mist_error *error)
+{
+    struct state_file *files = memory_allocate_array(staged->count, sizeof *files);
+    if (!files || staged->failed) {
+        memory_free(files);
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", key->path);
+    }
+    enum mist_status status = MIST_OK;
+    const char *path = (const char *)staged->paths.data, *last = NULL;
+    for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1)
+        status = state_check_owner(session->state, key, path, error);
+    if (!status)
+        status = state_forget(session->state, key, error);
+    path = (const char *)staged->paths.data;
+    for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1) {
+        size_t length = directory_length(path);
+        status = place(session, from, path, path, &files[i], error);
+        if (last && (directory_length(last) != length || memcmp(last, path, length) != 0))
+            sync_directory_of(session->root, last);
+        last = path;
+    }
+    if (last)
+        sync_directory_of(session->root, last);
+    if (!status)
+        status = state_record(session->state, key, files, staged->count, error);
+    memory_free(files);
+    return status;
+}
+
+enum mist_status deliver_item(struct session *session, const struct mist_catalog_item *item,
+                              const struct choice *choice, const struct fetched *fetched, unsigned worker,
+                              unsigned threads, uint64_t *files, struct mist_error *error)
+{
+    const struct mist_get_options *options = session->options;
+    char name[16];
+    mist_item *open;
+    int directory = -1;
+    *files = 0;
+    struct mist_export_options export = {
+        .reduce = choice->reduce, .grid = options->grid, .format = options->format, .threads = threads};
+    if (options->exact) {
+        export.exact_width = options->resolution.width;
+        export.exact_height = options->resolution.height;
+    }
+    enum mist_status status = mist_item_open_with_tail(fetched->path, fetched->tail_path, &open, error);
+    if (status)
+        return status;
+    snprintf(name, sizeof name, "%u", worker % 1000);
+    char *path = path_join(session->staging_path, name);
+    struct staged staged = {.directory = path};
+    struct state_key key = plan_item_key(item, choice);
+    status = path ? check_names(open, item->path, error) : error_set(error, MIST_ERROR_MEMORY, "out of memory");
+    if (!status)
+        status = beneath_directory(session->staging, name, &directory, error);
+    if (!status)
+        status = mist_item_export(open, &export, path, add_written, &staged, error);
+    if (!status)
+        status = place_all(session, &key, directory, &staged, error);
+    if (!status)
+        *files = staged.count;
+    if (directory >= 0) {
+        beneath_clear(directory);
+        close(directory);
+    }
+    mist_buffer_free(&staged.paths);
+    memory_free(path);
+    mist_item_close(&open);
+    return status;
+}
+
+enum mist_status deliver_attachment(struct session *session, const struct mist_catalog_attachment *attachment,
+                                    struct mist_error *error)
+{
+    struct state_key key = plan_attachment_key(attachment);
+    struct state_file file;
+    char name[PART_NAME_MAX];
+    plan_part_name(attachment, name);
+    enum mist_status status = state_check_owner(session->state, &key, attachment->path, error);
+    if (!status)
+        status = place(session, session->parts, name, attachment->path, &file, error);
+    if (status)
+        return status;
+    sync_directory_of(session->root, attachment->path);
+    return state_record(session->state, &key, &file, 1, error);
+}
+
+enum mist_status deliver_known(struct session *session, const struct mist_catalog_attachment *attachment,
+                               struct mist_error *error)
+{
+    struct state_key key = plan_attachment_key(attachment);
+    struct stat about;
+    if (!beneath_stat(session->root, attachment->path, &about))
+        return MIST_OK;
+    struct state_file file = {attachment->path, (uint64_t)about.st_size,
+                              (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};
+    return state_record(session->state, &key, &file, 1, error);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is wanted of the catalog's entries, and what it takes. */
+#ifndef CLIENT_PLAN_H
+#define CLIENT_PLAN_H
+
+#include "client/session.h"
+
+/* Whether an item or attachment is among what was asked for. */
+bool plan_selects(const struct mist_get_options *options, const struct mist_catalog_entry *entry);
+
+/* The form in which an item is wanted. */
+struct choice {
+    unsigned reduce;
+    bool tail;    /* its original headers are needed for that */
+    char how[64]; /* for struct state_key */
+};
+struct choice plan_choose(const struct session *session, const struct mist_catalog_item *item);
+
+/* Chooses session->budget_reduce by options->max_bytes. */
+enum mist_status plan_budget(struct session *session, struct mist_error *error);
+
+/* Goes through the catalog: fills the report with what is selected, there already, and to be fetched. */
+enum mist_status plan_all(struct session *session, const struct mist_progress *progress, struct mist_error *error);
+
+/* How an attachment is recorded, and whether it is there: as it was written, or with the right bytes from elsewhere. */
+struct state_key plan_attachment_key(const struct mist_catalog_attachment *attachment);
+enum mist_status plan_attachment_is_here(const struct session *session,
+                                         const struct mist_catalog_attachment *attachment, bool *here,
+                                         struct mist_error *error);
+/* Whether an item's files are there as they are wanted. */
+enum mist_status plan_item_is_here(const struct session *session, const struct mist_catalog_item *item,
+                                   const struct choice *choice, bool *here, struct mist_error *error);
+struct state_key plan_item_key(const struct mist_catalog_item *item, const struct choice *choice);
+
+/* Name of the file in session->parts that an attachment is fetched into. */
+#define PART_NAME_MAX 40
+void plan_part_name(const struct mist_catalog_attachment *attachment, char name[PART_NAME_MAX]);
+
+/* Whether the items themselves are wanted, not files made of them. */
+bool plan_wants_items(const struct mist_get_options *options);
+
+#endif

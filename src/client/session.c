@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/session.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "client/beneath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CATALOG "catalog.jsonl.zst"
+#define CATALOG_MAX_FILE ((uint64_t)1 << 32)
+
+/* ---- the catalog ---- */
+
+struct spooled {
+    int descriptor;
+    uint64_t size;
+};
+
+static enum mist_status take_bytes(void *context, const uint8_t *bytes, size_t size, struct mist_error *error)
+{
+    struct spooled *spooled = context;
+    enum mist_status status = file_write_at(spooled->descriptor, spooled->size, bytes, size, error);
+    spooled->size += size;
+    return status ? error_prefix(error, status, "a temporary file for the catalog (TMPDIR)") : MIST_OK;
+}
+
+struct names {
+    char text[200];
+    size_t length;
+};
+
+static enum mist_status add_name(void *context, const struct mist_dataset_info *info, struct mist_error *error)
+{
+    struct names *names = context;
+    int added = snprintf(names->text + names->length, sizeof names->text - names->length, "%s%s",
+                         names->length ? ", " : "", info->name);
+    if (added > 0 && names->length + (size_t)added < sizeof names->text)
+        names->length += (size_t)added;
+    else
+        names->text[names->length] = '\0';
+    return MIST_OK;
+}
+
+/* The sentence for a place without a catalog; names the datasets where it is a store on this machine. */
+static enum mist_status no_dataset(const struct session *session, struct mist_error *error)
+{
+    const struct url *url = &session->settings.url;
+    struct names names = {.length = 0};
+    mist_store *store = NULL;
+    if (url->kind == URL_DIRECTORY && mist_store_open(url->base, &store, NULL) == MIST_OK) {
+        mist_store_datasets(store, add_name, &names, NULL);
+        mist_store_close(&store);
+        return error_set(error, MIST_ERROR_NOT_FOUND, "%.200s is a whole store; add one of its datasets: %s", url->base,
+                         names.text);
+    }
+    return error_set(error, MIST_ERROR_NOT_FOUND, "%.300s is no MIST dataset: there is no %s in it", url->base,
+                     CATALOG);
+}
+
+static enum mist_status fetch_catalog(struct session *session, struct mist_error *error)
+{
+    struct transport *transport;
+    struct mist_error failure = {0};
+    struct spooled spooled = {.descriptor = file_open_spool(NULL, error)};
+    if (spooled.descriptor < 0)
+        return MIST_ERROR_IO;
+    enum mist_status status = transport_new(&session->settings, &transport, &failure);
+    struct transport_request request = {.path = CATALOG,
+                                        .name = session->settings.url.base,
+                                        .end = TRANSPORT_TO_END,
+                                        .limit = CATALOG_MAX_FILE,
+                                        .first_contact = true,
+                                        .sink = take_bytes,
+                                        .context = &spooled};
+    if (!status)
+        status = transport_fetch(transport, &request, &failure);
+    transport_free(&transport);
+    if (status == MIST_ERROR_NOT_FOUND)
+        status = no_dataset(session, error);
+    else if (status)
+        error_set(error, status, "%s", failure.message);
+    session->report.catalog_bytes = spooled.size;
+    if (!status && spooled.size) {
+        void *map = mmap(NULL, (size_t)spooled.size, PROT_READ, MAP_PRIVATE, spooled.descriptor, 0);
+        if (map == MAP_FAILED)
+            status = error_set_errno(error, errno, "the catalog");
+        else
+            session->catalog = map;
+    }
+    session->catalog_size = session->catalog ? (size_t)spooled.size : 0;
+    close(spooled.descriptor);
+    return status;
+}
+
+static enum mist_status open_catalog(const struct session *session, mist_catalog **catalog, struct mist_error *error)
+{
+    static const uint8_t nothing[1];
+    return mist_catalog_open_memory(session->catalog ? session->catalog : nothing, session->catalog_size,
+                                    session->settings.url.base, catalog, error);
+}
+
+enum mist_status session_each(const struct session *session, session_visit *visit, void *context,
+                              struct mist_error *error)
+{
+    mist_catalog *catalog;
+    struct mist_catalog_entry entry;
+    enum mist_status status = open_catalog(session, &catalog, error);
+    if (status)
+        return status;
+    while (!(status = mist_catalog_next(catalog, &entry, error)) && entry.kind != MIST_CATALOG_END &&
+           !(status = visit(context, &entry, error)))
+        ;
+    mist_catalog_close(&catalog);
+    return status;
+}
+
+/* ---- options ---- */
+
+static bool is_token(const char *token)
+{
+    for (const unsigned char *p = (const unsigned char *)token; *p; p++)
+        if (*p <= ' ' || *p >= 0x7f)
+            return false;
+    return *token != '\0';
+}
+
+static enum mist_status check_options(const struct mist_get_options *options, struct mist_error *error)
+{
+    static const char *const formats[] = {"nii", "nii.gz", "dcm", "png", "npy", "j2c", "mist"};
+    bool known = !options->format;
+    for (size_t i = 0; !known && i < sizeof formats / sizeof *formats; i++)
+        known = strcmp(options->format, formats[i]) == 0;
+    if (!options->url || !options->directory || !*options->directory)
+        return error_set(error, MIST_ERROR_ARGUMENT, "there is no address or no directory");
+    if (!known)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "no format '%.20s' can be written; there is nii, nii.gz, dcm, png, npy, j2c, mist",
+                         options->format);
+    if (options->exact && (!options->resolution.width || !options->resolution.height ||
+                           options->resolution.width > MIST_MAX_SIDE || options->resolution.height > MIST_MAX_SIDE))
+        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size");
+    bool resampled = options->exact || options->grid != MIST_GRID_NATIVE;
+    if (resampled && options->format && (!strcmp(options->format, "mist") || !strcmp(options->format, "j2c")))
+        return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", options->format);
+    if (options->token && !is_token(options->token))
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "the token (MIST_TOKEN) is empty or has characters that no token has");
+    return MIST_OK;
+}
+
+enum mist_status session_open(struct session *session, const struct mist_get_options *options, struct mist_error *error)
+{
+    mist_catalog *catalog;
+    *session = (struct session){.options = options,
+                                .root = -1,
+                                .area = -1,
+                                .staging = -1,
+                                .parts = -1,
+                                .lock = -1,
+                                .cache = {.items = -1, .tails = -1},
+                                .report = {.budget_reduce = -1}};
+    enum mist_status status = check_options(options, error);
+    if (!status)
+        status = url_parse(options->url, &session->settings.url, error);
+    if (status)
+        return status;
+    session->settings.token = options->token;
+    session->settings.retries = options->retries;
+    session->settings.shared = &session->shared;
+    status = fetch_catalog(session, error);
+    if (!status)
+        status = open_catalog(session, &catalog, error);
+    if (!status) {
+        session->dataset = *mist_catalog_dataset(catalog);
+        memcpy(session->report.dataset, session->dataset.name, sizeof session->report.dataset);
+        mist_catalog_close(&catalog);
+    }
+    return status;
+}
+
+/* ---- the output directory ---- */
+
+/* Opens a directory below another: made, or -1 where it is not there. */
+static enum mist_status open_below(int root, const char *path, bool make, int *descriptor, struct mist_error *error)
+{
+    if (make)
+        return beneath_directory(root, path, descriptor, error);
+    if (root >= 0)
+        *descriptor = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return MIST_OK;
+}
+
+static enum mist_status lock_directory(struct session *session, struct mist_error *error)
+{
+    enum mist_status status = beneath_open_writable(session->root, SESSION_AREA "/lock", &session->lock, error);
+    if (!status && flock(session->lock, LOCK_EX | LOCK_NB) != 0)
+        status = errno == EWOULDBLOCK
+                     ? error_set(error, MIST_ERROR_IO, "another 'mist get' is working on this directory")
+                     : error_set_errno(error, errno, "lock");
+    return status;
+}
+
+/* Tells backup programs (which know the Cache Directory Tagging Specification) what this is. */
+static void tag_as_cache(const struct session *session)
+{
+    static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+                               "# What 'mist get' keeps, so that it need not fetch it again. May be removed.\n";
+    int descriptor;
+    if (beneath_open_writable(session->root, SESSION_AREA "/CACHEDIR.TAG", &descriptor, NULL))
+        return;
+    file_write_at(descriptor, 0, text, sizeof text - 1, NULL); /* nothing depends on it */
+    close(descriptor);
+}
+
+/* "DIRECTORY/.mist/DATASET/NAME"; NULL when memory is short. */
+static char *area_path(const struct session *session, const char *name)
+{
+    char text[MIST_DATASET_NAME_MAX + 32];
+    snprintf(text, sizeof text, SESSION_AREA "/%s/%s", session->dataset.name, name);
+    return path_join(session->options->directory, text);
+}
+
+static enum mist_status open_area(struct session *session, bool make, struct mist_error *error)
+{
+    char area[MIST_DATASET_NAME_MAX + 16];
+    struct cache *cache = &session->cache;
+    snprintf(area, sizeof area, SESSION_AREA "/%s", session->dataset.name);
+    enum mist_status status = make ? lock_directory(session, error) : MIST_OK;
+    if (!status && make)
+        tag_as_cache(session);
+    if (!status)
+        status = open_below(session->root, area, make, &session->area, error);
+    if (!status && make)
+        status = open_below(session->area, "staging", make, &session->staging, error);
+    if (!status)
+        status = open_below(session->area, "parts", make, &session->parts, error);
+    if (!status)
+        status = open_below(session->area, "tails", make, &cache->tails, error);
+    /* Where the items themselves are asked for, the output directory is where they are kept. */
+    bool items = session->options->format && strcmp(session->options->format, "mist") == 0;
+    if (!status)
+        status = open_below(items ? session->root : session->area, items ? "." : "items", make && !items, &cache->items,
+                            error);
+    cache->items_path = items ? memory_copy_text(session->options->directory) : area_path(session, "items");
+    cache->tails_path = area_path(session, "tails");
+    session->staging_path = area_path(session, "staging");
+    if (!status && (!cache->items_path || !cache->tails_path || !session->staging_path))
+        status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
+    if (status)
+        return status;
+    char *database = area_path(session, "written.sqlite");
+    status = database ? state_open(database, session->root, make, &session->state, error)
+                      : error_set(error, MIST_ERROR_MEMORY, "out of memory");
+    memory_free(database);
+    return status;
+}
+
+enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error)
+{
+    const char *directory = session->options->directory;
+    enum mist_status status = make ? directory_make(directory, error) : MIST_OK;
+    if (status)
+        return status;
+    session->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (session->root < 0 && (make || errno != ENOENT))
+        return error_set_errno(error, errno, "%s", directory);
+    status = open_area(session, make, error);
+    if (status)
+        return error_prefix(error, status, "%s", directory);
+    if (make) /* what a killed run left half-written */
+        beneath_clear(session->staging);
+    return MIST_OK;
+}
+
+static void close_descriptor(int *descriptor)
+{
+    if (*descriptor >= 0)
+        close(*descriptor);
+    *descriptor = -1;
+}
+
+void session_close(struct session *session)
+{
+    state_close(&session->state);
+    close_descriptor(&session->cache.items);
+    close_descriptor(&session->cache.tails);
+    close_descriptor(&session->staging);
+    close_descriptor(&session->parts);
+    close_descriptor(&session->area);
+    close_descriptor(&session->lock);
+    close_descriptor(&session->root);
+    memory_free(session->cache.items_path);
+    memory_free(session->cache.tails_path);
+    memory_free(session->staging_path);
+    if (session->catalog)
+        munmap(session->catalog, session->catalog_size);
+    url_free(&session->settings.url);
+}
+
+bool session_path_is_ours_to_write(const char *path)
+{
+    size_t area = sizeof SESSION_AREA - 1;
+    return path_is_safe(path, strlen(path)) &&
+           !(strncmp(path, SESSION_AREA, area) == 0 && (path[area] == '/' || path[area] == '\0'));
+}

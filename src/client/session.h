@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One mist_get(): what all its threads share. */
+#ifndef CLIENT_SESSION_H
+#define CLIENT_SESSION_H
+
+#include "client/cache.h"
+#include "client/state.h"
+#include "client/transport.h"
+
+#include <mist/client.h>
+
+/* Only what belongs to us goes below this name; no file of a dataset may. */
+#define SESSION_AREA ".mist"
+
+struct session {
+    const struct mist_get_options *options;
+    struct transport_shared shared;
+    struct transport_settings settings;
+    uint8_t *catalog; /* mapped */
+    size_t catalog_size;
+    struct mist_dataset_info dataset;
+    /* directories; -1 where they are not there (in a dry run) */
+    int root;    /* the output directory */
+    int area;    /* .mist/DATASET */
+    int staging; /* .mist/DATASET/staging: files are written there, and moved when an item is complete */
+    int parts;   /* .mist/DATASET/parts: attachments that are being fetched */
+    int lock;
+    char *staging_path;
+    struct cache cache;
+    struct state *state;
+    unsigned budget_reduce; /* at least this many levels are dropped */
+    struct mist_get_report report;
+};
+
+/* Checks the options and fetches the catalog. Freed with session_close() whatever comes back. */
+enum mist_status session_open(struct session *session, const struct mist_get_options *options,
+                              struct mist_error *error);
+/* Opens the output directory and what is below it; with `make` it is made and locked. */
+enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error);
+void session_close(struct session *session);
+
+/* Visits every entry of the catalog; not MIST_OK stops. */
+typedef enum mist_status session_visit(void *context, const struct mist_catalog_entry *entry, struct mist_error *error);
+enum mist_status session_each(const struct session *session, session_visit *visit, void *context,
+                              struct mist_error *error);
+
+/* Whether a path of the dataset may be written: safe, and not in our own area. */
+bool session_path_is_ours_to_write(const char *path);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/url.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_URL = 4096 };
+
+/* Length of "scheme" in "scheme:..." (RFC 3986, 3.1), 0 if it does not start with one. Single letters are none. */
+static size_t scheme_length(const char *text)
+{
+    size_t length = 0;
+    if (!isalpha((unsigned char)text[0]))
+        return 0;
+    while (isalnum((unsigned char)text[length]) || (text[length] && strchr("+-.", text[length])))
+        length++;
+    return length > 1 && text[length] == ':' ? length : 0;
+}
+
+static int hexadecimal(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* Undoes percent-encoding in place; false if it is broken or hides a NUL. */
+static bool decode(char *text)
+{
+    char *out = text;
+    for (; *text; text++) {
+        if (*text != '%') {
+            *out++ = *text;
+            continue;
+        }
+        int high = hexadecimal(text[1]), low = high < 0 ? -1 : hexadecimal(text[2]);
+        if (low < 0 || (high == 0 && low == 0))
+            return false;
+        *out++ = (char)(high * 16 + low);
+        text += 2;
+    }
+    *out = '\0';
+    return true;
+}
+
+static void drop_last_slashes(char *text, size_t keep)
+{
+    size_t length = strlen(text);
+    while (length > keep && text[length - 1] == '/')
+        text[--length] = '\0';
+}
+
+/* What is wrong with a web address, or NULL. `host` is what follows "://". */
+static const char *web_problem(const char *host)
+{
+    if (strpbrk(host, "?#"))
+        return "a query or fragment ('?', '#') cannot be part of it";
+    for (const char *p = host; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            return "there is a space or control character in it";
+    return *host == '\0' || *host == '/' ? "it names no host" : NULL;
+}
+
+static enum mist_status parse_file(const char *text, struct url *url, struct mist_error *error)
+{
+    const char *path = text + strlen("file:");
+    if (strncmp(path, "//", 2) == 0) {
+        path += 2;
+        if (strncasecmp(path, "localhost/", 10) == 0)
+            path += 9;
+    }
+    if (*path != '/')
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: file addresses are file:///PATH", text);
+    url->base = memory_copy_text(path);
+    if (!url->base)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", text);
+    if (decode(url->base))
+        return MIST_OK;
+    return error_set(error, MIST_ERROR_ARGUMENT, "%s: its percent-encoding is broken", text);
+}
+
+enum mist_status url_parse(const char *text, struct url *url, struct mist_error *error)
+{
+    *url = (struct url){.kind = URL_DIRECTORY};
+    size_t scheme = scheme_length(text);
+    enum mist_status status = MIST_OK;
+    if (!*text || strlen(text) > MAX_URL)
+        return error_set(error, MIST_ERROR_ARGUMENT, "an address of %zu characters; it may have 1 to %d", strlen(text),
+                         MAX_URL);
+    if (scheme == 4 && strncasecmp(text, "file", 4) == 0) {
+        status = parse_file(text, url, error);
+    } else if (scheme && strncmp(text + scheme, "://", 3) == 0) {
+        bool secure = scheme == 5 && strncasecmp(text, "https", 5) == 0;
+        if (!secure && !(scheme == 4 && strncasecmp(text, "http", 4) == 0))
+            return error_set(error, MIST_ERROR_ARGUMENT, "%s: only http, https and file addresses can be fetched",
+                             text);
+        const char *problem = web_problem(text + scheme + 3);
+        if (problem)
+            return error_set(error, MIST_ERROR_ARGUMENT, "%s: %s", text, problem);
+        url->kind = secure ? URL_HTTPS : URL_HTTP;
+        url->base = memory_copy_text(text);
+    } else {
+        url->base = memory_copy_text(text);
+    }
+    if (!status && !url->base)
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", text);
+    if (status)
+        url_free(url);
+    else
+        drop_last_slashes(url->base, url->kind == URL_DIRECTORY ? 1 : scheme + 3);
+    return status;
+}
+
+void url_free(struct url *url)
+{
+    memory_free(url->base);
+    *url = (struct url){0};
+}
+
+/* RFC 3986, 2.3: these mean themselves everywhere; '/' separates. */
+static bool needs_no_escape(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("-._~/", c));
+}
+
+char *url_join(const struct url *url, const char *path)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t length = strlen(url->base);
+    char *joined = memory_allocate(length + 3 * strlen(path) + 2);
+    if (!joined)
+        return NULL;
+    memcpy(joined, url->base, length);
+    char *out = joined + length;
+    if (length == 0 || out[-1] != '/')
+        *out++ = '/';
+    for (; *path; path++) {
+        if (url->kind == URL_DIRECTORY || needs_no_escape(*path)) {
+            *out++ = *path;
+        } else {
+            *out++ = '%';
+            *out++ = digits[(unsigned char)*path >> 4];
+            *out++ = digits[*path & 15];
+        }
+    }
+    *out = '\0';
+    return joined;
+}
