@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+enum { WATCH_INTERVAL = 250000000 }; /* nanoseconds */
+
 double clock_now(void)
 {
     struct timespec time;
@@ -17,17 +19,30 @@ double clock_now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Shuts down what has waited too long; libmicrohttpd then sees the end of it. The lock is held. */
+/* Whether the client has closed its side, or all of it, and nothing is left to read. */
+static bool has_left(const struct connection *connection)
+{
+    char byte;
+    return recv(connection->descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/*
+ * Shuts down what has waited too long, or in vain: libmicrohttpd 0.9.75 can miss a client's FIN that arrives while an
+ * answer is made. It then sees the end of the connection. The lock is held.
+ */
 static void shut_down_late(struct connections *connections)
 {
     double now = clock_now();
     for (struct connection *connection = connections->first; connection; connection = connection->next) {
-        if (!connection->waiting || connection->timed_out ||
-            now - connection->since < (double)connections->timeout_seconds)
+        if (!connection->waiting || connection->shut_down)
             continue;
-        connection->timed_out = true;
+        bool late = now - connection->since >= (double)connections->timeout_seconds;
+        if (!late && !has_left(connection))
+            continue;
+        connection->shut_down = true;
         shutdown(connection->descriptor, SHUT_RDWR);
-        atomic_fetch_add(connections->timed_out, 1);
+        if (late)
+            atomic_fetch_add(connections->timed_out, 1);
     }
 }
 
@@ -38,7 +53,11 @@ static void *watch(void *context)
     while (!connections->stopping) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += 1;
+        until.tv_nsec += WATCH_INTERVAL;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
         pthread_cond_timedwait(&connections->stop_asked, &connections->lock, &until);
         shut_down_late(connections);
     }
@@ -87,7 +106,7 @@ struct connection *connection_open(struct connections *connections, int descript
         snprintf(connection->client, sizeof connection->client, "-");
     connection->descriptor = descriptor;
     connection->waiting = true;
-    connection->timed_out = false;
+    connection->shut_down = false;
     connection->since = clock_now();
     connection->too_long = false;
     connection->target[0] = '\0';

@@ -17,7 +17,7 @@ struct connection {
     struct connection *previous, *next;
     int descriptor;
     bool waiting; /* for a whole request header, since `since`; else one is being answered */
-    bool timed_out;
+    bool shut_down;
     double since;
     bool too_long; /* the target was longer than TARGET_MAX, and is cut off */
     char client[64];
