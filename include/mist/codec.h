@@ -17,6 +17,15 @@ extern "C" {
  */
 typedef struct mist_codec mist_codec;
 
+/*
+ * All functions are whole-buffer: they read [data, data + size), which stays the caller's and is never written, and
+ * either fill what the caller has allocated (mist_decode) or a mist_buffer that the caller frees with
+ * mist_buffer_free() (mist_encode, mist_codestream_reduce, mist_jph_wrap). They return MIST_OK or a status whose
+ * sentence is in `error`, which may be NULL and is left as it was on success. Functions without a context argument may
+ * be called from any thread at any time. Input may come from anywhere: what it claims is checked before memory is
+ * allocated for it (sides to MIST_MAX_SIDE, outputs to max_samples, structures to a multiple of the input's size).
+ */
+
 /* A new context, or NULL when memory is short. */
 MIST_API mist_codec *mist_codec_new(void);
 /* Frees the context and nulls the pointer. Safe on NULL and on a pointer to NULL. */
@@ -43,8 +52,12 @@ struct mist_encode_options {
 MIST_API struct mist_encode_options mist_encode_options_default(void);
 
 /*
- * Encodes one frame (integer types to 32 bits; 1 to 4 components) into `out`, which is overwritten.
- * MIST_ERROR_RANGE if a sample does not fit into options->precision (two's complement where the type is signed).
+ * Encodes one frame (every type but f64; 1 to 4 components; any strides) into `out`, which is overwritten. `options`
+ * NULL: the defaults. Floats are coded losslessly as their bit patterns in the order of the values, marked as NLT
+ * type 3 of 15444-2; NaN payloads, infinities and -0.0 survive. No colour transform is applied to them.
+ * MIST_ERROR_RANGE if a sample does not fit into options->precision (two's complement where the type is signed);
+ * MIST_ERROR_ARGUMENT for options that are not allowed, _LIMIT for a frame that is too large, _MEMORY. On failure `out`
+ * is empty. Free it with mist_buffer_free().
  */
 MIST_API enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
                                       const struct mist_encode_options *options, struct mist_buffer *out,
@@ -54,7 +67,8 @@ MIST_API enum mist_status mist_encode(mist_codec *codec, const struct mist_view 
 struct mist_component_info {
     unsigned precision; /* 1 .. 38 as signalled; decoding takes up to 32 */
     bool is_signed;
-    uint32_t width; /* columns and rows (sub-sampled components have fewer than the image area) */
+    bool ordered_float; /* signed, 16 or 32 bits, NLT of type 3 (15444-2): bit patterns of floats, or plain integers */
+    uint32_t width;     /* columns and rows (sub-sampled components have fewer than the image area) */
     uint32_t height;
 };
 
@@ -102,9 +116,11 @@ struct mist_decode_report {
 /*
  * Decodes `data` into `out`, whose width, height, components and type the caller has set from
  * mist_codestream_info() and mist_codestream_component(): an integer type that holds precision and sign, or a wider one
- * of either signedness if all values fit. Values are clamped to the component's range as 15444-1 G.1.2 says. A stream
- * that ends early at a tile-part boundary decodes at any reduce whose levels are complete; asked for more, it fails
- * with MIST_ERROR_TRUNCATED unless best_effort is set. `report` may be NULL. `data` may be a JPH file.
+ * of either signedness if all values fit (else MIST_ERROR_RANGE); f16 or f32 where all components are ordered_float of
+ * 16 or 32 bits. Reduced floats lie between their neighbours' values, an average beside a NaN or infinity may be
+ * either. Values are clamped to the component's range as 15444-1 G.1.2 says. A stream that ends early at a tile-part
+ * boundary decodes at any reduce whose levels are complete; asked for more, it fails with MIST_ERROR_TRUNCATED unless
+ * best_effort is set. `report` may be NULL. `data` may be a JPH file.
  */
 MIST_API enum mist_status mist_decode(mist_codec *codec, const uint8_t *data, size_t size,
                                       const struct mist_decode_options *options, struct mist_view *out,
@@ -134,6 +150,13 @@ MIST_API enum mist_status mist_codestream_index(const uint8_t *data, size_t size
  */
 MIST_API enum mist_status mist_codestream_reduce(const uint8_t *data, size_t size, unsigned reduce,
                                                  struct mist_buffer *out, struct mist_error *error);
+
+/*
+ * Puts a codestream (not a JPH file) into a JPH file (15444-15 Annex D): signature, file type, image header and colour
+ * specification boxes around it; sRGB for 3 or 4 components, else greyscale. `out` is overwritten.
+ */
+MIST_API enum mist_status mist_jph_wrap(const uint8_t *data, size_t size, struct mist_buffer *out,
+                                        struct mist_error *error);
 
 #ifdef __cplusplus
 }

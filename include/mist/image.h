@@ -3,6 +3,7 @@
 #ifndef MIST_IMAGE_H
 #define MIST_IMAGE_H
 
+#include <mist/buffer.h>
 #include <mist/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -103,6 +104,15 @@ MIST_API unsigned mist_level_count(uint32_t width, uint32_t height);
  */
 MIST_API enum mist_status mist_picture_write(const char *path, const struct mist_view *picture, unsigned precision,
                                              struct mist_error *error);
+
+/*
+ * Reads one frame (0 for the first) of an image file into `samples`, which is overwritten and which the caller frees
+ * with mist_buffer_free(); `picture` shows them. The content says how: .npy (height x width, with frames before it or 1
+ * to 4 components behind it), binary PGM and PPM, PGX, and every format that a dataset takes in (PNG, DICOM, NIfTI).
+ * *precision: the bits that the file says its samples need. Errors name the file. Thread-safe.
+ */
+MIST_API enum mist_status mist_picture_read(const char *path, uint32_t frame, struct mist_buffer *samples,
+                                            struct mist_view *picture, unsigned *precision, struct mist_error *error);
 
 /* What every frame of an item has in common. */
 struct mist_image_info {

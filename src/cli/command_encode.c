@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mist encode: sources into a store. */
 #include "cli/commands.h"
+#include "cli/encode_codestream.h"
 #include "cli/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 static const struct option_spec options[] = {
-    {"output", 'o', "STORE", "the store to encode into; made if it is not there"},
+    {"output", 'o', "STORE", "the store to encode into, made if it is not there; or FILE.j2c, FILE.jph (below)"},
     {"dataset", 0, "NAME", "name of the dataset (default: that of the first source)"},
     {"labels", 0, "GLOB", "files whose path matches are label maps, never averaged"},
     {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
     {"prune", 0, NULL, "remove what is in the dataset but no longer in the sources"},
     {"json", 0, NULL, "print what was done as one JSON object"},
     {"quiet", 'q', NULL, "print no progress and no summary"},
+    {"frame", 0, "N", "codestream only: which frame of the image (from 0)"},
+    {"block", 0, "WxH", "codestream only: code-block size, powers of two from 4 (default 64x64)"},
+    {"precinct", 0, "WxH", "codestream only: precinct size, powers of two (default: maximal)"},
+    {"levels", 0, "N", "codestream only: resolution levels (default: by size)"},
+    {"progression", 0, "ORDER", "codestream only: LRCP, RLCP, RPCL, PCRL or CPRL (default RPCL)"},
+    {"no-tile-parts", 0, NULL, "codestream only: one tile-part instead of one a level"},
+    {"no-color-transform", 0, NULL, "codestream only: code RGB as it is"},
+    {"irreversible", 0, NULL, "codestream only: lossy (9/7 wavelet, quantised), for previews"},
+    {"base-step", 0, "Q", "codestream only: quantisation step as a share of the range (default 1/256)"},
     {0},
 };
 
@@ -65,6 +75,13 @@ static enum exit_status run(const struct arguments *arguments)
     const char *store = option_value(arguments, "output");
     if (!store)
         return usage_error(arguments, "-o STORE is missing");
+    if (names_codestream(store))
+        return count == 1 ? encode_codestream(arguments, operand(arguments, 0), store)
+                          : usage_error(arguments, "a codestream takes one image, not %zu", count);
+    if (codestream_option(arguments))
+        return usage_error(arguments,
+                           "--%s is for codestreams (-o FILE.j2c or FILE.jph): stores are lossless and of one form",
+                           codestream_option(arguments));
     if (!option_jobs(arguments, &encode.threads))
         return EXIT_USAGE;
     if (encode.dataset && !mist_dataset_name_is_valid(encode.dataset))
@@ -96,7 +113,7 @@ static enum exit_status run(const struct arguments *arguments)
 const struct command command_encode = {
     .name = "encode",
     .summary = "store datasets losslessly, ready for any resolution",
-    .synopsis = "SRC... -o STORE [OPTION...]",
+    .synopsis = "SRC... -o STORE|FILE.j2c|FILE.jph [OPTION...]",
     .details = "Takes directories (and files) of DICOM, NIfTI, PNG and JPEG. Every image becomes an\n"
                "item: a file each, or a DICOM series each, losslessly, whatever its type. Every other\n"
                "file is kept byte for byte. Files are told by their content. With several sources each\n"
@@ -105,10 +122,14 @@ const struct command command_encode = {
                "moment. Images that cannot be encoded are named, kept as they are, and make the exit\n"
                "status 1. Images below a directory named labels..., and those that say so themselves,\n"
                "are label maps.\n\n"
-               "STORE can be served by 'mist serve', or copied to any static web server.",
+               "STORE can be served by 'mist serve', or copied to any static web server.\n\n"
+               "With -o FILE.j2c (.j2k, .jhc) or FILE.jph, one image becomes one HTJ2K codestream, or a\n"
+               "JPH file around it: .npy, .pgm, .ppm, .pgx, PNG, DICOM or NIfTI, a frame of it. Lossless\n"
+               "unless --irreversible is given. 'mist decode' takes it back.",
     .options = options,
     .example = "mist encode Task04_Hippocampus -o store\n"
-               "mist encode cohort-a cohort-b -o store --dataset chest --labels '*_seg.nii.gz'",
+               "mist encode cohort-a cohort-b -o store --dataset chest --labels '*_seg.nii.gz'\n"
+               "mist encode preview.png -o preview.jph --irreversible --base-step 0.01",
     .minimum_operands = 1,
     .maximum_operands = -1,
     .run = run,

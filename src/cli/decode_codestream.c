@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 bool is_codestream(const char *path)
 {
@@ -59,8 +60,9 @@ struct picture {
     unsigned precision;
 };
 
+/* `floats`: what is coded as floats are may come out as such. */
 static enum mist_status plan_picture(const struct file_bytes *bytes, const struct mist_decode_options *options,
-                                     struct picture *picture, struct mist_error *error)
+                                     bool floats, struct picture *picture, struct mist_error *error)
 {
     struct mist_codestream_info info;
     struct mist_component_info first = {0};
@@ -74,13 +76,16 @@ static enum mist_status plan_picture(const struct file_bytes *bytes, const struc
         struct mist_component_info component;
         status = mist_codestream_component(bytes->data, bytes->size, c, options->reduce, &component, error);
         first = c == start ? component : first;
+        floats = floats && component.ordered_float && component.precision == first.precision;
         is_signed = is_signed || component.is_signed;
         is_unsigned = is_unsigned || !component.is_signed;
         picture->precision = component.precision > picture->precision ? component.precision : picture->precision;
     }
     picture->precision += is_signed && is_unsigned && picture->precision < 32; /* a type for both */
-    picture->view =
-        mist_view_interleaved(NULL, narrowest(picture->precision, is_signed), first.width, first.height, end - start);
+    enum mist_sample_type type = floats && first.precision == 16 ? MIST_F16
+                                 : floats                        ? MIST_F32
+                                                                 : narrowest(picture->precision, is_signed);
+    picture->view = mist_view_interleaved(NULL, type, first.width, first.height, end - start);
     return status;
 }
 
@@ -88,7 +93,8 @@ static enum mist_status decode_picture(const struct file_bytes *bytes, const str
                                        const char *out, struct mist_error *error)
 {
     struct picture picture = {0};
-    enum mist_status status = plan_picture(bytes, options, &picture, error);
+    const char *dot = strrchr(out, '.');
+    enum mist_status status = plan_picture(bytes, options, dot && strcasecmp(dot, ".npy") == 0, &picture, error);
     if (status)
         return status;
     struct mist_view *view = &picture.view;
@@ -109,6 +115,19 @@ static enum mist_status decode_picture(const struct file_bytes *bytes, const str
     return status;
 }
 
+/* Says what can be had from a stream that ends early. */
+static void complain_of_cut(const struct arguments *arguments, const char *path, const struct file_bytes *bytes,
+                            const char *message)
+{
+    struct mist_codestream_index index;
+    bool known = mist_codestream_index(bytes->data, bytes->size, &index, NULL) == MIST_OK;
+    if (known && index.complete)
+        complain(arguments, "%s: %s; --reduce %u gives the last complete level, --best-effort what has arrived", path,
+                 message, index.levels - index.complete);
+    else
+        complain(arguments, "%s: %s%s", path, message, known ? "; --best-effort uses what has arrived" : "");
+}
+
 enum exit_status decode_codestream(const struct arguments *arguments, const char *path)
 {
     struct mist_decode_options options = mist_decode_options_default();
@@ -126,7 +145,10 @@ enum exit_status decode_codestream(const struct arguments *arguments, const char
         return usage_error(arguments, "-o FILE is missing");
     enum exit_status result = EXIT_FAILED;
     if (read_whole(arguments, path, &bytes)) {
-        if (decode_picture(&bytes, &options, out, &error))
+        enum mist_status status = decode_picture(&bytes, &options, out, &error);
+        if (status == MIST_ERROR_TRUNCATED)
+            complain_of_cut(arguments, path, &bytes, error.message);
+        else if (status)
             complain(arguments, "%s: %s", path, error.message);
         else
             result = EXIT_DONE;

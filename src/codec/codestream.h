@@ -181,6 +181,13 @@ struct codestream_header {
     size_t size;           /* bytes from SOC to the first SOT marker */
 };
 
+/* Whether a component is coded as bit patterns of binary16 or binary32 are (nonlinearity.h): may come out as floats. */
+static inline bool codestream_ordered_float(const struct codestream_header *header, uint32_t c)
+{
+    unsigned precision = header->component[c].precision;
+    return header->nonlinearity[c] == 3 && header->component[c].is_signed && (precision == 16 || precision == 32);
+}
+
 /* SOT: one tile-part in the input. */
 struct codestream_tile_part {
     uint32_t tile;

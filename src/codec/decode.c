@@ -2,6 +2,7 @@
 /* mist_decode(): checks what is asked for, decodes tile by tile, assembles the image. */
 #include "base/error.h"
 #include "codec/decode_tile.h"
+#include "codec/nonlinearity.h"
 
 #include <string.h>
 
@@ -15,8 +16,8 @@ struct image_decode {
     mist_codec *codec;
     struct stream stream;
     const struct mist_decode_options *options;
-    struct mist_view *out;
-    struct rect region; /* of the reduced component that `out` shows */
+    struct mist_view out; /* the caller's; floats as the integers that hold their bit patterns */
+    struct rect region;   /* of the reduced component that `out` shows */
     struct mist_decode_report report;
 };
 
@@ -33,7 +34,7 @@ static enum mist_status check_component(const struct image_decode *image, uint32
     if (header->component[c].precision > 32)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "component %u has %u bits; 32 are supported", c,
                          header->component[c].precision);
-    if (header->nonlinearity[c] != 0 && header->nonlinearity[c] != 3)
+    if (header->nonlinearity[c] != 0 && header->nonlinearity[c] != NONLINEARITY_SIGN_MAGNITUDE)
         return error_set(error, MIST_ERROR_UNSUPPORTED,
                          "component %u has an NLT (15444-2) non-linearity of type %u, which is not supported", c,
                          header->nonlinearity[c]);
@@ -79,16 +80,29 @@ static enum mist_status choose_region(struct image_decode *image, uint32_t first
     return MIST_OK;
 }
 
+/* Floats come out where all components are coded as their bit patterns are (mist_component_info.ordered_float). */
+static void take_patterns(struct image_decode *image, uint32_t first, uint32_t count)
+{
+    const struct codestream_header *header = &image->stream.header;
+    enum mist_sample_type patterns = nonlinearity_pattern_type(image->out.type);
+    bool all = patterns != MIST_SAMPLE_TYPES;
+    for (uint32_t c = first; all && c < first + count; c++)
+        all = codestream_ordered_float(header, c) && header->component[c].precision == 8 * mist_sample_size(patterns);
+    if (all)
+        image->out.type = patterns;
+}
+
 static enum mist_status check_output(const struct image_decode *image, uint32_t count, struct mist_error *error)
 {
-    const struct mist_view *out = image->out;
+    const struct mist_view *out = &image->out;
     uint32_t width = rect_width(image->region), height = rect_height(image->region);
     uint64_t limit = image->options->max_samples ? image->options->max_samples : MIST_MAX_FRAME_BYTES / 4;
     if (out->width != width || out->height != height || out->components != count)
         return error_set(error, MIST_ERROR_ARGUMENT, "the output is %ux%u with %u components, the image %ux%u with %u",
                          out->width, out->height, out->components, width, height, count);
     if (mist_sample_is_float(out->type) || !mist_sample_size(out->type))
-        return error_set(error, MIST_ERROR_ARGUMENT, "codestreams decode to integer samples only");
+        return error_set(error, MIST_ERROR_ARGUMENT, "the codestream holds integers, not %s samples",
+                         mist_sample_size(out->type) ? mist_sample_name(out->type) : "such");
     if (!width || !height)
         return error_set(error, MIST_ERROR_CORRUPT, "the component has no samples");
     if ((uint64_t)width * height > limit / count)
@@ -120,23 +134,6 @@ static void undo_transform(const struct codec_kernels *kernels, const struct til
         kernels->rct_inverse[plane->lane](&job);
 }
 
-/* NLT type 3 (15444-2): negative numbers were coded with all bits below the sign inverted. */
-static void undo_sign_magnitude(const struct mist_view *view, uint32_t component, unsigned precision)
-{
-    uint32_t flip = ((uint32_t)1 << (precision - 1)) - 1;
-    for (uint32_t y = 0; y < view->height; y++)
-        for (uint32_t x = 0; x < view->width; x++) {
-            void *at = (unsigned char *)view->data + component * view->component_stride + y * view->row_stride +
-                       x * view->column_stride;
-            if (view->type == MIST_S8 && *(int8_t *)at < 0)
-                *(int8_t *)at = (int8_t)(*(int8_t *)at ^ (int8_t)flip);
-            else if (view->type == MIST_S16 && *(int16_t *)at < 0)
-                *(int16_t *)at = (int16_t)(*(int16_t *)at ^ (int16_t)flip);
-            else if (view->type == MIST_S32 && *(int32_t *)at < 0)
-                *(int32_t *)at ^= (int32_t)flip;
-        }
-}
-
 /* One component of the tile into its place in the output. */
 static enum mist_status store_component(struct image_decode *image, const struct tile_output *output, uint32_t target,
                                         struct mist_error *error)
@@ -145,7 +142,7 @@ static enum mist_status store_component(struct image_decode *image, const struct
     const struct codec_kernels *kernels = &image->codec->kernels;
     const struct plane *plane = &output->plane;
     struct rect window = output->window;
-    struct mist_view view = *image->out;
+    struct mist_view view = image->out;
     uint32_t c = output->component;
     view.data = (unsigned char *)view.data + (window.y0 - image->region.y0) * view.row_stride +
                 (window.x0 - image->region.x0) * view.column_stride;
@@ -157,8 +154,8 @@ static enum mist_status store_component(struct image_decode *image, const struct
     if (!(plane->is_float ? kernels->store_float(&job) : kernels->store[plane->lane](&job)))
         return error_set(error, MIST_ERROR_RANGE, "component %u has values that do not fit into %s samples", c,
                          mist_sample_name(view.type));
-    if (header->nonlinearity[c] == 3 && header->component[c].is_signed)
-        undo_sign_magnitude(&view, target, header->component[c].precision);
+    if (header->nonlinearity[c] == NONLINEARITY_SIGN_MAGNITUDE && header->component[c].is_signed)
+        nonlinearity_undo(&view, target, header->component[c].precision);
     return MIST_OK;
 }
 
@@ -235,8 +232,10 @@ static enum mist_status decode_image(struct image_decode *image, struct mist_err
         status = check_component(image, first + c, error);
     if (!status)
         status = choose_region(image, first, count, error);
-    if (!status)
+    if (!status) {
+        take_patterns(image, first, count);
         status = check_output(image, count, error);
+    }
     for (uint32_t tile = 0; !status && tile < siz->tiles_wide * siz->tiles_high; tile++) {
         struct arena_mark mark = arena_mark(&image->codec->arena);
         status = decode_one_tile(image, tile, first, count, error);
@@ -250,7 +249,7 @@ enum mist_status mist_decode(mist_codec *codec, const uint8_t *data, size_t size
                              struct mist_decode_report *report, struct mist_error *error)
 {
     struct mist_decode_options standard = mist_decode_options_default();
-    struct image_decode image = {.codec = codec, .options = options ? options : &standard, .out = out};
+    struct image_decode image = {.codec = codec, .options = options ? options : &standard, .out = *out};
     arena_reset(&codec->arena);
     enum mist_status status = stream_open(data, size, &image.stream, error);
     if (status)

@@ -3,6 +3,7 @@
 #include "codec/encode_setup.h"
 #include "codec/kernels.h"
 #include "codec/markers_write.h"
+#include "codec/nonlinearity.h"
 #include "codec/packet_write.h"
 #include "codec/progression.h"
 #include "codec/tile.h"
@@ -352,10 +353,18 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
                              const struct mist_encode_options *options, struct mist_buffer *out,
                              struct mist_error *error)
 {
+    const struct mist_encode_options standard = mist_encode_options_default();
+    options = options ? options : &standard;
     struct encoder encoder = {
         .arena = &codec->arena, .kernels = &codec->kernels, .frame = frame, .options = options, .error = error};
     arena_reset(&codec->arena);
+    struct mist_view patterns;
     enum mist_status status = encode_setup(frame, options, &encoder.setup, error);
+    if (!status && mist_sample_is_float(frame->type)) {
+        encoder.frame = &patterns;
+        if (!nonlinearity_forward(&codec->arena, frame, &patterns))
+            status = no_memory(&encoder);
+    }
     if (!status) {
         pthread_mutex_init(&encoder.arena_lock, NULL);
         status = encode_frame(&encoder, out);

@@ -3,6 +3,7 @@
 
 #include "codec/geometry.h"
 #include "codec/markers_write.h"
+#include "codec/nonlinearity.h"
 
 #include "base/error.h"
 
@@ -61,10 +62,15 @@ static enum mist_status check_arguments(const struct mist_view *frame, const str
     if (!mist_frame_bytes(frame->type, frame->width, frame->height, frame->components))
         return error_set(error, MIST_ERROR_LIMIT, "a frame of %u x %u with %u components cannot be encoded",
                          frame->width, frame->height, frame->components);
-    if (mist_sample_is_float(frame->type))
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s samples must be mapped to integers before they are encoded",
+    unsigned bits = (unsigned)(8 * mist_sample_size(frame->type));
+    bool is_float = mist_sample_is_float(frame->type);
+    if (is_float && nonlinearity_pattern_type(frame->type) == MIST_SAMPLE_TYPES)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s samples do not fit into a codestream; f16 and f32 do",
                          mist_sample_name(frame->type));
-    if (options->precision > 8 * mist_sample_size(frame->type))
+    if (is_float && (options->irreversible || (options->precision && options->precision != bits)))
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s samples are coded losslessly, with all their %u bits",
+                         mist_sample_name(frame->type), bits);
+    if (options->precision > bits)
         return error_set(error, MIST_ERROR_ARGUMENT, "a precision of %u bits for samples of type %s",
                          options->precision, mist_sample_name(frame->type));
     if (options->levels < 0 || options->levels > (int)MIST_MAX_LEVELS)
@@ -174,6 +180,12 @@ static enum codec_lane choose_lane(unsigned planes, bool irreversible)
     return planes <= 14 ? LANE_16 : planes <= 30 ? LANE_32 : LANE_64;
 }
 
+/* RCT or ICT. Not on the bit patterns of floats: they would need 33 bits, and their differences mean nothing. */
+static bool has_transform(const struct mist_view *frame, const struct mist_encode_options *options)
+{
+    return frame->components >= 3 && options->color_transform && !mist_sample_is_float(frame->type);
+}
+
 static void set_header(struct encode_setup *setup, const struct mist_view *frame,
                        const struct mist_encode_options *options, unsigned planes)
 {
@@ -198,8 +210,13 @@ static void set_header(struct encode_setup *setup, const struct mist_view *frame
     header->style = (struct codestream_style){
         .progression = (uint8_t)options->progression,
         .layers = 1,
-        .component_transform = frame->components >= 3 && options->color_transform,
+        .component_transform = has_transform(frame, options),
     };
+    if (mist_sample_is_float(frame->type)) {
+        header->siz.capabilities |= 0x8200; /* 15444-2 Table A.2: extensions, of which the non-linearity is used */
+        memset(setup->nonlinearity, NONLINEARITY_SIGN_MAGNITUDE, sizeof setup->nonlinearity);
+        header->nonlinearity = setup->nonlinearity;
+    }
     for (uint32_t c = 0; c < frame->components; c++) {
         setup->component[c] = (struct codestream_component){
             .precision = (uint8_t)setup->precision, .is_signed = mist_sample_is_signed(frame->type), .dx = 1, .dy = 1};
@@ -220,7 +237,7 @@ enum mist_status encode_setup(const struct mist_view *frame, const struct mist_e
                          setup->precision);
     unsigned levels = options->levels ? (unsigned)options->levels : mist_level_count(frame->width, frame->height);
     set_coding(&setup->coding[0].coding, options, levels);
-    bool transform = frame->components >= 3 && options->color_transform;
+    bool transform = has_transform(frame, options);
     struct codestream_quantizer *quantizer = &setup->coding[0].quantizer;
     quantizer->bands = (uint8_t)(3 * (levels - 1) + 1);
     unsigned planes;

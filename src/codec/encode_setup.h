@@ -10,9 +10,10 @@
 #define ENCODE_INPUT_SIZE ((size_t)1 << 40)
 
 struct encode_setup {
-    struct codestream_header header; /* its arrays are the two below */
+    struct codestream_header header; /* its arrays are the three below */
     struct codestream_component component[MIST_MAX_COMPONENTS];
     struct codestream_component_coding coding[MIST_MAX_COMPONENTS];
+    uint8_t nonlinearity[MIST_MAX_COMPONENTS]; /* floats only */
     unsigned precision;
     unsigned tile_parts;
     enum codec_lane lane;

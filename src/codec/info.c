@@ -13,7 +13,7 @@ static struct mist_component_info describe(const struct codestream_header *heade
     struct rect area = geometry_component((struct rect){siz->x0, siz->y0, siz->x1, siz->y1}, &header->component[c]);
     area = geometry_resolution(area, reduce);
     return (struct mist_component_info){header->component[c].precision, header->component[c].is_signed,
-                                        rect_width(area), rect_height(area)};
+                                        codestream_ordered_float(header, c), rect_width(area), rect_height(area)};
 }
 
 static enum mist_status read_header(const uint8_t *data, size_t size, struct codestream_header *header,

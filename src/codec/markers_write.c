@@ -68,10 +68,19 @@ static bool write_qcd(struct mist_buffer *out, const struct codestream_quantizer
     return good;
 }
 
+/* NLT (15444-2 A.3.10) for all components at once: they are alike. */
+static bool write_nlt(struct mist_buffer *out, const struct codestream_header *header)
+{
+    const struct codestream_component *c = &header->component[0];
+    return !header->nonlinearity ||
+           (put16(out, MARKER_NLT) && put16(out, 6) && put16(out, 65535) &&
+            put8(out, (c->precision - 1u) | (c->is_signed ? 0x80u : 0)) && put8(out, header->nonlinearity[0]));
+}
+
 bool markers_write_main(struct mist_buffer *out, const struct codestream_header *header)
 {
     return put16(out, MARKER_SOC) && write_siz(out, header) && write_cap(out, &header->cap) && write_cod(out, header) &&
-           write_qcd(out, &header->coding[0].quantizer);
+           write_qcd(out, &header->coding[0].quantizer) && write_nlt(out, header);
 }
 
 bool markers_write_tlm(struct mist_buffer *out, unsigned count, size_t *lengths)

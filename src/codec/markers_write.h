@@ -8,8 +8,8 @@
 #include <mist/buffer.h>
 
 /*
- * Appends SOC, SIZ, CAP, COD, QCD; all components are coded as component 0 says. False when memory is short. The
- * segments a codestream of ours has no use for (COC, QCC, POC, COM ...) are never written.
+ * Appends SOC, SIZ, CAP, COD, QCD, and NLT for floats; all components are coded as component 0 says. False when memory
+ * is short. The segments a codestream of ours has no use for (COC, QCC, POC, COM ...) are never written.
  */
 bool markers_write_main(struct mist_buffer *out, const struct codestream_header *header);
 

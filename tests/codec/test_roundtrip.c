@@ -116,6 +116,124 @@ static void test_types_and_extremes(void **state)
                 }
 }
 
+/* Extremes at every number of levels that there is, far beyond what the frame can be halved. */
+static void test_every_level_count(void **state)
+{
+    static const enum mist_sample_type types[] = {MIST_U8,  MIST_S8,  MIST_U16, MIST_S16,
+                                                  MIST_U32, MIST_S32, MIST_F16, MIST_F32};
+    static uint32_t samples[3 * 70 * 50];
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+        for (int levels = 1; levels <= (int)MIST_MAX_LEVELS; levels++)
+            for (enum pattern pattern = 0; pattern < PATTERNS; pattern++) {
+                struct mist_view frame = mist_view_interleaved(samples, types[t], 70, 50, levels % 2 ? 1 : 3);
+                struct mist_encode_options options = mist_encode_options_default();
+                char what[100];
+                options.levels = levels;
+                snprintf(what, sizeof what, "%s, pattern %d, %d levels", mist_sample_name(types[t]), (int)pattern,
+                         levels);
+                fill(&frame, (unsigned)(8 * mist_sample_size(types[t])), pattern);
+                check(&frame, &options, what);
+            }
+}
+
+/* ---- floats ---- */
+
+/* All kinds of values: NaNs with payloads, infinities, both zeros, subnormals, the largest, and ordinary ones. */
+static void fill_floats(struct mist_view *view)
+{
+    static const uint32_t special[] = {0x7fc00000, 0xffc00000, 0x7f800001, 0xffbfffff, 0x7fedcba9,
+                                       0x7f800000, 0xff800000, 0x00000000, 0x80000000, 0x00000001,
+                                       0x807fffff, 0x7f7fffff, 0xff7fffff, 0x3f800000, 0xbf800001};
+    size_t size = mist_sample_size(view->type), count = (size_t)view->width * view->height * view->components;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t pattern = i % 7 ? (uint32_t)next_random() : special[i / 7 % (sizeof special / sizeof *special)];
+        if (size == 2)
+            ((uint16_t *)view->data)[i] = (uint16_t)(pattern >> 16);
+        else
+            ((uint32_t *)view->data)[i] = pattern;
+    }
+}
+
+static void test_floats(void **state)
+{
+    static uint32_t samples[4 * 70 * 50];
+    for (unsigned components = 1; components <= 4; components++)
+        for (unsigned planar = 0; planar < 2; planar++)
+            for (enum mist_sample_type type = MIST_F16; type <= MIST_F32; type++)
+                for (int levels = 1; levels <= 5; levels++) {
+                    struct mist_view frame = planar ? mist_view_planar(samples, type, 70, 50, components)
+                                                    : mist_view_interleaved(samples, type, 70, 50, components);
+                    struct mist_encode_options options = mist_encode_options_default();
+                    char what[100];
+                    options.levels = levels;
+                    snprintf(what, sizeof what, "%s, %u components, %d levels", mist_sample_name(type), components,
+                             levels);
+                    fill_floats(&frame);
+                    check(&frame, &options, what);
+                }
+}
+
+/* Reduced levels of ordinary floats lie between them, and the pixels are those of the integers that were coded. */
+static void test_reduced_floats(void **state)
+{
+    static float samples[70 * 50], reduced[35 * 25];
+    static int32_t patterns[35 * 25];
+    struct mist_view frame = mist_view_planar(samples, MIST_F32, 70, 50, 1);
+    struct mist_view floats = mist_view_planar(reduced, MIST_F32, 35, 25, 1);
+    struct mist_view integers = mist_view_planar(patterns, MIST_S32, 35, 25, 1);
+    struct mist_decode_options decoding = mist_decode_options_default();
+    struct mist_component_info info;
+    struct mist_buffer stream = {0};
+    struct mist_error error = {0};
+    for (size_t i = 0; i < 70 * 50; i++)
+        samples[i] = ((int)(i % 70) - 35) * 1.5f; /* from -52.5 to 51: the low-pass of a ramp is a ramp */
+    assert_int_equal(mist_encode(codec, &frame, NULL, &stream, &error), MIST_OK);
+    mist_buffer_free(&stream);
+    struct mist_encode_options options = mist_encode_options_default();
+    options.levels = 3;
+    assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_OK);
+    assert_int_equal(mist_codestream_component(stream.data, stream.size, 0, 1, &info, &error), MIST_OK);
+    assert_true(info.ordered_float && info.is_signed && info.precision == 32);
+    decoding.reduce = 1;
+    assert_int_equal(mist_decode(codec, stream.data, stream.size, &decoding, &floats, NULL, &error), MIST_OK);
+    assert_int_equal(mist_decode(codec, stream.data, stream.size, &decoding, &integers, NULL, &error), MIST_OK);
+    assert_memory_equal(patterns, reduced, sizeof patterns);
+    for (size_t i = 0; i < 35 * 25; i++) {
+        float there = samples[i / 35 * 140 + i % 35 * 2];
+        assert_true(there == 0 || (reduced[i] / there > 0.8f && reduced[i] / there < 1.25f));
+    }
+    mist_buffer_free(&stream);
+}
+
+static void test_float_refusals(void **state)
+{
+    static double samples[20 * 10];
+    struct mist_encode_options options = mist_encode_options_default();
+    struct mist_decode_options decoding = mist_decode_options_default();
+    struct mist_buffer stream = {0};
+    struct mist_error error = {0};
+    struct mist_view frame = mist_view_planar(samples, MIST_F64, 20, 10, 1);
+    assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_ERROR_ARGUMENT);
+    frame = mist_view_planar(samples, MIST_F32, 20, 10, 1);
+    options.precision = 24;
+    assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_ERROR_ARGUMENT);
+    options.precision = 0;
+    options.irreversible = true;
+    assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_ERROR_ARGUMENT);
+    /* Integers do not come out as floats, nor floats of 32 bits as those of 16. */
+    options.irreversible = false;
+    frame.type = MIST_S32;
+    assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_OK);
+    frame.type = MIST_F32;
+    assert_int_equal(mist_decode(codec, stream.data, stream.size, &decoding, &frame, NULL, &error),
+                     MIST_ERROR_ARGUMENT);
+    assert_int_equal(mist_encode(codec, &frame, &options, &stream, &error), MIST_OK);
+    frame = mist_view_planar(samples, MIST_F16, 20, 10, 1);
+    assert_int_equal(mist_decode(codec, stream.data, stream.size, &decoding, &frame, NULL, &error),
+                     MIST_ERROR_ARGUMENT);
+    mist_buffer_free(&stream);
+}
+
 static void test_sizes(void **state)
 {
     static const uint32_t sides[] = {1, 2, 3, 4, 5, 7, 63, 64, 65, 129};
@@ -241,6 +359,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types_and_extremes),
+        cmocka_unit_test(test_every_level_count),
+        cmocka_unit_test(test_floats),
+        cmocka_unit_test(test_reduced_floats),
+        cmocka_unit_test(test_float_refusals),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_regions_of_levels),
