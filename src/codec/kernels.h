@@ -66,7 +66,10 @@ struct block_decode_job {
     bool good;              /* set by the kernel: false if the bytes are malformed, out is all zero then */
 };
 
-/* The largest `planes` with which results fit into the lane: 15, 31, 62; one less with half units. */
+/*
+ * The largest `planes` with which results fit into the lane: 15, 31, 62; one less with half units. (A malformed block
+ * that is not found to be so can hold 2^planes itself, which then wraps, at every CPU level in the same way.)
+ */
 unsigned block_decode_max_planes(enum codec_lane lane, bool half);
 
 /* ---- wavelet: 15444-1, Annex F ---- */
