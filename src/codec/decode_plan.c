@@ -229,7 +229,7 @@ static void add_block(struct block_target *list, uint64_t *count, struct block_t
 static void list_precinct(const struct resolution *resolution, unsigned b, uint64_t n, const struct band_target *target,
                           struct block_target *list, uint64_t *count)
 {
-    const struct precinct *precinct = resolution->precinct ? resolution->precinct[n] : NULL;
+    const struct precinct *precinct = resolution->precinct[n];
     struct rect window = target->plane.window;
     struct rect area = geometry_precinct_band(&resolution->grid, target->band->rect, n);
     if (rect_empty(rect_intersect(area, window)))
@@ -248,6 +248,29 @@ static void list_precinct(const struct resolution *resolution, unsigned b, uint6
         }
 }
 
+/*
+ * The precincts that a band's window touches, and no others: a header of a few bytes can claim a thousand million.
+ * Where no packet of the level had anything in it, the window is one empty block.
+ */
+static void list_band(const struct resolution *resolution, unsigned b, const struct band_target *target,
+                      struct block_target *list, uint64_t *count)
+{
+    const struct geometry_precincts *grid = &resolution->grid;
+    struct rect window = rect_intersect(target->plane.window, target->band->rect);
+    unsigned half = grid->lowest ? 0 : 1, shift_x = grid->width_log2 - half, shift_y = grid->height_log2 - half;
+    if (rect_empty(window))
+        return;
+    if (!resolution->precinct) {
+        add_block(list, count, (struct block_target){NULL, window, target});
+        return;
+    }
+    uint32_t left = (window.x0 >> shift_x) - grid->first_x, right = ((window.x1 - 1) >> shift_x) - grid->first_x;
+    uint32_t top = (window.y0 >> shift_y) - grid->first_y, bottom = ((window.y1 - 1) >> shift_y) - grid->first_y;
+    for (uint32_t row = top; row <= bottom; row++)
+        for (uint32_t column = left; column <= right; column++)
+            list_precinct(resolution, b, (uint64_t)row * grid->wide + column, target, list, count);
+}
+
 static uint64_t list_blocks(const struct decode_plan *plan, struct block_target *list)
 {
     uint64_t count = 0;
@@ -256,8 +279,7 @@ static uint64_t list_blocks(const struct decode_plan *plan, struct block_target 
         for (unsigned r = 0; r < component->levels; r++) {
             const struct resolution *resolution = &component->component->resolution[r];
             for (unsigned b = 0; b < resolution->bands; b++)
-                for (uint64_t n = 0; n < resolution->precincts; n++)
-                    list_precinct(resolution, b, n, &component->level[r].target[b], list, &count);
+                list_band(resolution, b, &component->level[r].target[b], list, &count);
         }
     }
     return count;
