@@ -17,4 +17,4 @@ bench:
 	@scripts/bench
 
 clean:
-	rm -rf build build-clang build-asan
+	rm -rf build build-clang build-asan build-fuzz
