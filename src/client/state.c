@@ -25,8 +25,8 @@ enum query { FIND, FILES, OWNER, DROP_FILES, DROP, ADD, ADD_FILE, QUERY_COUNT };
 static const char *const queries[QUERY_COUNT] = {
     [FIND] = "SELECT count(*) FROM written WHERE kind = ? AND path = ? AND id = ? AND how = ?",
     [FILES] = "SELECT path, size, time FROM file WHERE kind = ? AND owner = ?",
-    [OWNER] = "SELECT w.path FROM file f JOIN written w ON w.kind = f.kind AND w.path = f.owner"
-              " WHERE f.path = ? AND w.how = ? AND NOT (w.kind = ? AND w.path = ?)",
+    [OWNER] = ("SELECT w.path FROM file f JOIN written w ON w.kind = f.kind AND w.path = f.owner"
+               " WHERE f.path = ? AND w.how = ? AND NOT (w.kind = ? AND w.path = ?)"),
     [DROP_FILES] = "DELETE FROM file WHERE kind = ? AND owner = ?",
     [DROP] = "DELETE FROM written WHERE kind = ? AND path = ?",
     [ADD] = "INSERT OR REPLACE INTO written VALUES(?, ?, ?, ?)",
