@@ -26,6 +26,18 @@ static void check_same(const uint8_t *data, size_t size, const struct codestream
                      outside_index.level_end[level] == inside_index.level_end[level] + before);
 }
 
+/* What is put into a JPH file is found in it again. */
+static void check_wrap(const struct codestream_span *inner)
+{
+    struct mist_buffer out = {0};
+    struct codestream_span found = {0};
+    if (mist_jph_wrap(inner->data, inner->size, &out, NULL) == MIST_OK) {
+        fuzz_require(jph_find_codestream(out.data, out.size, &found, NULL) == MIST_OK);
+        fuzz_require(found.size == inner->size && !memcmp(found.data, inner->data, inner->size));
+    }
+    mist_buffer_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct codestream_span inner = {0};
@@ -34,7 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_require(inner.data >= data && inner.data <= data + size);
     fuzz_require(inner.size <= (size_t)(data + size - inner.data));
     /* What begins like a box file again would be opened once more: not what is compared here. */
-    if (inner.size >= 2 && inner.data[0] == 0xff && inner.data[1] == 0x4f)
+    if (inner.size >= 2 && inner.data[0] == 0xff && inner.data[1] == 0x4f) {
         check_same(data, size, &inner);
+        check_wrap(&inner);
+    }
     return 0;
 }

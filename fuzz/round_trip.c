@@ -34,8 +34,9 @@ static void fill(struct frame *frame, const uint8_t *data, size_t size)
 
 static void make_frame(struct frame *frame, const uint8_t *data, size_t size)
 {
-    static const enum mist_sample_type types[] = {MIST_U8, MIST_S8, MIST_U16, MIST_S16, MIST_U32, MIST_S32};
-    enum mist_sample_type type = types[fuzz_take(&data, &size, 1) % 6];
+    static const enum mist_sample_type types[] = {MIST_U8,  MIST_S8,  MIST_U16, MIST_S16,
+                                                  MIST_U32, MIST_S32, MIST_F16, MIST_F32};
+    enum mist_sample_type type = types[fuzz_take(&data, &size, 1) % 8];
     uint32_t width = 1 + (uint32_t)fuzz_take(&data, &size, 1), height = 1 + (uint32_t)fuzz_take(&data, &size, 1);
     unsigned flags = (unsigned)fuzz_take(&data, &size, 1);
     unsigned bits = 8 * (unsigned)mist_sample_size(type);
@@ -49,6 +50,8 @@ static void make_frame(struct frame *frame, const uint8_t *data, size_t size)
     frame->options.precinct_width = precinct & 8 ? 8u << precinct % 8 : 0;
     frame->options.precinct_height = precinct & 128 ? 8u << (precinct >> 4) % 8 : 0;
     frame->options.precision = 1 + (unsigned)fuzz_take(&data, &size, 1) % bits;
+    if (mist_sample_is_float(type))
+        frame->options.precision = bits;
     frame->options.progression = (enum mist_progression)((flags >> 2 & 7) % 5);
     frame->options.color_transform = flags & 32;
     frame->options.tile_parts = flags & 64;

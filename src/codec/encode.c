@@ -361,8 +361,9 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
     struct mist_view patterns;
     enum mist_status status = encode_setup(frame, options, &encoder.setup, error);
     if (!status && mist_sample_is_float(frame->type)) {
-        encoder.frame = &patterns;
-        if (!nonlinearity_forward(&codec->arena, frame, &patterns))
+        if (nonlinearity_forward(&codec->arena, frame, &patterns))
+            encoder.frame = &patterns;
+        else
             status = no_memory(&encoder);
     }
     if (!status) {

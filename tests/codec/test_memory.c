@@ -36,7 +36,8 @@ static enum mist_status decode_with(struct fixture *fixture, struct mist_decode_
                                     struct mist_error *error)
 {
     uint32_t width = mist_reduced_size(WIDTH, options->reduce), height = mist_reduced_size(HEIGHT, options->reduce);
-    struct mist_view view = mist_view_interleaved(fixture->back, MIST_U16, width, height, fixture->frame.components);
+    struct mist_view view =
+        mist_view_interleaved(fixture->back, fixture->frame.type, width, height, fixture->frame.components);
     return mist_decode(fixture->codec, fixture->stream.data, fixture->stream.size, options, &view, NULL, error);
 }
 
@@ -57,6 +58,11 @@ static enum mist_status decode_reduced(struct fixture *fixture, struct mist_erro
 static enum mist_status reduce(struct fixture *fixture, struct mist_error *error)
 {
     return mist_codestream_reduce(fixture->stream.data, fixture->stream.size, 1, &fixture->out, error);
+}
+
+static enum mist_status wrap(struct fixture *fixture, struct mist_error *error)
+{
+    return mist_jph_wrap(fixture->stream.data, fixture->stream.size, &fixture->out, error);
 }
 
 static enum mist_status list_levels(struct fixture *fixture, struct mist_error *error)
@@ -98,7 +104,8 @@ static void check_fixture(struct fixture *fixture)
         work *run;
         const char *name;
     } works[] = {{encode, "encode"},     {decode, "decode"},  {decode_reduced, "reduced decode"},
-                 {list_levels, "index"}, {read_info, "info"}, {reduce, "reduce"}};
+                 {list_levels, "index"}, {read_info, "info"}, {reduce, "reduce"},
+                 {wrap, "wrap"}};
     for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
         unsigned count = fail_all(fixture, works[i].run, works[i].name);
         assert_true(count > 0);
@@ -112,13 +119,13 @@ static void check_fixture(struct fixture *fixture)
         assert_memory_equal(fixture->back, fixture->samples, sizeof *fixture->samples * PIXELS);
 }
 
-static void run_with(uint32_t components, bool irreversible, uint32_t precinct)
+static void run_with(enum mist_sample_type type, uint32_t components, bool irreversible, uint32_t precinct)
 {
     static struct fixture fixture;
     memset(&fixture, 0, sizeof fixture);
     for (size_t i = 0; i < PIXELS * (size_t)components; i++)
         fixture.samples[i] = (uint16_t)((i % WIDTH) * (i / WIDTH) + (i * 2654435761u >> 25));
-    fixture.frame = mist_view_interleaved(fixture.samples, MIST_U16, WIDTH, HEIGHT, components);
+    fixture.frame = mist_view_interleaved(fixture.samples, type, WIDTH, HEIGHT, components);
     fixture.options = mist_encode_options_default();
     fixture.options.irreversible = irreversible;
     fixture.options.precinct_width = fixture.options.precinct_height = precinct;
@@ -132,17 +139,22 @@ static void run_with(uint32_t components, bool irreversible, uint32_t precinct)
 
 static void test_grey(void **state)
 {
-    run_with(1, false, 0);
+    run_with(MIST_U16, 1, false, 0);
 }
 
 static void test_color_precincts(void **state)
 {
-    run_with(3, false, 64);
+    run_with(MIST_U16, 3, false, 64);
 }
 
 static void test_irreversible(void **state)
 {
-    run_with(1, true, 0);
+    run_with(MIST_U16, 1, true, 0);
+}
+
+static void test_floats(void **state)
+{
+    run_with(MIST_F16, 3, false, 0);
 }
 
 static void test_context(void **state)
@@ -156,10 +168,8 @@ static void test_context(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grey),
-        cmocka_unit_test(test_color_precincts),
-        cmocka_unit_test(test_irreversible),
-        cmocka_unit_test(test_context),
+        cmocka_unit_test(test_grey),   cmocka_unit_test(test_color_precincts), cmocka_unit_test(test_irreversible),
+        cmocka_unit_test(test_floats), cmocka_unit_test(test_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
