@@ -148,8 +148,11 @@ enum mist_status format_writer_open(const struct format_target *target, struct f
 {
     *writer = NULL;
     const struct mist_image_info *info = &target->info;
-    if ((unsigned)target->kind >= FORMAT_COUNT || !formats[target->kind].writer_open)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not a format that can be written", target->path);
+    if ((unsigned)target->kind >= FORMAT_COUNT || !formats[target->kind].writer_open) {
+        const char *name = format_name(target->kind);
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: files of format '%s' cannot be written", target->path,
+                         name ? name : "unknown");
+    }
     if (mist_frame_bytes(info->type, info->width, info->height, info->components) == 0 || info->frames == 0 ||
         info->frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %u frames of %u x %u x %u samples cannot be written",

@@ -80,6 +80,9 @@ static enum mist_status fill_manifest(struct import *import, struct mist_error *
     manifest->kind = source->kind;
     manifest->image = source->info;
     manifest->image.label = source->info.label || import->options->label;
+    if (source->files > LAYOUT_MAX_FILES)
+        return error_set(error, MIST_ERROR_LIMIT, "%s: one of %u files; an item has at most %u",
+                         import->options->paths[0], source->files, LAYOUT_MAX_FILES);
     manifest->files = source->files;
     manifest->file = memory_allocate_zeroed(source->files, sizeof *manifest->file);
     if (!manifest->file)

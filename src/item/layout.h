@@ -47,7 +47,8 @@ _Static_assert(LAYOUT_PROLOGUE_SIZE == 64, "docs/format.md says so");
 #define LAYOUT_MAX_MAP_ENTRIES ((uint64_t)1 << 24)     /* frames x coded levels */
 #define LAYOUT_MAX_PACKETS ((uint64_t)0xffffffff - 14) /* of one frame's level: a tile-part's length has 32 bits */
 #define LAYOUT_MAX_FILES ((uint32_t)1 << 18)
-#define LAYOUT_MAX_SIZE ((uint64_t)1 << 44) /* of an item file */
+#define LAYOUT_MAX_VALUES ((uint32_t)1 << 21) /* of the manifest's JSON, as its ',' ':' '[' '{' count them */
+#define LAYOUT_MAX_SIZE ((uint64_t)1 << 44)   /* of an item file */
 #define LAYOUT_MIN_CHUNK_LOG2 16u
 #define LAYOUT_MAX_CHUNK_LOG2 26u
 #define LAYOUT_CHUNK_LOG2 20u /* what is written */

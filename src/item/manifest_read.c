@@ -73,6 +73,16 @@ static enum mist_sample_type read_type(struct reading *reading, const json_t *ob
     return type;
 }
 
+/* Of source files: what is only ever written (NPY, PNM, PGX) is none of them. */
+static enum format_kind read_format(struct reading *reading, const json_t *root)
+{
+    enum format_kind kind = format_from_name(read_text(reading, root, "format"));
+    bool source = kind == FORMAT_PNG || kind == FORMAT_JPEG || kind == FORMAT_NIFTI || kind == FORMAT_DICOM;
+    if (!source && !reading->problem)
+        reading->problem = "format";
+    return kind;
+}
+
 static void read_geometry(struct reading *reading, const json_t *root, struct mist_geometry *geometry)
 {
     const json_t *object = member(reading, root, "geometry");
@@ -185,16 +195,37 @@ static void read_files(struct reading *reading, const json_t *root, struct manif
         check_distinct(reading, manifest);
 }
 
+/*
+ * At least as many values as the text has, those that are nested included: jansson takes up to 200 bytes for each, so
+ * they are counted before it reads them.
+ */
+static size_t count_values(const char *text, size_t size)
+{
+    size_t count = 1;
+    bool quoted = false;
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (c == '"')
+            quoted = !quoted;
+        else if (quoted)
+            i += c == '\\'; /* with what it escapes */
+        else
+            count += c == ',' || c == ':' || c == '[' || c == '{';
+    }
+    return count;
+}
+
 enum mist_status manifest_read(const char *text, size_t size, struct manifest *manifest, struct mist_error *error)
 {
     *manifest = (struct manifest){0};
+    if (count_values(text, size) > LAYOUT_MAX_VALUES)
+        return error_set(error, MIST_ERROR_CORRUPT, "the manifest is damaged: it has more than %u values",
+                         LAYOUT_MAX_VALUES);
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
     if (!root)
         return error_set(error, MIST_ERROR_CORRUPT, "the manifest is damaged: it is not JSON");
     struct reading reading = {0};
-    manifest->kind = format_from_name(read_text(&reading, root, "format"));
-    if (manifest->kind == FORMAT_UNKNOWN && !reading.problem)
-        reading.problem = "format";
+    manifest->kind = read_format(&reading, root);
     manifest->source_bytes = (uint64_t)read_integer(&reading, root, "source_bytes", 0, (int64_t)LAYOUT_MAX_SIZE);
     read_image(&reading, root, &manifest->image);
     read_values(&reading, root, &manifest->image, &manifest->values);

@@ -1,4 +1,4 @@
-"""An independent reader of item files, written from docs/format.md alone. Python, numpy, and libzstd and libxxhash.
+"""An independent reader of item files, written from docs/format.md alone, with numpy, libzstd and libxxhash.
 
     reader.py list FILE              the map: frame, level, offset, size
     reader.py extract FILE DIR       every frame's codestream at every level that is there: DIR/FRAME-LEVEL.j2c
@@ -41,6 +41,11 @@ def inflate(data, size):
     out = ctypes.create_string_buffer(max(size, 1))
     must(zstd.ZSTD_decompress(out, size, bytes(data), len(data)) == size, "a zstd frame")
     return out.raw[:size]
+
+
+def distinct(pairs):
+    must(len(dict(pairs)) == len(pairs), "a member of the manifest twice")
+    return dict(pairs)
 
 
 class Bytes:
@@ -88,7 +93,8 @@ class Item:
         sizes = manifest_size, source_head_size, template_size, map_size
         meta = Bytes(inflate(data[at:at + meta_stored], sum(sizes)))
         manifest, self.source_head, self.template, packed_map = (meta.take(size) for size in sizes)
-        self.manifest = json.loads(manifest)
+        self.manifest = json.loads(manifest, object_pairs_hook=distinct)
+        must(0 <= self.head_size - at - meta_stored and (self.head_size - at - meta_stored) % 8 == 0, "the head's size")
         self.checksums = np.frombuffer(data[at + meta_stored:self.head_size], "<u8")
         must(len(self.checksums) == sum(-(-size // self.chunk) for _, size in self.ranges()), "the number of checksums")
         self.read_manifest()
