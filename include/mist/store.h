@@ -256,7 +256,8 @@ struct mist_evaluation {
     /*
      * Against area-averaging, means over all frames: SSIM (Gaussian window 11x11, sigma 1.5) and mean absolute
      * difference of values scaled to [0,1], both with the range of the whole item's samples as data range; of the
-     * native low-pass image and of it on the centred grid. NaN for labels, and where there is nothing to measure.
+     * native low-pass image and of it on the centred grid. NaN for labels, and where there is nothing to measure (no
+     * finite sample, or reduce is 0).
      */
     double ssim_native, mad_native;
     double ssim_center, mad_center;

@@ -28,7 +28,7 @@ struct total {
     uint64_t sent[FRACTIONS];
     uint64_t chosen; /* at the size asked for */
     enum mist_lossless lossless;
-    uint64_t measured; /* images, not labels */
+    uint64_t measured; /* images that were reduced; no labels */
     double sums[4];    /* SSIM and MAD, native and centred */
     uint64_t labels;
     uint64_t labels_exact;
@@ -112,8 +112,8 @@ static void print_total_json(const struct total *total)
            total->source_bytes, total->stored_bytes);
     for (unsigned reduce = 0; reduce < FRACTIONS; reduce++)
         printf("%s%" PRIu64, reduce ? "," : "", total->sent[reduce]);
-    printf("],\"sent_chosen\":%" PRIu64 ",\"lossless\":\"%s\"", total->chosen,
-           total->lossless == MIST_LOSSLESS_NO ? "no" : lossless_name(total->lossless));
+    printf("],\"sent_chosen\":%" PRIu64 ",\"lossless\":\"%s\",\"measured\":%" PRIu64, total->chosen,
+           total->lossless == MIST_LOSSLESS_NO ? "no" : lossless_name(total->lossless), total->measured);
     print_numbers_json(values);
     printf(",\"labels\":%" PRIu64 ",\"labels_exact\":%" PRIu64 "}\n", total->labels, total->labels_exact);
 }
@@ -279,7 +279,16 @@ const struct command command_eval = {
                "for each item and in total, the original bytes, the bytes stored, the bytes sent at\n"
                "half, quarter and eighth size (or at --size), whether everything comes back exactly\n"
                "(it is exported and compared with the sources), and SSIM and mean absolute difference\n"
-               "against conventional downsampling. The exit status is 1 if anything was not lossless.",
+               "against conventional downsampling. The exit status is 1 if anything was not lossless.\n"
+               "\n"
+               "SSIM is the mean structural similarity of Wang et al. 2004: Gaussian window of 11x11\n"
+               "with sigma 1.5 (only where it lies inside the image; smaller for smaller images), K1\n"
+               "0.01, K2 0.03. MAD is the mean absolute difference of values scaled to [0,1]. Both are\n"
+               "against the mean over blocks of 2^R x 2^R pixels, with the range of the item's samples\n"
+               "(largest less smallest) as data range; mean over frames, then over items. They are\n"
+               "given for the image as it is sent, and on the centred grid (--grid center), where\n"
+               "conventional downsampling puts its samples. Labels are not averaged but compared: the\n"
+               "reduced map must be every 2^R-th sample. Images that are sent whole have no figures.",
     .options = options,
     .example = "mist eval chest-xrays/\nmist eval --size 256 --total --json ct-head/",
     .minimum_operands = 1,

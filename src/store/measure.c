@@ -155,6 +155,9 @@ static void tear_down(struct measure *measure)
 enum mist_status measure_item(const mist_item *item, unsigned threads, struct mist_evaluation *evaluation,
                               struct mist_error *error)
 {
+    evaluation->ssim_native = evaluation->mad_native = evaluation->ssim_center = evaluation->mad_center = NAN;
+    if (evaluation->reduce == 0 && !evaluation->image->label)
+        return MIST_OK; /* the image itself: a perfect score would say nothing, and flatter the mean over items */
     struct measure *measure = memory_allocate_zeroed(1, sizeof *measure);
     if (!measure)
         return error_set(error, MIST_ERROR_MEMORY, "measuring: out of memory");

@@ -210,6 +210,40 @@ class Commands(unittest.TestCase):
         lines = mist("eval", EXAMPLES / "ct-angiography" / "images", "--reduce", "1", "--json").stdout.splitlines()
         self.assertAlmostEqual(json.loads(lines[0])["mad_native"], expected, places=5)
 
+    def test_eval_as_it_is_defined(self):
+        """SSIM and MAD on both grids as --help says, written out here; what is sent whole has no figures."""
+        window = np.exp(-(np.arange(11) - 5) ** 2 / (2 * 1.5 ** 2))
+        window /= window.sum()
+
+        def blur(image):
+            for axis in (0, 1):
+                image = np.lib.stride_tricks.sliding_window_view(image, 11, axis=axis) @ window
+            return image
+
+        def ssim(a, b, span):
+            c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
+            mean_a, mean_b = blur(a), blur(b)
+            a2, b2, ab = blur(a * a) - mean_a ** 2, blur(b * b) - mean_b ** 2, blur(a * b) - mean_a * mean_b
+            return ((2 * mean_a * mean_b + c1) * (2 * ab + c2) / ((mean_a ** 2 + mean_b ** 2 + c1) * (a2 + b2 + c2))).mean()
+
+        def array(*options):
+            out = self.decode(self.item(CXR), "--format", "npy", *options)
+            return np.load(next(out.rglob("*.npy"))).squeeze().astype(float)
+
+        full = array()
+        for reduce in (1, 2, 4):
+            side, step, span = 1024 >> reduce, 1 << reduce, full.max() - full.min()
+            average = np.rint(full.reshape(side, step, side, step).mean(axis=(1, 3)))
+            for arguments in (["--reduce", reduce], ["--size", side]):
+                said = json.loads(mist("eval", EXAMPLES / CXR, "--json", *arguments).stdout.splitlines()[0])
+                for grid in ("native", "center"):
+                    image = array("--reduce", reduce, "--grid", grid)
+                    self.assertAlmostEqual(said[f"ssim_{grid}"], ssim(average, image, span), places=5)
+                    self.assertAlmostEqual(said[f"mad_{grid}"], np.abs(average - image).mean() / span, places=5)
+        item, total = map(json.loads, mist("eval", EXAMPLES / CXR, "--json", "--reduce", 0).stdout.splitlines())
+        self.assertEqual((item["ssim_native"], item["mad_center"], total["ssim_native"], total["measured"]),
+                         (None, None, None, 0))
+
     def test_eval_of_nothing(self):
         empty = self.work / "empty"
         empty.mkdir(exist_ok=True)

@@ -4,9 +4,11 @@ Items as others see them: tests/item/reader.py, written from docs/format.md alon
 frame's codestream at every level; OpenJPEG and OpenJPH decode those, and get what `mist decode` gets.
 """
 import ast
+import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,7 @@ sys.path.insert(0, str(SOURCE / "tests" / "codec"))
 import judges  # noqa: E402
 import reader  # noqa: E402
 
-judges.require("opj_decompress", "ojph_expand")
+judges.require("opj_decompress", "ojph_expand", "zstd")
 
 
 def reduced(size, reduce):
@@ -89,6 +91,44 @@ class Items(unittest.TestCase):
             words = tool("info", path)[0].split()
             self.assertEqual(list(map(int, words[:5])), [item.levels, item.levels, 1, item.head_size, item.size], name)
             self.assertEqual((int(words[5], 16), [int(w) for w in words[7:]]), (item.id, list(item.ends)), name)
+
+    def test_the_catalog(self):
+        """Section 12, from the items and attachments themselves."""
+        (self.work / "with" / "a").mkdir(parents=True)
+        shutil.copytree(self.work / "source", self.work / "with" / "b")
+        (self.work / "with" / "a" / "t.csv").write_text("x,y\n")
+        (self.work / "with" / "empty").touch()
+        mist("encode", self.work / "with", "-o", self.work / "catalog", "--dataset", "c")
+        root = self.work / "catalog" / "c"
+        text = subprocess.run(["zstd", "-dcq", root / "catalog.jsonl.zst"], check=True, capture_output=True).stdout
+        header, *lines = map(json.loads, text.splitlines())
+        items, files = [l for l in lines if "path" in l], [l for l in lines if "file" in l]
+        self.assertEqual(lines, items + files)
+        paths = {p.relative_to(root / "items").as_posix()[:-5]: p for p in (root / "items").rglob("*.mist")}
+        self.assertEqual([l["path"] for l in items], sorted(paths, key=str.encode))
+        named = b""
+        for line in items:
+            item = reader.Item(paths[line["path"]].read_bytes())
+            named += line["path"].encode() + b"\0" + struct.pack("<QQ", item.size, item.id)
+            expected = {key: item.manifest.get(key, False) for key in
+                        ("format", "type", "precision", "width", "height", "frames", "components", "label", "source_bytes")}
+            listed = [{"path": f["path"], "frames": f.get("frames", 1)} for f in item.manifest["files"]]
+            expected |= {"path": line["path"], "levels": item.levels, "head_end": item.head_size,
+                         "ends": list(item.ends), "size": item.size, "id": "%016x" % item.id}
+            if any(item.manifest["geometry"]["spacing"]):
+                expected["spacing"] = item.manifest["geometry"]["spacing"]
+            if [f["path"] for f in listed] != [line["path"]]:
+                expected["files"] = listed
+            self.assertEqual(line, expected)
+        named += b"\0"
+        attachments = {"a/t.csv": b"x,y\n", "empty": b""}
+        for line, (path, content) in zip(files, attachments.items(), strict=True):
+            named += path.encode() + b"\0" + struct.pack("<QQ", len(content), reader.xxh3(content))
+            self.assertEqual(line, {"file": path, "size": len(content), "checksum": "%016x" % reader.xxh3(content)})
+        self.assertEqual(header, {
+            "format": "mist-catalog", "version": 1, "dataset": "c", "items": len(items), "files": 2,
+            "source_bytes": sum(l["source_bytes"] for l in items), "item_bytes": sum(l["size"] for l in items),
+            "file_bytes": 4, "id": "%016x" % reader.xxh3(named)})
 
     def judge(self, name, frame, level, truth):
         """The frame's codestream of this level, alone and cut, by both judges; `truth`: samples of `mist decode`."""
