@@ -144,7 +144,9 @@ def check_derived(before, after, reduce, factor=None):
     for tag in ("SmallestImagePixelValue", "LargestImagePixelValue"):
         assert tag not in after
     assert not [e for e in after if 0x6000 <= e.tag.group <= 0x60FF]
+    # Smaller is not compressed with loss: LossyImageCompression says what was done to the original (C.7.6.1.1.5).
     for key in ("PatientName", "RescaleSlope", "RescaleIntercept", "WindowCenter", "FrameOfReferenceUID", "Modality",
+                "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
                 "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PhotometricInterpretation"):
         assert after.get(key) == before.get(key), key
     factor = factor or (2.0**reduce, 2.0**reduce)
@@ -196,6 +198,7 @@ def test_synthetic():
         "planar16.dcm": dict(dtype="u2", samples=3, planar=1, frames=2),
         "frames.dcm": dict(dtype="u1", frames=5, columns=33, rows=33),
         "plain.dcm": dict(meta=False, syntax=ImplicitVRLittleEndian),
+        "lossy.dcm": dict(LossyImageCompression="01", LossyImageCompressionRatio=7.5, LossyImageCompressionMethod="ISO_10918_1"),
         "unplaced.dcm": dict(ImagePositionPatient=None, PixelSpacing=None, ImageOrientationPatient=None),
     }
     for name, options in files.items():

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sources that are in the way of encoding them, labels in all their guises, and all data at hand in one go."""
+import gzip
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import time
+import unittest
+
+try:
+    import nibabel
+    import numpy as np
+    import PIL.Image
+    import pydicom
+except ImportError as missing:
+    print(f"skipped: a judge is not installed: {missing}")
+    sys.exit(77)
+
+from test_encode import MIST, Case, catalog, mist, png, tree
+
+SHARED = pathlib.Path(os.environ["MIST_SHARED"]) / "data"
+EXAMPLES = pathlib.Path(os.environ["MIST_SOURCE"]) / "examples" / "data"
+
+
+def plain(path):
+    data = path.read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+class InTheWay(Case):
+    def start(self, *arguments):
+        return subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", "d", *map(str, arguments)],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def while_encoding(self, act):
+        """Runs act() after the first item was written and, if all goes well, before the last; encodes with one thread."""
+        for _ in range(10):
+            shutil.rmtree(self.store, ignore_errors=True)
+            shutil.rmtree(self.source, ignore_errors=True)
+            for i in range(80):
+                png(self.source / f"{i:02}.png", i, size=200)
+            process = self.start("-j", 1, "--json")
+            items = self.store / "d" / "items"
+            while process.poll() is None and not (items.exists() and any(items.iterdir())):
+                time.sleep(0.0005)
+            early = act()
+            output, errors = process.communicate(timeout=60)
+            if early:
+                return process.returncode, output, errors
+        self.fail("encoding was always faster")
+
+    def later(self):
+        """Files that have not been encoded yet: not the next few, which may be open by now."""
+        done = {p.name[:-5] for p in (self.store / "d" / "items").iterdir()}
+        return sorted(p for p in self.source.iterdir() if p.name not in done)[10:]
+
+    def test_files_that_vanish_while_encoding(self):
+        gone = []
+
+        def act():
+            gone[:] = self.later()
+            for path in gone:
+                path.unlink()
+            return len(gone) > 5
+
+        code, output, errors = self.while_encoding(act)
+        self.assertEqual(code, 1)
+        for path in gone:
+            self.assertRegex(errors, rf"mist encode: {path.name}: .*(No such file|no such file|not found)")
+        self.assertEqual(len(errors.splitlines()), len(gone))
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), files), ({p.name for p in self.source.iterdir()}, {}))
+        self.assertEqual(json.loads(output)["failed"], len(gone))
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["failed"]), (0, 0))
+
+    def test_files_that_change_while_encoding(self):
+        changed = []
+
+        def act():
+            changed[:] = self.later()
+            for path in changed:
+                png(path, 1000, size=150)
+            return len(changed) > 5
+
+        self.while_encoding(act)
+        self.encode()  # sees what changed in between
+        items, _ = self.assert_consistent()
+        self.assertEqual(len(items), 80)
+        out = self.work / "out"
+        for path in changed:
+            self.assertEqual(items[path.name]["width"], 150)
+            mist("decode", self.store / "d/items" / (path.name + ".mist"), "-o", out, check=0)
+            self.assertTrue(np.array_equal(np.array(PIL.Image.open(out / path.name)), np.array(PIL.Image.open(path))))
+
+    def test_killed_at_any_moment(self):
+        """kill -9: after each, the store opens and all that its catalog lists is whole; the end is as if nothing was."""
+        shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")
+        shutil.copytree(EXAMPLES / "mr-brain", self.source / "mr")
+        for i in range(40):
+            png(self.source / f"{i:02}.png", i, size=150)
+            (self.source / f"{i:02}.txt").write_text(str(i) * 50)
+        reference = self.work / "reference"
+        began = time.monotonic()
+        mist("encode", self.source, "-o", reference, "--dataset", "d", check=0)
+        whole = time.monotonic() - began
+        rng, killed = random.Random(5), 0
+        for attempt in range(12):
+            process = self.start("-j", 1 + attempt % 3)
+            time.sleep(whole * rng.random() / 2)
+            killed += process.poll() is None
+            process.kill()
+            process.communicate()
+            if (self.store / "d" / "catalog.jsonl.zst").exists():
+                mist("info", self.store, "--items", check=0)
+                mist("verify", self.store, check=0)
+            for item in (self.store / "d" / "items").rglob("*.mist") if (self.store / "d").exists() else ():
+                mist("verify", "--quick", item, check=0)
+        self.assertGreater(killed, 0)
+        self.encode()
+        self.assertEqual(tree(self.store / "d"), tree(reference / "d"))
+        self.assert_consistent()
+
+    def test_a_file_that_cannot_be_read(self):
+        """Its mode does not stop root; /proc/self/mem is a regular file whose first byte nobody can read."""
+        png(self.source / "a.png")
+        (self.source / "memory.png").symlink_to("/proc/self/mem")
+        (self.source / "nowhere.png").symlink_to("/nonexistent/file.png")
+        report, errors = self.encode(check=1)
+        self.assertEqual((report["items"], report["failed"]), (1, 2))
+        self.assertRegex(errors, "memory.png: .*error")
+        self.assertRegex(errors, "nowhere.png: No such file")
+        self.assertEqual(len(errors.splitlines()), 2)
+        items, files = catalog(self.store, "d")[1:]
+        self.assertEqual((set(items), files), ({"a.png"}, {}))
+        for name in ("memory.png", "nowhere.png"):
+            (self.source / name).unlink()
+        self.encode()
+        self.assert_consistent()
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_a_directory_that_cannot_be_read(self):
+        png(self.source / "a.png")
+        png(self.source / "closed" / "b.png")
+        os.chmod(self.source / "closed", 0)
+        try:
+            report, errors = self.encode(check=1)
+        finally:
+            os.chmod(self.source / "closed", 0o755)
+        self.assertEqual(report["items"], 1)
+        self.assertIn("closed", errors)
+
+    def test_names(self):
+        """Spaces, other scripts, quotes, percent signs, leading dashes and dots; a newline is refused, and not printed."""
+        good = ["with space.png", "胸部 X線/画像.png", "ä\u0308ö.png", "100%.png", "-o.png", ".hidden.png", "a'b\"c$d;e.png",
+                "#1?.png", "deep/" * 30 + "x.png", "n" * 240 + ".png", "..x/..y.png", "files", "items/x.png", "x.mist"]
+        for i, name in enumerate(good):
+            png(self.source / name, i, size=40)
+        for name in ("new\nline.png", "tab\t.png", "escape\x1b[31m.png", "back\\slash.png"):
+            png(self.source / name, 1, size=40)
+        report, errors = self.encode(check=1)
+        self.assertEqual((report["items"], report["failed"]), (len(good), 4))
+        self.assertEqual(len(errors.splitlines()), 4)
+        self.assertNotIn("\x1b", errors)
+        self.assertIn("new?line.png", errors)
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), files), (set(good), {}))
+        out = self.work / "out"
+        for name in good:
+            mist("decode", self.store / "d" / "items" / (name + ".mist"), "-o", out, check=0)
+            self.assertEqual((out / name).read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+
+class Labels(Case):
+    def segmentation(self, name, kind, bits):
+        """A DICOM segmentation: "BINARY" of 1 bit a pixel or "LABELMAP" of 8 (PS3.3, C.8.20)."""
+        source = pydicom.dcmread(next((EXAMPLES / "ct-head").iterdir()))
+        source.SOPClassUID = source.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+        source.Modality, source.SegmentationType, source.SeriesInstanceUID = "SEG", kind, f"1.2.3.{bits}"
+        mask = (np.add.outer(np.arange(100), np.arange(90)) // 20 % 5).astype("u1")
+        source.Rows, source.Columns, source.PixelRepresentation = 100, 90, 0
+        source.BitsAllocated, source.BitsStored, source.HighBit = bits, bits, bits - 1
+        source.PixelData = np.packbits(mask > 2, bitorder="little").tobytes() if bits == 1 else mask.tobytes()
+        source["PixelData"].VR = "OB"
+        if len(source.PixelData) % 2:
+            source.PixelData += b"\0"
+        source.save_as(self.source / name)
+        return mask
+
+    def test_what_is_a_label(self):
+        volume = (np.add.outer(np.arange(90), np.add.outer(np.arange(80), np.arange(3))) // 15 % 6).astype("u1")
+        for name in ("labelsTr/a.nii", "x/labels/y/a.nii.gz", "images/a.nii", "intent.nii", "x_seg.nii.gz", "labels.nii"):
+            image = nibabel.Nifti1Image(volume, np.eye(4))
+            if name == "intent.nii":
+                image.header.set_intent("label")
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(image, self.source / name)
+        mask = self.segmentation("labelmap.dcm", "LABELMAP", 8)
+        self.segmentation("binary.dcm", "BINARY", 1)
+        report, errors = self.encode("--labels", "*_seg.*", check=1)
+        self.assertIn("binary.dcm: DICOM pixels of 1 allocated bits", errors)
+        items, files = self.assert_consistent()
+        self.assertEqual(set(files), {"binary.dcm"})
+        self.assertEqual({path for path, row in items.items() if row["label"]},
+                         {"labelsTr/a.nii", "x/labels/y/a.nii.gz", "intent.nii", "x_seg.nii.gz", "1.2.3.8"})
+        out = self.work / "out"
+        for path, row in items.items():
+            mist("decode", self.store / "d/items" / (path + ".mist"), "-o", out, "--reduce", 1, check=0)
+            if row["label"] and path != "1.2.3.8":
+                small = nibabel.load(out / path)
+                self.assertTrue(np.array_equal(np.asarray(small.dataobj), volume[::2, ::2]))
+                self.assertTrue(np.allclose(small.affine, np.diag([2, 2, 1, 1])))
+        self.assertTrue(np.array_equal(pydicom.dcmread(out / "labelmap.dcm").pixel_array, mask[::2, ::2]))
+        image = np.asarray(nibabel.load(out / "images/a.nii").dataobj)
+        self.assertFalse(np.array_equal(image, volume[::2, ::2]))  # which no label: averaged
+
+
+@unittest.skipUnless(SHARED.exists(), "no ../shared/data: the data at hand is not encoded")
+class AllData(Case):
+    def test_everything(self):
+        """No crash; a clear sentence for what is refused, which is kept; all else comes back as design.md promises."""
+        result = mist("encode", SHARED, "-o", self.store, "--dataset", "d", check=1)
+        refused = {}
+        for line in result.stderr.splitlines():
+            start, name, sentence = line.split(": ", 2)
+            self.assertEqual(start, "mist encode")
+            self.assertRegex(sentence, r"^[A-Za-z].{20,160}; kept byte for byte as an attachment$")
+            refused[name] = sentence
+        items, files = self.assert_consistent()
+        inside = {file["path"] for path, row in items.items() for file in row.get("files", [{"path": path}])}
+        everything = {p.relative_to(SHARED).as_posix(): p for p in SHARED.rglob("*") if p.is_file()}
+        self.assertEqual(inside | set(files), set(everything))
+        self.assertEqual(inside & set(files), set())
+        self.assertTrue(set(refused) <= set(files))
+        for name in files:
+            self.assertEqual((self.store / "d/files" / name).read_bytes(), everything[name].read_bytes(), name)
+        # Only what is a picture is complained of.
+        self.assertFalse([name for name in files if name not in refused and name.endswith((".png", ".nii", ".nii.gz"))])
+        out = self.work / "out"
+        for path in items:
+            mist("decode", self.store / "d/items" / (path + ".mist"), "-o", out, check=0)
+        for name in inside:
+            if name.endswith(".png"):
+                same = np.array_equal(np.array(PIL.Image.open(out / name)), np.array(PIL.Image.open(everything[name])))
+            else:
+                same = plain(out / name) == plain(everything[name])
+            self.assertTrue(same, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
