@@ -148,6 +148,40 @@ class Commands(unittest.TestCase):
             self.assertNotEqual(reduced.SOPInstanceUID, full.SOPInstanceUID)
             self.assertEqual(reduced.pixel_array.shape, (128, 128))
 
+    def test_samples_are_where_their_geometry_says(self):
+        """Sample n of a reduced image is where sample 2^r n was, or in the middle of its block; in every way to write it."""
+        slices = sorted(map(pydicom.dcmread, (EXAMPLES / "ct-head").iterdir()),
+                        key=lambda item: float(item.ImagePositionPatient[2]))
+
+        def in_patient(item, column, row):
+            """PS3.3, C.7.6.2.1.1, in the axes of NIfTI."""
+            directions = np.array(item.ImageOrientationPatient, float).reshape(2, 3)
+            down, across = map(float, item.PixelSpacing)
+            where = np.array(item.ImagePositionPatient, float) + directions[0] * across * column + directions[1] * down * row
+            return where * [-1, -1, 1]
+
+        names = {item.SOPInstanceUID: path.name for path in (EXAMPLES / "ct-head").iterdir()
+                 for item in [pydicom.dcmread(path, stop_before_pixels=True)]}
+        volume = nibabel.load(EXAMPLES / ANGIOGRAPHY)
+        for reduce in (1, 2, 3):
+            step = 1 << reduce
+            for grid, offset in (("native", 0), ("center", (step - 1) / 2)):
+                options = "--reduce", reduce, "--grid", grid
+                out = self.decode(self.ct(), *options)
+                written = [pydicom.dcmread(out / "ct-head" / names[item.SOPInstanceUID]) for item in slices]
+                out = self.decode(self.ct(), *options, "--format", "nii.gz")
+                converted = nibabel.load(next(out.rglob("*.nii.gz"))).affine
+                small = None
+                if reduce < 3:
+                    small = nibabel.load(self.decode(self.item(ANGIOGRAPHY), *options) / ANGIOGRAPHY).affine
+                for column, row, frame in ((0, 0, 0), (1, 0, 2), (0, 1, 5), (30, 17, 3)):
+                    where = in_patient(slices[frame], step * column + offset, step * row + offset)
+                    self.assertTrue(np.allclose(in_patient(written[frame], column, row), where, atol=1e-4), options)
+                    self.assertTrue(np.allclose(converted @ [column, row, frame, 1], [*where, 1], atol=1e-3), options)
+                    if small is not None:
+                        where = volume.affine @ [step * column + offset, step * row + offset, frame, 1]
+                        self.assertTrue(np.allclose(small @ [column, row, frame, 1], where, atol=1e-3), options)
+
     def test_spacing_and_format(self):
         out = self.decode(self.item(ANGIOGRAPHY), "--spacing", "1.5", "--format", "npy")
         arrays = list(out.rglob("*.npy"))
