@@ -26,7 +26,7 @@ static enum mist_status pass(const char *name, int in, FILE *out, uint64_t *size
     *size = 0;
     if (!state || !chunk)
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
-    while (!status) {
+    while (chunk && !status) {
         ssize_t got = read(in, chunk, CHUNK);
         if (got < 0 && errno == EINTR)
             continue;

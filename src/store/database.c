@@ -121,13 +121,22 @@ static enum mist_status open_readable(struct database *database, const char *nam
 /* "file:PATH?immutable=1" with what means something in a URI escaped. */
 static char *immutable_uri(const char *path)
 {
-    char *uri = memory_allocate(3 * strlen(path) + 32);
+    static const char digits[] = "0123456789ABCDEF", start[] = "file:", end[] = "?immutable=1";
+    char *uri = memory_allocate(3 * strlen(path) + sizeof start + sizeof end);
     if (!uri)
         return NULL;
-    char *out = uri + sprintf(uri, "file:");
-    for (; *path; path++)
-        out += sprintf(out, strchr("?#%", *path) ? "%%%02X" : "%c", (unsigned char)*path);
-    sprintf(out, "?immutable=1");
+    memcpy(uri, start, sizeof start - 1);
+    char *out = uri + sizeof start - 1;
+    for (; *path; path++) {
+        if (strchr("?#%", *path)) {
+            *out++ = '%';
+            *out++ = digits[*path >> 4];
+            *out++ = digits[*path & 15];
+        } else {
+            *out++ = *path;
+        }
+    }
+    memcpy(out, end, sizeof end);
     return uri;
 }
 
