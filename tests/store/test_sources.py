@@ -252,4 +252,6 @@ class AllData(Case):
 
 
 if __name__ == "__main__":
+    if not SHARED.exists():
+        print("../shared/data is not here: only examples/data and what is made here is encoded")
     unittest.main()
