@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "codec/decode_tile.h"
 #include "codec/nonlinearity.h"
+#include "codec/parts.h"
 
 #include <string.h>
 
@@ -151,7 +152,8 @@ static enum mist_status store_component(struct image_decode *image, const struct
     struct transfer_job job = {
         .view = &view, .component = target, .plane = plane_at(plane, window.x0, window.y0), .stride = plane->stride};
     transfer_set_range(&job, header->component[c].precision, header->component[c].is_signed);
-    if (!(plane->is_float ? kernels->store_float(&job) : kernels->store[plane->lane](&job)))
+    if (!parts_transfer(plane->is_float ? kernels->store_float : kernels->store[plane->lane], &job,
+                        plane_element(plane), image->options->threads))
         return error_set(error, MIST_ERROR_RANGE, "component %u has values that do not fit into %s samples", c,
                          mist_sample_name(view.type));
     if (header->nonlinearity[c] == NONLINEARITY_SIGN_MAGNITUDE && header->component[c].is_signed)

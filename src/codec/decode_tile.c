@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "codec/decode_plan.h"
+#include "codec/parts.h"
 
 #include <string.h>
 
@@ -262,27 +263,32 @@ static enum mist_status decode_blocks(struct decode_plan *plan, struct mist_erro
 
 /* ---- wavelet ---- */
 
-static void inverse_level(const struct codec_kernels *kernels, const struct plane *low, const struct level_plan *level,
-                          struct plane *image, void *scratch)
+static enum mist_status inverse_level(const struct tile_decode *decode, const struct plane *low,
+                                      const struct level_plan *level, struct plane *image, struct mist_error *error)
 {
+    const struct codec_kernels *kernels = &decode->codec->kernels;
+    struct arena *arena = &decode->codec->arena;
     struct rect part = decode_band_window(level->window, BAND_LL);
     struct wavelet_job job = {.width = rect_width(level->window),
                               .height = rect_height(level->window),
                               .x_odd = level->window.x0 & 1,
                               .y_odd = level->window.y0 & 1,
                               .plane = image->data,
-                              .plane_stride = image->stride,
-                              .scratch = scratch};
+                              .plane_stride = image->stride};
     job.band[0] = rect_empty(part) ? NULL : plane_at(low, part.x0, part.y0);
     job.band_stride[0] = low->stride;
     for (unsigned b = 0; b < 3; b++) {
         job.band[b + 1] = level->target[b].plane.data;
         job.band_stride[b + 1] = level->target[b].plane.stride;
     }
-    if (image->is_float)
-        kernels->wavelet97_inverse(&job);
-    else
-        kernels->wavelet53_inverse[image->lane](&job);
+    if (!image->is_float)
+        return parts_wavelet53(kernels->wavelet53_inverse[image->lane], &job, plane_element(image), decode->threads,
+                               arena, error);
+    job.scratch = arena_allocate(arena, wavelet_scratch_size(job.width, sizeof(float)), 1);
+    if (!job.scratch)
+        return no_memory(error);
+    kernels->wavelet97_inverse(&job);
+    return MIST_OK;
 }
 
 static enum mist_status inverse_component(struct decode_plan *plan, struct component_plan *component,
@@ -295,12 +301,11 @@ static enum mist_status inverse_component(struct decode_plan *plan, struct compo
         struct plane image;
         if (!plane_allocate(arena, level->window, component->is_float, component->lane, &image))
             return no_memory(error);
-        void *scratch =
-            arena_allocate(arena, wavelet_scratch_size(rect_width(level->window), plane_element(&image)), 1);
-        if (!scratch)
-            return no_memory(error);
+        enum mist_status status = MIST_OK;
         if (!rect_empty(level->window)) /* a small tile may hold no sample of a low level */
-            inverse_level(&plan->decode->codec->kernels, &low, level, &image, scratch);
+            status = inverse_level(plan->decode, &low, level, &image, error);
+        if (status)
+            return status;
         low = image;
     }
     component->output->plane = low;

@@ -5,6 +5,7 @@
 #include "codec/markers_write.h"
 #include "codec/nonlinearity.h"
 #include "codec/packet_write.h"
+#include "codec/parts.h"
 #include "codec/progression.h"
 #include "codec/tile.h"
 
@@ -46,7 +47,6 @@ struct encoder {
     enum codec_lane lane;
     void *plane[MIST_MAX_COMPONENTS]; /* lane elements, or floats */
     size_t stride;
-    void *wavelet_scratch;
     struct block_row *rows; /* all of the frame, highest resolution level first */
     uint64_t row_count, row_capacity;
     struct block_worker *worker; /* [threads] */
@@ -72,8 +72,8 @@ static enum mist_status load_component(struct encoder *encoder, uint32_t c)
         return no_memory(encoder);
     struct transfer_job job = {.view = frame, .component = c, .plane = encoder->plane[c], .stride = encoder->stride};
     transfer_set_range(&job, encoder->setup.precision, mist_sample_is_signed(frame->type));
-    bool fits = irreversible ? encoder->kernels->load_float(&job) : encoder->kernels->load[encoder->lane](&job);
-    if (!fits)
+    if (!parts_transfer(irreversible ? encoder->kernels->load_float : encoder->kernels->load[encoder->lane], &job,
+                        element, encoder->options->threads))
         return error_set(encoder->error, MIST_ERROR_RANGE, "a sample does not fit into %u %s bits",
                          encoder->setup.precision, mist_sample_is_signed(frame->type) ? "signed" : "unsigned");
     return MIST_OK;
@@ -225,8 +225,7 @@ static enum mist_status split_level(struct encoder *encoder, struct resolution *
                               .x_odd = area.x0 & 1,
                               .y_odd = area.y0 & 1,
                               .plane = low->data,
-                              .plane_stride = low->stride,
-                              .scratch = encoder->wavelet_scratch};
+                              .plane_stride = low->stride};
     struct band_plane bands[4];
     for (unsigned kind = BAND_LL; kind <= BAND_HH; kind++) {
         uint32_t wide = kind & 1 ? job.width - wavelet_low(job.width, job.x_odd) : wavelet_low(job.width, job.x_odd);
@@ -238,19 +237,22 @@ static enum mist_status split_level(struct encoder *encoder, struct resolution *
         job.band[kind] = bands[kind].data;
         job.band_stride[kind] = bands[kind].stride;
     }
-    if (encoder->options->irreversible)
+    enum mist_status status = MIST_OK;
+    if (encoder->options->irreversible) {
+        job.scratch = arena_allocate(encoder->arena, wavelet_scratch_size(job.width, element), 1);
+        if (!job.scratch)
+            return no_memory(encoder);
         encoder->kernels->wavelet97_forward(&job);
-    else
-        encoder->kernels->wavelet53_forward[encoder->lane](&job);
-    for (unsigned b = 0; b < 3; b++) {
+    } else
+        status = parts_wavelet53(encoder->kernels->wavelet53_forward[encoder->lane], &job, element,
+                                 encoder->options->threads, encoder->arena, encoder->error);
+    for (unsigned b = 0; b < 3 && !status; b++) {
         struct band_plane *plane = &bands[b + 1];
         quantize_band(encoder, &resolution->band[b], plane);
-        enum mist_status status = add_band(encoder, resolution, b, plane->data, plane->stride);
-        if (status)
-            return status;
+        status = add_band(encoder, resolution, b, plane->data, plane->stride);
     }
     *low = bands[BAND_LL];
-    return MIST_OK;
+    return status;
 }
 
 static enum mist_status split_component(struct encoder *encoder, uint32_t c)
@@ -328,15 +330,10 @@ static enum mist_status write_codestream(struct encoder *encoder, struct mist_bu
 static enum mist_status encode_frame(struct encoder *encoder, struct mist_buffer *out)
 {
     struct codestream_tile_header tile_header;
-    enum mist_status status = MIST_OK;
     codestream_tile_header_start(&encoder->setup.header, &tile_header);
     encoder->lane = encoder->setup.lane;
-    encoder->wavelet_scratch =
-        arena_allocate(encoder->arena, wavelet_scratch_size(encoder->frame->width, sizeof(int64_t)), 1);
-    if (!encoder->wavelet_scratch)
-        status = no_memory(encoder);
-    if (!status)
-        status = tile_build(encoder->arena, &encoder->setup.header, &tile_header, 0, &encoder->tile, encoder->error);
+    enum mist_status status =
+        tile_build(encoder->arena, &encoder->setup.header, &tile_header, 0, &encoder->tile, encoder->error);
     if (!status)
         status = load_planes(encoder);
     for (uint32_t c = 0; c < encoder->frame->components && !status; c++)

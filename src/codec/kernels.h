@@ -94,6 +94,8 @@ struct wavelet_job {
     void *band[4];
     size_t band_stride[4];
     void *scratch; /* wavelet_scratch_size() bytes, aligned to 64 */
+    /* 5/3 only: a run of wavelet_steps() rows; 0, 0: all. Runs with a scratch each may be done at the same time. */
+    uint32_t first_step, end_step;
 };
 
 #define WAVELET_MARGIN_53 2u
@@ -102,6 +104,13 @@ struct wavelet_job {
 static inline uint32_t wavelet_low(uint32_t side, bool odd)
 {
     return side / 2 + (side & 1 & !odd);
+}
+
+/* What a plane's rows are worked through in: pairs of a low and a high one. */
+static inline uint32_t wavelet_steps(uint32_t height, bool odd)
+{
+    uint32_t lows = wavelet_low(height, odd), highs = height - lows;
+    return highs + 1 > lows + odd ? highs + 1 : lows + odd;
 }
 
 /* `element` is codec_lane_size() or sizeof(float). */

@@ -220,23 +220,41 @@ static void merge_row(const struct wavelet_job *job, struct halves half, const S
             (SAMPLE)(WORD)((WORD)high[pairs] + (WORD)half_sum(*(s + pairs - odd), s[pairs - odd + 1]));
 }
 
+static void NAME(forward_line)(const struct wavelet_job *job)
+{
+    const SAMPLE *in = plane_row(job, 0);
+    const bool odd = job->y_odd;
+    SAMPLE *doubled = scratch_row(job, 0);
+    for (uint32_t x = 0; odd && x < job->width; x++)
+        doubled[x] = (SAMPLE)(WORD)(2 * (WORD)in[x]);
+    split_row(job, scratch_halves(job, 3), odd ? doubled : in, band_row(job, odd ? 2 : 0, 0),
+              band_row(job, odd ? 3 : 1, 0));
+}
+
+/* d(n) of all columns. */
+static void NAME(predict_high_row)(const struct wavelet_job *job, SAMPLE *d, uint32_t n)
+{
+    const uint32_t lows = wavelet_low(job->height, job->y_odd), odd = job->y_odd;
+    predict(d, plane_row(job, high_row(job, n)), plane_row(job, low_row(job, clamp_index((int64_t)n - odd, lows))),
+            plane_row(job, low_row(job, clamp_index((int64_t)n - odd + 1, lows))), job->width);
+}
+
 static void NAME(wavelet53_forward)(const struct wavelet_job *job)
 {
     const uint32_t lows = wavelet_low(job->height, job->y_odd), highs = job->height - lows, odd = job->y_odd;
+    const uint32_t first = job->first_step, end = job->end_step ? job->end_step : wavelet_steps(job->height, odd);
     struct halves half = scratch_halves(job, 3);
     SAMPLE *s = scratch_row(job, 0), *d[2] = {scratch_row(job, 1), scratch_row(job, 2)};
     if (job->height == 1) {
-        const SAMPLE *in = plane_row(job, 0);
-        for (uint32_t x = 0; odd && x < job->width; x++)
-            s[x] = (SAMPLE)(WORD)(2 * (WORD)in[x]);
-        split_row(job, half, odd ? s : in, band_row(job, odd ? 2 : 0, 0), band_row(job, odd ? 3 : 1, 0));
+        if (first == 0)
+            NAME(forward_line)(job);
         return;
     }
-    for (uint32_t n = 0; n < highs || n < lows + odd; n++) {
+    if (first > 0 && first - 1 < highs)
+        NAME(predict_high_row)(job, d[(first - 1) & 1], first - 1);
+    for (uint32_t n = first; n < end; n++) {
         if (n < highs) {
-            predict(d[n & 1], plane_row(job, high_row(job, n)),
-                    plane_row(job, low_row(job, clamp_index((int64_t)n - odd, lows))),
-                    plane_row(job, low_row(job, clamp_index((int64_t)n - odd + 1, lows))), job->width);
+            NAME(predict_high_row)(job, d[n & 1], n);
             split_row(job, half, d[n & 1], band_row(job, 2, n), band_row(job, 3, n));
         }
         if (n >= odd && n - odd < lows) {
@@ -247,30 +265,51 @@ static void NAME(wavelet53_forward)(const struct wavelet_job *job)
     }
 }
 
+static void NAME(inverse_line)(const struct wavelet_job *job)
+{
+    const bool odd = job->y_odd;
+    SAMPLE *out = plane_row(job, 0);
+    merge_row(job, scratch_halves(job, 3), band_row(job, odd ? 2 : 0, 0), band_row(job, odd ? 3 : 1, 0), out);
+    for (uint32_t x = 0; odd && x < job->width; x++)
+        out[x] /= 2;
+}
+
+/* Low row n - odd of the image from the bands' and d(n - 1), d(n). */
+static void NAME(inverse_low_row)(const struct wavelet_job *job, SAMPLE *const d[2], uint32_t n, SAMPLE *out)
+{
+    const uint32_t highs = job->height - wavelet_low(job->height, job->y_odd), odd = job->y_odd;
+    SAMPLE *s = scratch_row(job, 0);
+    merge_row(job, scratch_halves(job, 3), band_row(job, 0, n - odd), band_row(job, 1, n - odd), s);
+    unupdate(out, s, d[clamp_index((int64_t)n - 1, highs) & 1], d[clamp_index(n, highs) & 1], job->width);
+}
+
 static void NAME(wavelet53_inverse)(const struct wavelet_job *job)
 {
     const uint32_t lows = wavelet_low(job->height, job->y_odd), highs = job->height - lows, odd = job->y_odd;
+    const uint32_t first = job->first_step, end = job->end_step ? job->end_step : wavelet_steps(job->height, odd);
     struct halves half = scratch_halves(job, 3);
-    SAMPLE *s = scratch_row(job, 0), *d[2] = {scratch_row(job, 1), scratch_row(job, 2)};
+    SAMPLE *d[2] = {scratch_row(job, 1), scratch_row(job, 2)};
+    SAMPLE *before = scratch_row(job, 6); /* the low row of the step before the first, which another run writes */
     if (job->height == 1) {
-        SAMPLE *out = plane_row(job, 0);
-        merge_row(job, half, band_row(job, odd ? 2 : 0, 0), band_row(job, odd ? 3 : 1, 0), out);
-        for (uint32_t x = 0; odd && x < job->width; x++)
-            out[x] /= 2;
+        if (first == 0)
+            NAME(inverse_line)(job);
         return;
     }
-    for (uint32_t n = 0; n <= highs || n < lows + odd; n++) {
+    for (uint32_t n = first < 2 ? 0 : first - 2; n < first; n++)
         if (n < highs)
             merge_row(job, half, band_row(job, 2, n), band_row(job, 3, n), d[n & 1]);
-        if (n >= odd && n - odd < lows) {
-            merge_row(job, half, band_row(job, 0, n - odd), band_row(job, 1, n - odd), s);
-            unupdate(plane_row(job, low_row(job, n - odd)), s, d[clamp_index((int64_t)n - 1, highs) & 1],
-                     d[clamp_index(n, highs) & 1], job->width);
-        }
+    if (first > odd && first - 1 - odd < lows)
+        NAME(inverse_low_row)(job, d, first - 1, before);
+    for (uint32_t n = first; n < end; n++) {
+        if (n < highs)
+            merge_row(job, half, band_row(job, 2, n), band_row(job, 3, n), d[n & 1]);
+        if (n >= odd && n - odd < lows)
+            NAME(inverse_low_row)(job, d, n, plane_row(job, low_row(job, n - odd)));
         if (n >= 1 && n <= highs) {
+            const uint32_t a = clamp_index((int64_t)n - 1 - odd, lows), b = clamp_index((int64_t)n - odd, lows);
             unpredict(plane_row(job, high_row(job, n - 1)), d[(n - 1) & 1],
-                      plane_row(job, low_row(job, clamp_index((int64_t)n - 1 - odd, lows))),
-                      plane_row(job, low_row(job, clamp_index((int64_t)n - odd, lows))), job->width);
+                      a + odd < first ? before : plane_row(job, low_row(job, a)),
+                      b + odd < first ? before : plane_row(job, low_row(job, b)), job->width);
         }
     }
 }
