@@ -70,6 +70,17 @@ static enum mist_status place(const struct session *session, int from_root, cons
     return MIST_OK;
 }
 
+/* Removes files of an earlier content (a slice that a series no longer has) that nothing has taken the place of. */
+static void remove_stale(struct session *session, const struct mist_buffer *stale)
+{
+    const char *path = (const char *)stale->data, *end = path + stale->size;
+    for (; path < end; path += strlen(path) + 1) {
+        bool known = true;
+        if (!state_knows(session->state, path, &known, NULL) && !known)
+            beneath_remove(session->root, path);
+    }
+}
+
 /* Moves all staged files; nothing is moved if one of them belongs to somebody else. */
 static enum mist_status place_all(struct session *session, const struct state_key *key, int from,
                                   const struct staged *staged, struct mist_error *error)
@@ -80,11 +91,12 @@ static enum mist_status place_all(struct session *session, const struct state_ke
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", key->path);
     }
     enum mist_status status = MIST_OK;
+    struct mist_buffer stale = {0};
     const char *path = (const char *)staged->paths.data, *last = NULL;
     for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1)
         status = state_check_owner(session->state, key, path, error);
     if (!status)
-        status = state_forget(session->state, key, error);
+        status = state_forget(session->state, key, &stale, error);
     path = (const char *)staged->paths.data;
     for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1) {
         size_t length = directory_length(path);
@@ -97,6 +109,9 @@ static enum mist_status place_all(struct session *session, const struct state_ke
         sync_directory_of(session->root, last);
     if (!status)
         status = state_record(session->state, key, files, staged->count, error);
+    if (!status && stale.size)
+        remove_stale(session, &stale);
+    mist_buffer_free(&stale);
     memory_free(files);
     return status;
 }

@@ -80,10 +80,11 @@ static enum mist_status fetch_catalog(struct session *session, struct mist_error
                                         .first_contact = true,
                                         .sink = take_bytes,
                                         .context = &spooled};
+    bool reached = !status;
     if (!status)
         status = transport_fetch(transport, &request, &failure);
     transport_free(&transport);
-    if (status == MIST_ERROR_NOT_FOUND)
+    if (reached && status == MIST_ERROR_NOT_FOUND)
         status = no_dataset(session, error);
     else if (status)
         error_set(error, status, "%s", failure.message);

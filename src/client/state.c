@@ -21,9 +21,11 @@ static const char schema[] = "CREATE TABLE written(kind INTEGER NOT NULL, path T
                              "PRAGMA application_id=1296651079; PRAGMA user_version=1;";
 _Static_assert(APPLICATION_ID == 1296651079 && SCHEMA_VERSION == 1, "the schema says so");
 
-enum query { FIND, FILES, OWNER, DROP_FILES, DROP, ADD, ADD_FILE, QUERY_COUNT };
+enum query { FIND, FIND_OLD, FILES, KNOWS, OWNER, DROP_FILES, DROP, ADD, ADD_FILE, QUERY_COUNT };
 static const char *const queries[QUERY_COUNT] = {
     [FIND] = "SELECT count(*) FROM written WHERE kind = ? AND path = ? AND id = ? AND how = ?",
+    [FIND_OLD] = "SELECT how FROM written WHERE kind = ? AND path = ? AND id <> ?",
+    [KNOWS] = "SELECT count(*) FROM file WHERE path = ?",
     [FILES] = "SELECT path, size, time FROM file WHERE kind = ? AND owner = ?",
     [OWNER] = ("SELECT w.path FROM file f JOIN written w ON w.kind = f.kind AND w.path = f.owner"
                " WHERE f.path = ? AND w.how = ? AND NOT (w.kind = ? AND w.path = ?)"),
@@ -114,6 +116,14 @@ void state_close(struct state **state)
     *state = NULL;
 }
 
+/* Whether the row of FILES is as the file is. */
+static bool is_as_left(const struct state *state, sqlite3_stmt *row)
+{
+    struct stat about;
+    return beneath_stat(state->root, column_text(row, 0), &about) && about.st_size == sqlite3_column_int64(row, 1) &&
+           (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec == sqlite3_column_int64(row, 2);
+}
+
 /* The lock is held. */
 static enum mist_status files_are_there(struct state *state, const struct state_key *key, bool *there,
                                         struct mist_error *error)
@@ -125,15 +135,11 @@ static enum mist_status files_are_there(struct state *state, const struct state_
         database_query(&state->database, FILES, &statement, error, "it", (int64_t)key->kind, key->path);
     *there = true;
     while (!status && *there) {
-        struct stat about;
         status = database_step(&state->database, statement, &row, error);
         if (status || !row)
             break;
         files++;
-        *there =
-            beneath_stat(state->root, column_text(statement, 0), &about) &&
-            about.st_size == sqlite3_column_int64(statement, 1) &&
-            (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec == sqlite3_column_int64(statement, 2);
+        *there = is_as_left(state, statement);
     }
     if (statement)
         sqlite3_reset(statement);
@@ -185,11 +191,59 @@ static enum mist_status drop(struct state *state, const struct state_key *key, s
     return status;
 }
 
-enum mist_status state_forget(struct state *state, const struct state_key *key, struct mist_error *error)
+/* How the old content was written is in the same format: the first word. */
+static bool same_format(const char *a, const char *b)
+{
+    size_t length = strcspn(a, " ");
+    return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
+}
+
+/* The lock is held. */
+static enum mist_status find_stale(struct state *state, const struct state_key *key, struct mist_buffer *stale,
+                                   struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    enum mist_status status = database_query(&state->database, FIND_OLD, &statement, error, "iti", (int64_t)key->kind,
+                                             key->path, (int64_t)key->id);
+    if (!status)
+        status = database_step(&state->database, statement, &row, error);
+    bool old = row && same_format(column_text(statement, 0), key->how);
+    if (row)
+        sqlite3_reset(statement);
+    if (status || !old)
+        return status;
+    status = database_query(&state->database, FILES, &statement, error, "it", (int64_t)key->kind, key->path);
+    while (!status && row) {
+        status = database_step(&state->database, statement, &row, error);
+        if (status || !row)
+            break;
+        const char *path = column_text(statement, 0);
+        if (is_as_left(state, statement) && !buffer_append(stale, path, strlen(path) + 1))
+            status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", key->path);
+    }
+    sqlite3_reset(statement);
+    return status;
+}
+
+enum mist_status state_forget(struct state *state, const struct state_key *key, struct mist_buffer *stale,
+                              struct mist_error *error)
 {
     pthread_mutex_lock(&state->lock);
-    enum mist_status status = drop(state, key, error);
+    enum mist_status status = find_stale(state, key, stale, error);
+    if (!status)
+        status = drop(state, key, error);
     pthread_mutex_unlock(&state->lock);
+    return status;
+}
+
+enum mist_status state_knows(struct state *state, const char *path, bool *known, struct mist_error *error)
+{
+    int64_t count;
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = database_number(&state->database, KNOWS, &count, error, "t", path);
+    pthread_mutex_unlock(&state->lock);
+    *known = count > 0;
     return status;
 }
 

@@ -42,7 +42,13 @@ enum mist_status state_check_owner(struct state *state, const struct state_key *
 /* Takes the place of what was recorded for this item or attachment before. */
 enum mist_status state_record(struct state *state, const struct state_key *key, const struct state_file *files,
                               size_t count, struct mist_error *error);
-/* Forgets it, before its files are replaced. */
-enum mist_status state_forget(struct state *state, const struct state_key *key, struct mist_error *error);
+/*
+ * Forgets it, before its files are replaced. Appends to `stale` (each with its NUL) the paths of those files that were
+ * made in the same format of a content that is no longer the item's, and are still as they were left.
+ */
+enum mist_status state_forget(struct state *state, const struct state_key *key, struct mist_buffer *stale,
+                              struct mist_error *error);
+/* Whether a file of this path is recorded for anything. */
+enum mist_status state_knows(struct state *state, const char *path, bool *known, struct mist_error *error);
 
 #endif
