@@ -4,14 +4,18 @@
 
 #include <stdlib.h>
 
-/* A reduced codestream is one that the decoder takes, of the size that was asked for. */
-static void check_reduced(const struct mist_buffer *out, const struct mist_codestream_info *full, unsigned reduce)
+/* A reduced codestream is one that the decoder takes; its components are the original's at that level. */
+static void check_reduced(const struct mist_buffer *out, const uint8_t *data, size_t size,
+                          const struct mist_codestream_info *full, unsigned reduce)
 {
     struct mist_codestream_info info;
+    struct mist_component_info component;
     struct mist_codestream_index index;
     fuzz_require(mist_codestream_info(out->data, out->size, &info, NULL) == MIST_OK);
-    fuzz_require(info.width == mist_reduced_size(full->width, reduce));
-    fuzz_require(info.height == mist_reduced_size(full->height, reduce));
+    for (uint32_t c = 0; c < full->components && c < MIST_MAX_COMPONENTS; c++) {
+        fuzz_require(mist_codestream_component(data, size, c, reduce, &component, NULL) == MIST_OK);
+        fuzz_require(info.component[c].width == component.width && info.component[c].height == component.height);
+    }
     fuzz_require(info.components == full->components && info.levels == full->levels - reduce);
     fuzz_require(mist_codestream_index(out->data, out->size, &index, NULL) == MIST_OK);
     fuzz_require(index.levels == info.levels);
@@ -35,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     if (mist_codestream_reduce(data, size, reduce, &out, NULL) == MIST_OK)
-        check_reduced(&out, &info, reduce);
+        check_reduced(&out, data, size, &info, reduce);
     mist_buffer_free(&out);
     return 0;
 }

@@ -89,7 +89,7 @@ MIST_API enum mist_status mist_codestream_info(const uint8_t *data, size_t size,
 
 /*
  * A component (0 .. components-1) reduced by `reduce` levels. Its size is mist_reduced_size() of the full one, except
- * in streams whose image area does not begin at the origin of the reference grid, where it may be one more.
+ * in streams whose image area does not begin at the origin of the reference grid, where it may be one more or less.
  * MIST_ERROR_ARGUMENT if there is no such component or level. `data` may be a JPH file.
  */
 MIST_API enum mist_status mist_codestream_component(const uint8_t *data, size_t size, uint32_t component,
