@@ -60,7 +60,7 @@ struct mist_get_report {
     uint64_t unchanged;      /* of both: were there already */
     uint64_t failed;         /* of both, each noted */
     uint64_t files;          /* files written now */
-    uint64_t source_bytes;   /* of the original files of the selected items */
+    uint64_t source_bytes;   /* of the original files of the selected items, and attachments */
     uint64_t selected_bytes; /* what a download of the selection from nothing takes, attachments included */
     uint64_t planned_bytes;  /* what was missing when the call began: bodies of items and attachments */
     uint64_t fetched_bytes;  /* what was transferred: bodies of items and attachments; the catalog is not in it */

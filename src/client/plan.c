@@ -259,6 +259,7 @@ static enum mist_status plan_attachment(struct session *session, const struct mi
     struct stat about;
     bool here;
     report->attachments++;
+    report->source_bytes += attachment->size;
     report->selected_bytes += attachment->size;
     enum mist_status status = plan_attachment_is_here(session, attachment, &here, error);
     if (status || here) {

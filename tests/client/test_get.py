@@ -93,6 +93,7 @@ class Everywhere(Case):
         self.assertEqual(small["fetched_bytes"], plan["planned_bytes"])
         self.assertEqual(small["selected_bytes"], plan["planned_bytes"])
         self.assertEqual((small["failed"], small["unchanged"]), (0, 0))
+        self.assertEqual(small["source_bytes"], sum(map(len, tree(self.source).values())))
         self.assertEqual(set(tree(self.out)), set(tree(self.source)))
         digest = hashlib.sha256()
         for path, data in sorted(tree(self.out).items()):
