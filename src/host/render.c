@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "image/rows.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -11,38 +12,18 @@
 
 enum { QUALITY = 90 };
 
-static double read_sample(const void *sample, enum mist_sample_type type)
+/* One row, 8 bits a sample, components fastest; `values` is room for a component of it. */
+static void pack_row(const struct mist_view *frame, uint32_t y, double low, double scale, double *values, uint8_t *out)
 {
-    switch (type) {
-    case MIST_U8:
-        return *(const uint8_t *)sample;
-    case MIST_S8:
-        return *(const int8_t *)sample;
-    case MIST_U16:
-        return *(const uint16_t *)sample;
-    case MIST_S16:
-        return *(const int16_t *)sample;
-    case MIST_U32:
-        return *(const uint32_t *)sample;
-    case MIST_S32:
-        return *(const int32_t *)sample;
-    case MIST_F32:
-        return *(const float *)sample;
-    default:
-        return *(const double *)sample;
-    }
-}
-
-/* One row, 8 bits a sample, components fastest. */
-static void pack_row(const struct mist_view *frame, uint32_t y, double low, double scale, uint8_t *out)
-{
-    const uint8_t *row = (const uint8_t *)frame->data + y * frame->row_stride;
-    for (uint32_t x = 0; x < frame->width; x++)
-        for (uint32_t c = 0; c < frame->components; c++) {
-            const void *sample = row + x * frame->column_stride + c * frame->component_stride;
-            double value = (read_sample(sample, frame->type) - low) * scale;
-            *out++ = value >= 255 ? 255 : value > 0 ? (uint8_t)(value + 0.5) : 0; /* NaN: 0 */
+    for (uint32_t c = 0; c < frame->components; c++) {
+        row_load(frame, y, c, values);
+        for (uint32_t x = 0; x < frame->width; x++) {
+            double value = (values[x] - low) * scale;
+            out[(size_t)x * frame->components + c] = value >= 255 ? 255
+                                                     : value > 0  ? (uint8_t)(value + 0.5)
+                                                                  : 0; /* NaN: 0 */
         }
+    }
 }
 
 /* libjpeg reports a failure by a function that must not return. */
@@ -67,6 +48,7 @@ struct jpeg_job {
     struct jpeg_failure failure;
     unsigned char *data;
     unsigned long size;
+    double *values; /* of one component of a row */
     uint8_t *row;
 };
 
@@ -88,7 +70,7 @@ static bool compress(struct jpeg_job *job, const struct mist_view *frame, double
     jpeg_set_quality(codec, QUALITY, TRUE);
     jpeg_start_compress(codec, TRUE);
     while (codec->next_scanline < codec->image_height) {
-        pack_row(frame, codec->next_scanline, low, scale, job->row);
+        pack_row(frame, codec->next_scanline, low, scale, job->values, job->row);
         jpeg_write_scanlines(codec, &job->row, 1);
     }
     jpeg_finish_compress(codec);
@@ -99,15 +81,18 @@ enum mist_status render_jpeg(const struct mist_view *frame, const char *name, st
                              struct mist_error *error)
 {
     double low = 0, high = 255;
-    struct jpeg_job job = {.row = memory_allocate_array(frame->width, frame->components)};
+    struct jpeg_job job = {.values = memory_allocate_array(frame->width, sizeof(double)),
+                           .row = memory_allocate_array(frame->width, frame->components)};
+    const bool room = job.values && job.row;
     if (frame->type != MIST_U8)
         mist_range(frame, &low, &high);
     out->size = 0;
-    bool good = job.row && compress(&job, frame, low, high > low ? 255 / (high - low) : 0) &&
+    bool good = room && compress(&job, frame, low, high > low ? 255 / (high - low) : 0) &&
                 buffer_append(out, job.data, job.size);
-    if (job.row)
+    if (room)
         jpeg_destroy_compress(&job.codec);
     free(job.data);
     memory_free(job.row);
+    memory_free(job.values);
     return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: the JPEG could not be made", name);
 }
