@@ -19,12 +19,20 @@ struct pnm_writer {
     bool written;
 };
 
-/* A sample as the low bytes of a number, most significant first in both formats. */
-static void put_sample(FILE *stream, const void *at, size_t size, unsigned bytes)
+/* One row; a sample is the low `bytes` of a number, most significant first in both formats. */
+static void put_row(const struct mist_view *frame, uint32_t y, unsigned bytes, uint8_t *out)
 {
-    uint32_t value = size == 1 ? *(const uint8_t *)at : size == 2 ? *(const uint16_t *)at : *(const uint32_t *)at;
-    while (bytes--)
-        fputc((int)(value >> 8 * bytes & 0xff), stream);
+    const size_t size = mist_sample_size(frame->type);
+    const uint8_t *row = (const uint8_t *)frame->data + y * frame->row_stride;
+    for (uint32_t x = 0; x < frame->width; x++)
+        for (uint32_t c = 0; c < frame->components; c++) {
+            const void *at = row + x * frame->column_stride + c * frame->component_stride;
+            uint32_t value = size == 1   ? *(const uint8_t *)at
+                             : size == 2 ? *(const uint16_t *)at
+                                         : *(const uint32_t *)at;
+            for (unsigned byte = bytes; byte--;)
+                *out++ = (uint8_t)(value >> 8 * byte);
+        }
 }
 
 static enum mist_status pnm_frame(struct format_writer *writer, const struct mist_view *frame, struct mist_error *error)
@@ -32,14 +40,16 @@ static enum mist_status pnm_frame(struct format_writer *writer, const struct mis
     struct pnm_writer *pnm = (struct pnm_writer *)writer;
     if (pnm->written)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: PGM, PPM and PGX hold one frame", pnm->file.path);
+    const size_t size = (size_t)frame->width * frame->components * pnm->sample;
+    uint8_t *row = memory_allocate(size);
+    if (!row)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: no memory for writing", pnm->file.path);
     pnm->written = true;
-    for (uint32_t y = 0; y < frame->height; y++)
-        for (uint32_t x = 0; x < frame->width; x++)
-            for (uint32_t c = 0; c < frame->components; c++)
-                put_sample(pnm->file.stream,
-                           (const unsigned char *)frame->data + x * frame->column_stride + y * frame->row_stride +
-                               c * frame->component_stride,
-                           mist_sample_size(frame->type), pnm->sample);
+    for (uint32_t y = 0; y < frame->height; y++) {
+        put_row(frame, y, pnm->sample, row);
+        fwrite(row, 1, size, pnm->file.stream); /* what fails is found by commit */
+    }
+    memory_free(row);
     return MIST_OK;
 }
 
