@@ -11,8 +11,7 @@
     _mm512_set1_epi64((int64_t)((uint64_t)(w3) << 48 | (uint64_t)(w2) << 32 | (w1) << 16 | (w0)))
 #define EACH_QUAD_BYTES(low) _mm512_set1_epi64(low)
 
-/* Samples of the 8 quads in the low (half 0) or high (1) lanes, as words: top left, bottom left, top right, bottom
- * right. */
+/* 8 quads, each with its samples as words: top left, bottom left, top right, bottom right. */
 struct word_quads {
     vec value; /* MagSgn values, 2 (mu - 1) + sign */
     __mmask32 significant;
@@ -26,6 +25,7 @@ static inline vec word_totals(vec entry, vec rho, vec bound)
     return v_sub(_mm512_mullo_epi16(_mm512_permutexvar_epi32(rho, ones), bound), shorter);
 }
 
+/* The 8 quads in the low (half 0) or high (1) lanes; their bits start `start` bits into near and far together. */
 static inline struct word_quads word_values(vec entry, vec bound, vec start, vec near, vec far, unsigned half)
 {
     const vec pick = v_add(_mm512_set_epi16(14, 14, 14, 14, 12, 12, 12, 12, 10, 10, 10, 10, 8, 8, 8, 8, 6, 6, 6, 6, 4,

@@ -17,8 +17,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes behind the content of a flat stream that must be allocated: kernels read up to 128 at once from any position.
- */
+/* Bytes behind the content of a flat stream that must be allocated: kernels read up to 128 from any position of it. */
 #define FLAT_PADDING 192
 
 static inline uint64_t flat_load(const uint8_t *bytes)

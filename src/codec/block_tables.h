@@ -6,13 +6,15 @@
 
 #include <stdint.h>
 
-/* A CxtVLC codeword, all zero where the bits are none. */
+/*
+ * A CxtVLC codeword, all zero where the bits are none. `next` is what the quad adds to the context of its right
+ * neighbour, behind the first row of quads only its bit 1. Bit n of rho, e_k and e_1 is the quad's sample n: top left,
+ * bottom left, top right, bottom right.
+ */
 struct block_vlc {
     uint32_t code; /* its length in bits 0 .. 5, u_off in bits 8 and 9 */
-    uint16_t
-        next; /* << 7: what the quad adds to the context of its right neighbour, but for the first row only bit 1 */
-    uint16_t
-        quad; /* rho << 4 | e_k << 8 | e_1 << 12; bit n of each is sample n: top left, bottom left, top right, .. */
+    uint16_t next; /* << 7 */
+    uint16_t quad; /* rho << 4 | e_k << 8 | e_1 << 12 */
 };
 /* By (0: first quad row, 1: others) << 10 | context << 7 | next 7 bits of the VLC stream. */
 extern const struct block_vlc block_vlc_decode[2 * 1024];
