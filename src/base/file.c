@@ -15,6 +15,25 @@
 /* What an empty file maps to, since mmap() refuses a length of 0. */
 static const uint8_t no_bytes[1];
 
+enum mist_status file_map_descriptor(int descriptor, const char *name, struct file_map *map, struct mist_error *error)
+{
+    struct stat about;
+    *map = (struct file_map){0};
+    if (fstat(descriptor, &about) != 0)
+        return error_set_errno(error, errno, "%s", name);
+    if (!S_ISREG(about.st_mode))
+        return error_set(error, MIST_ERROR_IO, "%s: not a regular file", name);
+    if (about.st_size == 0) {
+        map->data = no_bytes;
+        return MIST_OK;
+    }
+    void *data = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (data == MAP_FAILED)
+        return error_set_errno(error, errno, "%s", name);
+    *map = (struct file_map){data, (size_t)about.st_size};
+    return MIST_OK;
+}
+
 enum mist_status file_map_open(const char *path, struct file_map *map, struct mist_error *error)
 {
     *map = (struct file_map){0};
@@ -22,21 +41,7 @@ enum mist_status file_map_open(const char *path, struct file_map *map, struct mi
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0)
         return error_set_errno(error, errno, "%s", path);
-    enum mist_status status = MIST_OK;
-    struct stat about;
-    if (fstat(descriptor, &about) != 0)
-        status = error_set_errno(error, errno, "%s", path);
-    else if (!S_ISREG(about.st_mode))
-        status = error_set(error, MIST_ERROR_IO, "%s: not a regular file", path);
-    else if (about.st_size == 0)
-        map->data = no_bytes;
-    else {
-        void *data = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (data == MAP_FAILED)
-            status = error_set_errno(error, errno, "%s", path);
-        else
-            *map = (struct file_map){data, (size_t)about.st_size};
-    }
+    enum mist_status status = file_map_descriptor(descriptor, path, map, error);
     close(descriptor);
     return status;
 }

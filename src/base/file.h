@@ -20,6 +20,8 @@ struct file_map {
     size_t size;
 };
 enum mist_status file_map_open(const char *path, struct file_map *map, struct mist_error *error);
+/* The same of an open file, which the caller may close afterwards; `name` is for messages. */
+enum mist_status file_map_descriptor(int descriptor, const char *name, struct file_map *map, struct mist_error *error);
 void file_map_close(struct file_map *map);
 
 /* The whole of a small file (at most `limit` bytes, else MIST_ERROR_LIMIT), with a NUL behind it (not in size). */

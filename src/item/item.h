@@ -28,6 +28,9 @@ struct mist_item {
     struct mist_item_info info;
 };
 
+/* As mist_item_open(), of an open file, which the caller may close afterwards. `name` is for messages. */
+enum mist_status item_open_descriptor(int descriptor, const char *name, mist_item **item, struct mist_error *error);
+
 /*
  * A frame decoded at 1/2^reduce of what is coded: for labels only reduce 0. `out` as for mist_item_decode().
  */

@@ -152,6 +152,12 @@ enum mist_status mist_item_open(const char *path, mist_item **item, struct mist_
     return mist_item_open_with_tail(path, NULL, item, error);
 }
 
+enum mist_status item_open_descriptor(int descriptor, const char *name, mist_item **item, struct mist_error *error)
+{
+    enum mist_status status = new_item(name, item, error);
+    return status ? status : finish_open(item, file_map_descriptor(descriptor, name, &(*item)->map, error), error);
+}
+
 enum mist_status mist_item_open_memory(const uint8_t *data, size_t size, const char *name, mist_item **item,
                                        struct mist_error *error)
 {

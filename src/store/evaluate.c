@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "item/item.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -153,13 +154,11 @@ static enum mist_status evaluate_item(struct evaluate *evaluate, struct mist_err
 {
     struct mist_error local = {0};
     mist_item *item = NULL;
-    char name[32];
     int descriptor;
     enum mist_status status =
         mist_store_open_file(evaluate->open, dataset, MIST_CATALOG_ITEM, evaluate->after, &descriptor, &local);
     if (!status) {
-        snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
-        status = mist_item_open(name, &item, &local);
+        status = item_open_descriptor(descriptor, "item file", &item, &local);
         close(descriptor);
     }
     if (!status)

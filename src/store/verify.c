@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "item/item.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,12 +65,12 @@ static enum mist_status keep(void *context, const struct mist_catalog_entry *ent
     return MIST_OK;
 }
 
-static void verify_item(struct finding *finding, const struct subject *subject, const char *file)
+static void verify_item(struct finding *finding, const struct subject *subject, int descriptor)
 {
     struct mist_error error = {0};
     mist_item *item;
     unsigned before = finding->sentences;
-    if (mist_item_open(file, &item, &error) != MIST_OK) {
+    if (item_open_descriptor(descriptor, "item file", &item, &error) != MIST_OK) {
         found(finding, error.message);
         return;
     }
@@ -109,7 +110,7 @@ static enum mist_status verify_one(void *context, uint64_t index, unsigned worke
     } else {
         snprintf(file, sizeof file, "/proc/self/fd/%d", descriptor);
         if (item)
-            verify_item(&finding, subject, file);
+            verify_item(&finding, subject, descriptor);
         else
             verify_attachment(&finding, subject, file);
         close(descriptor);

@@ -397,6 +397,7 @@ class IndexAndVerify(Case):
         (self.store / "d/items/2.png.mist").unlink()
         for arguments in [[], ["--quick"]]:
             result = mist("verify", self.store, *arguments, check=1)
+            self.assertNotIn("/proc/", result.stderr, "a person knows no descriptors")
             lines = result.stderr.splitlines()
             for name in ["d/1.png", "d/t.csv", "d/2.png"]:
                 self.assertTrue(any(name in line for line in lines), (name, lines))
