@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/pack.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,10 +24,16 @@ struct pnm_writer {
 static void put_row(const struct mist_view *frame, uint32_t y, unsigned bytes, uint8_t *out)
 {
     const size_t size = mist_sample_size(frame->type);
-    const uint8_t *row = (const uint8_t *)frame->data + y * frame->row_stride;
-    for (uint32_t x = 0; x < frame->width; x++)
-        for (uint32_t c = 0; c < frame->components; c++) {
-            const void *at = row + x * frame->column_stride + c * frame->component_stride;
+    struct mist_view row = *frame;
+    row.data = (uint8_t *)frame->data + y * frame->row_stride;
+    row.height = 1;
+    if (bytes == size) {
+        pack_samples(&row, true, out);
+        return;
+    }
+    for (uint32_t x = 0; x < row.width; x++)
+        for (uint32_t c = 0; c < row.components; c++) {
+            const void *at = (const uint8_t *)row.data + x * row.column_stride + c * row.component_stride;
             uint32_t value = size == 1   ? *(const uint8_t *)at
                              : size == 2 ? *(const uint16_t *)at
                                          : *(const uint32_t *)at;
