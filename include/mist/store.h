@@ -65,6 +65,9 @@ struct mist_dataset_info {
     uint64_t item_bytes;       /* of all item files */
     uint64_t attachment_bytes; /* of all attachments */
     uint64_t id;               /* changes whenever an item or attachment does; the same for the same content */
+    /* A run of encode or index is at work or was interrupted: the other fields, the catalog and the items may each be
+     * of another moment. Only a store knows; false in what a catalog says of itself. */
+    bool unfinished;
 };
 
 /* One path part of [A-Za-z0-9._-], 1 .. 64 bytes, not starting with '.', and no word that the host's URLs use. */

@@ -125,9 +125,10 @@ static enum mist_status add_sums(void *context, const struct mist_catalog_entry 
 static void print_dataset_json(const struct mist_dataset_info *info, const struct sums *sums)
 {
     printf("{\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64
-           ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64 "\",\"bytes_by_reduce\":[",
+           ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64
+           "\",\"unfinished\":%s,\"bytes_by_reduce\":[",
            info->name, info->items, info->attachments, info->source_bytes, info->item_bytes, info->attachment_bytes,
-           info->id);
+           info->id, info->unfinished ? "true" : "false");
     for (unsigned reduce = 0; reduce < sums->deepest; reduce++)
         printf("%s%" PRIu64, reduce ? "," : "", sums->totals.bytes[reduce]);
     printf("]}\n");
@@ -141,6 +142,8 @@ static void print_dataset(const struct mist_dataset_info *info, const struct sum
            info->items, format_bytes(info->source_bytes, first), format_bytes(info->item_bytes, second),
            format_percent(info->item_bytes, info->source_bytes, percent), info->attachments,
            format_bytes(info->attachment_bytes, (char[32]){0}));
+    if (info->unfinished)
+        puts("  its last 'mist encode' or 'mist index' was interrupted, or is at work");
     struct table table = {.columns = 3};
     table_add(&table, "<  reduced to");
     table_add(&table, "bytes to fetch");

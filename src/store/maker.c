@@ -30,6 +30,18 @@ static enum mist_status take_lock(struct maker *maker, struct mist_error *error)
     return status;
 }
 
+/*
+ * Says in the table that a run is at work, or through. Unlike other commits it waits for the disk, and with it all
+ * before it: after a power cut the table must not take what lies in the directories for the work of an ended run.
+ */
+static enum mist_status set_running(struct maker *maker, int64_t running, struct mist_error *error)
+{
+    enum mist_status status = database_execute(&maker->database, "PRAGMA synchronous=FULL", error);
+    if (!status)
+        status = database_run(&maker->database, Q_DATASET_SET_RUNNING, error, "ii", running, maker->id);
+    return status ? status : database_execute(&maker->database, "PRAGMA synchronous=NORMAL", error);
+}
+
 static enum mist_status start_run(struct maker *maker, struct mist_error *error)
 {
     int64_t running = 0;
@@ -39,7 +51,7 @@ static enum mist_status start_run(struct maker *maker, struct mist_error *error)
     if (!status)
         status = database_number(&maker->database, Q_DATASET_RUNNING, &running, error, "i", maker->id);
     if (!status)
-        status = database_run(&maker->database, Q_DATASET_SET_RUNNING, error, "ii", (int64_t)1, maker->id);
+        status = set_running(maker, 1, error);
     maker->interrupted_before = running != 0;
     return status;
 }
@@ -77,7 +89,7 @@ void maker_close(struct maker *maker, bool finished)
     if (maker->database.handle) {
         maker_rollback(maker);
         if (finished)
-            database_run(&maker->database, Q_DATASET_SET_RUNNING, NULL, "ii", (int64_t)0, maker->id);
+            set_running(maker, 0, NULL);
     }
     database_close(&maker->database);
     if (maker->lock_file >= 0)

@@ -18,7 +18,8 @@
 
 enum query { QUERY_DATASETS, QUERY_DATASET, QUERY_ITEMS, QUERY_ATTACHMENTS, QUERY_ITEM, QUERY_ATTACHMENT, QUERY_COUNT };
 
-#define DATASET_COLUMNS "name, items, attachments, source_bytes, item_bytes, attachment_bytes, content, id FROM dataset"
+#define DATASET_COLUMNS \
+    "name, items, attachments, source_bytes, item_bytes, attachment_bytes, content, id, running FROM dataset"
 
 /* Rows of items: (row); of attachments: (path, size, checksum). '' sorts before every path. */
 static const char *const queries[QUERY_COUNT] = {
@@ -94,6 +95,7 @@ static void fill_dataset(sqlite3_stmt *statement, struct mist_dataset_info *info
         .item_bytes = (uint64_t)sqlite3_column_int64(statement, 4),
         .attachment_bytes = (uint64_t)sqlite3_column_int64(statement, 5),
         .id = (uint64_t)sqlite3_column_int64(statement, 6),
+        .unfinished = sqlite3_column_int64(statement, 8) != 0,
     };
     snprintf(info->name, sizeof info->name, "%s", column_text(statement, 0));
 }

@@ -319,6 +319,25 @@ class Interrupted(Case):
         self.assert_consistent()
         self.assertEqual(self.encode()[0]["unchanged"], 120)
 
+    def test_killed_between_catalog_and_index(self):
+        """The file is in place, the index still says what it said before. Fine, but only of a run that did not end."""
+        self.make(3)
+        self.encode()
+        with sqlite3.connect(self.store / "mist.sqlite") as database:
+            database.execute("UPDATE dataset SET content = content + 1, running = 1")
+        mist("verify", self.store, check=0)
+        self.assertIn("interrupted", mist("info", self.store).stdout)
+        (self.store / "d/files/00/002.txt").write_text("other bytes")
+        self.assertIn("mist verify: d: its last 'mist encode'", mist("verify", self.store, check=1).stderr)
+        with sqlite3.connect(self.store / "mist.sqlite") as database:
+            database.execute("UPDATE dataset SET running = 0")
+        problems = mist("verify", self.store, check=1).stderr
+        self.assertIn("d/catalog.jsonl.zst: not as the index says", problems)
+        self.assertNotIn("its last 'mist encode'", problems)
+        mist("index", self.store, check=0)
+        mist("verify", self.store, check=0)
+        self.assertNotIn("interrupted", mist("info", self.store).stdout)
+
     def test_asked_to_stop(self):
         self.make(60)
         stopped = False
