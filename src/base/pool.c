@@ -7,23 +7,30 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 enum { MAX_THREADS = 256 };
 
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : (unsigned)count;
+}
+
 unsigned pool_default_threads(void)
 {
     const char *jobs = getenv("MIST_JOBS");
-    long threads = jobs ? strtol(jobs, NULL, 10) : 0;
-    if (threads <= 0) {
-        cpu_set_t set;
-        threads = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    }
-    return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (unsigned)threads;
+    long wish = jobs ? strtol(jobs, NULL, 10) : 0;
+    unsigned long threads = wish > 0 ? (unsigned long)wish : cores();
+    return threads > MAX_THREADS ? MAX_THREADS : (unsigned)threads;
 }
 
+/* ---- one task for every index ---- */
+
 struct run {
-    enum mist_status (*task)(void *context, uint64_t index, unsigned worker, struct mist_error *error);
+    pool_task *task;
     void *context;
     uint64_t count;
     atomic_ullong next;
@@ -33,24 +40,14 @@ struct run {
     struct mist_error failure;
 };
 
-struct worker {
-    struct run *run;
-    unsigned number;
-    pthread_t thread;
-};
-
-static void *work(void *argument)
+static void run_indices(struct run *run, unsigned worker)
 {
-    struct worker *worker = argument;
-    struct run *run = worker->run;
-    for (;;) {
-        if (atomic_load_explicit(&run->stop, memory_order_relaxed))
-            return NULL;
+    while (!atomic_load_explicit(&run->stop, memory_order_relaxed)) {
         uint64_t index = atomic_fetch_add(&run->next, 1);
         if (index >= run->count)
-            return NULL;
+            return;
         struct mist_error error = {0};
-        enum mist_status status = run->task(run->context, index, worker->number, &error);
+        enum mist_status status = run->task(run->context, index, worker, &error);
         if (status == MIST_OK)
             continue;
         error.status = status;
@@ -64,34 +61,188 @@ static void *work(void *argument)
     }
 }
 
-enum mist_status pool_run(unsigned threads, uint64_t count,
-                          enum mist_status (*task)(void *context, uint64_t index, unsigned worker,
-                                                   struct mist_error *error),
-                          void *context, struct mist_error *error)
+/* ---- the threads ---- */
+
+struct helper {
+    struct pool *pool;
+    unsigned number;
+    pthread_t thread;
+};
+
+/*
+ * gate: [ runs begun : 32 | ended : 1 | open : 1 | helpers inside : 30 ]. A helper may touch `run` only while it is
+ * inside, and enters only an open gate; the owner changes `run` only when the gate is shut and nobody is inside. So a
+ * helper that wakes late finds the gate shut and waits for the next run: nobody waits for it.
+ */
+#define GATE_RUN ((uint64_t)1 << 32)
+#define GATE_ENDED ((uint64_t)1 << 31)
+#define GATE_OPEN ((uint64_t)1 << 30)
+#define GATE_INSIDE (GATE_OPEN - 1)
+
+struct pool {
+    atomic_ullong gate;
+    atomic_uint sleepers;
+    pthread_mutex_t lock; /* for sleeping only */
+    pthread_cond_t changed;
+    struct run run;
+    unsigned spins; /* looks at the gate before going to sleep */
+    unsigned threads;
+    unsigned started; /* helpers; there may be fewer than wanted */
+    struct helper helper[];
+};
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Waits until (gate & mask) is not (`seen` & mask) any more; gives the gate. */
+static uint64_t wait_for_gate(struct pool *pool, uint64_t seen, uint64_t mask)
+{
+    uint64_t gate = atomic_load(&pool->gate);
+    for (unsigned i = 0; i < pool->spins && !((gate ^ seen) & mask); i++) {
+        relax();
+        gate = atomic_load(&pool->gate);
+    }
+    if ((gate ^ seen) & mask)
+        return gate;
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->sleepers, 1); /* before the last look: see change_gate() */
+    while (!(((gate = atomic_load(&pool->gate)) ^ seen) & mask))
+        pthread_cond_wait(&pool->changed, &pool->lock);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->lock);
+    return gate;
+}
+
+/* After a change of the gate. Either we see the sleeper here, or it saw the change in its last look. */
+static void wake(struct pool *pool)
+{
+    if (atomic_load(&pool->sleepers) == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void *help(void *argument)
+{
+    struct helper *helper = argument;
+    struct pool *pool = helper->pool;
+    for (unsigned long long gate = 0;;) {
+        gate = wait_for_gate(pool, gate, ~(GATE_RUN - 1) | GATE_ENDED);
+        if (gate & GATE_ENDED)
+            return NULL;
+        const uint64_t number = gate / GATE_RUN;
+        while ((gate & GATE_OPEN) && gate / GATE_RUN == number) {
+            if (!atomic_compare_exchange_weak(&pool->gate, &gate, gate + 1))
+                continue;
+            run_indices(&pool->run, helper->number);
+            gate = atomic_fetch_sub(&pool->gate, 1) - 1;
+            if (!(gate & GATE_INSIDE))
+                wake(pool);
+            break;
+        }
+        gate = number * GATE_RUN;
+    }
+}
+
+static struct pool *pool_new(unsigned threads)
+{
+    struct pool *pool = memory_allocate_zeroed(1, sizeof *pool + threads * sizeof *pool->helper);
+    if (!pool)
+        return NULL;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->changed, NULL);
+    pthread_mutex_init(&pool->run.lock, NULL);
+    pool->threads = threads;
+    /* Some 50 microseconds. Looking out on a core that another thread needs would only keep that one from it. */
+    pool->spins = threads <= cores() ? 2000 : 0;
+    for (unsigned i = 0; i + 1 < threads; i++) {
+        pool->helper[i] = (struct helper){.pool = pool, .number = i + 1};
+        /* Fewer threads than asked for is slower, not wrong. */
+        if (pthread_create(&pool->helper[i].thread, NULL, help, &pool->helper[i]) != 0)
+            break;
+        pool->started++;
+    }
+    return pool;
+}
+
+enum mist_status pool_start(unsigned threads, struct pool **pool, struct mist_error *error)
+{
+    *pool = NULL;
+    if (threads <= 1)
+        return MIST_OK;
+    *pool = pool_new(threads < MAX_THREADS ? threads : MAX_THREADS);
+    return *pool ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "starting threads: out of memory");
+}
+
+unsigned pool_threads(const struct pool *pool)
+{
+    return pool ? pool->threads : 1;
+}
+
+static enum mist_status result(const struct run *run, struct mist_error *error)
+{
+    if (run->failure.status && error)
+        *error = run->failure;
+    return run->failure.status;
+}
+
+static enum mist_status run_alone(uint64_t count, pool_task *task, void *context, struct mist_error *error)
 {
     struct run run = {.task = task, .context = context, .count = count, .lock = PTHREAD_MUTEX_INITIALIZER};
-    if (threads > MAX_THREADS)
-        threads = MAX_THREADS;
+    run_indices(&run, 0);
+    return result(&run, error);
+}
+
+enum mist_status pool_share(struct pool *pool, uint64_t count, pool_task *task, void *context, struct mist_error *error)
+{
+    if (!pool || count <= 1)
+        return run_alone(count, task, context, error);
+    struct run *run = &pool->run;
+    run->task = task;
+    run->context = context;
+    run->count = count;
+    atomic_store(&run->next, 0);
+    atomic_store(&run->stop, false);
+    run->failed_index = 0;
+    run->failure.status = MIST_OK;
+    atomic_fetch_add(&pool->gate, GATE_RUN | GATE_OPEN);
+    wake(pool);
+    run_indices(run, 0);
+    for (uint64_t gate = atomic_fetch_and(&pool->gate, ~GATE_OPEN) & ~GATE_OPEN; gate & GATE_INSIDE;)
+        gate = wait_for_gate(pool, gate, GATE_INSIDE);
+    return result(run, error);
+}
+
+void pool_stop(struct pool **pool)
+{
+    if (!*pool)
+        return;
+    atomic_fetch_or(&(*pool)->gate, GATE_ENDED);
+    wake(*pool);
+    for (unsigned i = 0; i < (*pool)->started; i++)
+        pthread_join((*pool)->helper[i].thread, NULL);
+    pthread_mutex_destroy(&(*pool)->run.lock);
+    pthread_cond_destroy(&(*pool)->changed);
+    pthread_mutex_destroy(&(*pool)->lock);
+    memory_free(*pool);
+    *pool = NULL;
+}
+
+enum mist_status pool_run(unsigned threads, uint64_t count, pool_task *task, void *context, struct mist_error *error)
+{
+    struct pool *pool = NULL;
     if (threads > count)
         threads = (unsigned)count;
-    if (threads < 1)
-        threads = 1;
-    struct worker *workers = memory_allocate_zeroed(threads, sizeof *workers);
-    if (!workers)
-        return error_set(error, MIST_ERROR_MEMORY, "starting threads: out of memory");
-    unsigned started = 1;
-    workers[0] = (struct worker){.run = &run};
-    for (; started < threads; started++) {
-        workers[started] = (struct worker){.run = &run, .number = started};
-        /* Fewer threads than asked for is slower, not wrong. */
-        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
-            break;
-    }
-    work(&workers[0]);
-    for (unsigned i = 1; i < started; i++)
-        pthread_join(workers[i].thread, NULL);
-    memory_free(workers);
-    if (run.failure.status && error)
-        *error = run.failure;
-    return run.failure.status;
+    enum mist_status status = pool_start(threads, &pool, error);
+    if (!status)
+        status = pool_share(pool, count, task, context, error);
+    pool_stop(&pool);
+    return status;
 }

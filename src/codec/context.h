@@ -3,6 +3,7 @@
 #ifndef CODEC_CONTEXT_H
 #define CODEC_CONTEXT_H
 
+#include "base/pool.h"
 #include "codec/kernels.h"
 
 #include <mist/codec.h>
@@ -45,6 +46,7 @@ void arena_rewind(struct arena *arena, struct arena_mark mark);
 struct mist_codec {
     struct arena arena;
     struct codec_kernels kernels; /* for this CPU */
+    struct pool *pool;            /* NULL between calls, and where one thread does all */
 };
 
 #endif

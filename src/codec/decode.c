@@ -153,7 +153,7 @@ static enum mist_status store_component(struct image_decode *image, const struct
         .view = &view, .component = target, .plane = plane_at(plane, window.x0, window.y0), .stride = plane->stride};
     transfer_set_range(&job, header->component[c].precision, header->component[c].is_signed);
     if (!parts_transfer(plane->is_float ? kernels->store_float : kernels->store[plane->lane], &job,
-                        plane_element(plane), image->options->threads))
+                        plane_element(plane), image->codec->pool))
         return error_set(error, MIST_ERROR_RANGE, "component %u has values that do not fit into %s samples", c,
                          mist_sample_name(view.type));
     if (header->nonlinearity[c] == NONLINEARITY_SIGN_MAGNITUDE && header->component[c].is_signed)
@@ -198,7 +198,6 @@ static enum mist_status decode_components(struct image_decode *image, uint32_t i
                                  .index = index,
                                  .reduce = image->options->reduce,
                                  .best_effort = image->options->best_effort,
-                                 .threads = image->options->threads,
                                  .output = output,
                                  .outputs = touched ? count : 0};
     return touched ? decode_tile(tile, error) : MIST_OK;
@@ -238,11 +237,15 @@ static enum mist_status decode_image(struct image_decode *image, struct mist_err
         take_patterns(image, first, count);
         status = check_output(image, count, error);
     }
+    if (!status) /* now, so that the threads are there when the packets have been read */
+        status = parts_start(image->codec, (uint64_t)image->out.width * image->out.height * count,
+                             image->options->threads, error);
     for (uint32_t tile = 0; !status && tile < siz->tiles_wide * siz->tiles_high; tile++) {
         struct arena_mark mark = arena_mark(&image->codec->arena);
         status = decode_one_tile(image, tile, first, count, error);
         arena_rewind(&image->codec->arena, mark);
     }
+    pool_stop(&image->codec->pool);
     return status;
 }
 

@@ -2,7 +2,6 @@
 #include "codec/decode_tile.h"
 
 #include "base/error.h"
-#include "base/pool.h"
 #include "codec/decode_plan.h"
 #include "codec/parts.h"
 
@@ -250,12 +249,10 @@ static enum mist_status decode_blocks(struct decode_plan *plan, struct mist_erro
     struct tile_decode *decode = plan->decode;
     struct block_run run = {.plan = plan};
     uint64_t batches = (plan->blocks + BLOCKS_AT_ONCE - 1) / BLOCKS_AT_ONCE;
-    unsigned threads = decode->threads < 1 ? 1 : decode->threads > 256 ? 256 : decode->threads;
-    if (threads > batches)
-        threads = batches ? (unsigned)batches : 1;
+    unsigned threads = pool_threads(decode->codec->pool);
     if (!make_workers(&run, &decode->codec->arena, threads))
         return no_memory(error);
-    enum mist_status status = pool_run(threads, batches, decode_batch, &run, error);
+    enum mist_status status = pool_share(decode->codec->pool, batches, decode_batch, &run, error);
     for (unsigned i = 0; i < threads; i++)
         decode->blocks_decoded += run.worker[i].decoded;
     return status;
@@ -282,8 +279,8 @@ static enum mist_status inverse_level(const struct tile_decode *decode, const st
         job.band_stride[b + 1] = level->target[b].plane.stride;
     }
     if (!image->is_float)
-        return parts_wavelet53(kernels->wavelet53_inverse[image->lane], &job, plane_element(image), decode->threads,
-                               arena, error);
+        return parts_wavelet53(kernels->wavelet53_inverse[image->lane], &job, plane_element(image), decode->codec,
+                               error);
     job.scratch = arena_allocate(arena, wavelet_scratch_size(job.width, sizeof(float)), 1);
     if (!job.scratch)
         return no_memory(error);

@@ -38,7 +38,6 @@ struct tile_decode {
     uint32_t index;
     unsigned reduce;
     bool best_effort;
-    unsigned threads;
     struct tile_output *output; /* [outputs], in ascending order of component */
     uint32_t outputs;
     bool component_transform; /* set by decode_tile(): RCT or ICT is to be undone on outputs 0..2 */

@@ -12,12 +12,9 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/pool.h"
 
 #include <pthread.h>
 #include <string.h>
-
-enum { MAX_THREADS = 256 };
 
 /* What a thread needs for coding blocks. */
 struct block_worker {
@@ -37,7 +34,8 @@ struct block_row {
 };
 
 struct encoder {
-    struct arena *arena;
+    mist_codec *codec;
+    struct arena *arena;        /* the codec's */
     pthread_mutex_t arena_lock; /* the workers share the arena */
     const struct codec_kernels *kernels;
     const struct mist_view *frame;
@@ -50,7 +48,6 @@ struct encoder {
     struct block_row *rows; /* all of the frame, highest resolution level first */
     uint64_t row_count, row_capacity;
     struct block_worker *worker; /* [threads] */
-    unsigned threads;
     struct mist_error *error;
 };
 
@@ -73,7 +70,7 @@ static enum mist_status load_component(struct encoder *encoder, uint32_t c)
     struct transfer_job job = {.view = frame, .component = c, .plane = encoder->plane[c], .stride = encoder->stride};
     transfer_set_range(&job, encoder->setup.precision, mist_sample_is_signed(frame->type));
     if (!parts_transfer(irreversible ? encoder->kernels->load_float : encoder->kernels->load[encoder->lane], &job,
-                        element, encoder->options->threads))
+                        element, encoder->codec->pool))
         return error_set(encoder->error, MIST_ERROR_RANGE, "a sample does not fit into %u %s bits",
                          encoder->setup.precision, mist_sample_is_signed(frame->type) ? "signed" : "unsigned");
     return MIST_OK;
@@ -181,16 +178,14 @@ static enum mist_status add_band(struct encoder *encoder, struct resolution *res
 /* The bytes of a block do not depend on who codes it, nor does the order in which packets take them up. */
 static enum mist_status code_blocks(struct encoder *encoder)
 {
-    const unsigned most = encoder->row_count < MAX_THREADS ? (unsigned)encoder->row_count : MAX_THREADS;
-    encoder->threads = encoder->options->threads > most ? most : encoder->options->threads;
-    encoder->threads += !encoder->threads;
-    encoder->worker = arena_allocate_zeroed(encoder->arena, encoder->threads, sizeof *encoder->worker);
+    const unsigned threads = pool_threads(encoder->codec->pool);
+    encoder->worker = arena_allocate_zeroed(encoder->arena, threads, sizeof *encoder->worker);
     if (!encoder->worker)
         return no_memory(encoder);
-    for (unsigned i = 0; i < encoder->threads; i++)
+    for (unsigned i = 0; i < threads; i++)
         if (!(encoder->worker[i].scratch = arena_allocate(encoder->arena, BLOCK_SCRATCH_SIZE, 1)))
             return no_memory(encoder);
-    return pool_run(encoder->threads, encoder->row_count, code_row, encoder, encoder->error);
+    return pool_share(encoder->codec->pool, encoder->row_count, code_row, encoder, encoder->error);
 }
 
 /* ---- one tile-component: wavelet from the full resolution down ---- */
@@ -244,8 +239,8 @@ static enum mist_status split_level(struct encoder *encoder, struct resolution *
             return no_memory(encoder);
         encoder->kernels->wavelet97_forward(&job);
     } else
-        status = parts_wavelet53(encoder->kernels->wavelet53_forward[encoder->lane], &job, element,
-                                 encoder->options->threads, encoder->arena, encoder->error);
+        status = parts_wavelet53(encoder->kernels->wavelet53_forward[encoder->lane], &job, element, encoder->codec,
+                                 encoder->error);
     for (unsigned b = 0; b < 3 && !status; b++) {
         struct band_plane *plane = &bands[b + 1];
         quantize_band(encoder, &resolution->band[b], plane);
@@ -352,8 +347,12 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
 {
     const struct mist_encode_options standard = mist_encode_options_default();
     options = options ? options : &standard;
-    struct encoder encoder = {
-        .arena = &codec->arena, .kernels = &codec->kernels, .frame = frame, .options = options, .error = error};
+    struct encoder encoder = {.codec = codec,
+                              .arena = &codec->arena,
+                              .kernels = &codec->kernels,
+                              .frame = frame,
+                              .options = options,
+                              .error = error};
     arena_reset(&codec->arena);
     struct mist_view patterns;
     enum mist_status status = encode_setup(frame, options, &encoder.setup, error);
@@ -363,10 +362,14 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
         else
             status = no_memory(&encoder);
     }
+    if (!status)
+        status =
+            parts_start(codec, (uint64_t)frame->width * frame->height * frame->components, options->threads, error);
     if (!status) {
         pthread_mutex_init(&encoder.arena_lock, NULL);
         status = encode_frame(&encoder, out);
         pthread_mutex_destroy(&encoder.arena_lock);
+        pool_stop(&codec->pool);
     }
     if (status)
         out->size = 0;

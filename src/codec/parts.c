@@ -2,15 +2,21 @@
 #include "codec/parts.h"
 
 #include "base/error.h"
-#include "base/pool.h"
 
-unsigned parts_threads(uint32_t width, uint32_t height, unsigned threads)
+enum mist_status parts_start(mist_codec *codec, uint64_t samples, unsigned threads, struct mist_error *error)
 {
-    enum { WORTH = 1 << 18 }; /* samples for each thread */
-    uint64_t most = (uint64_t)width * height / WORTH;
-    if (threads > most)
-        threads = (unsigned)most;
-    return threads > 1 ? threads : 1;
+    enum { WORTH = 1 << 17 }; /* samples for each thread */
+    if (threads > samples / WORTH)
+        threads = (unsigned)(samples / WORTH);
+    return pool_start(threads, &codec->pool, error);
+}
+
+/* Parts of a step on width x height samples: several for each thread, so that one that starts late does fewer. */
+static unsigned parts_of(const struct pool *pool, uint32_t width, uint32_t height)
+{
+    enum { WORTH = 1 << 16, PARTS = 4 };
+    uint64_t most = (uint64_t)width * height / WORTH, parts = (uint64_t)PARTS * pool_threads(pool);
+    return !pool || most < 2 ? 1 : (unsigned)(parts < most ? parts : most);
 }
 
 /* Where part `index` of `parts` begins in a run of `count`. */
@@ -39,20 +45,17 @@ static enum mist_status run_wavelet_part(void *context, uint64_t index, unsigned
 }
 
 enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
-                                 size_t element, unsigned threads, struct arena *arena, struct mist_error *error)
+                                 size_t element, mist_codec *codec, struct mist_error *error)
 {
     struct wavelet_job with_scratch = *job;
     struct wavelet_parts run = {.kernel = kernel,
                                 .job = &with_scratch,
                                 .scratch_size = wavelet_scratch_size(job->width, element),
-                                .parts = parts_threads(job->width, job->height, threads)};
-    with_scratch.scratch = arena_allocate(arena, run.scratch_size, run.parts);
+                                .parts = parts_of(codec->pool, job->width, job->height)};
+    with_scratch.scratch = arena_allocate(&codec->arena, run.scratch_size, pool_threads(codec->pool));
     if (!with_scratch.scratch)
         return error_set(error, MIST_ERROR_MEMORY, "no memory for a wavelet");
-    if (run.parts > 1)
-        return pool_run(run.parts, run.parts, run_wavelet_part, &run, error);
-    kernel(&with_scratch);
-    return MIST_OK;
+    return pool_share(codec->pool, run.parts, run_wavelet_part, &run, error);
 }
 
 struct transfer_parts {
@@ -78,11 +81,8 @@ static enum mist_status run_transfer_part(void *context, uint64_t index, unsigne
 }
 
 bool parts_transfer(bool (*kernel)(const struct transfer_job *job), const struct transfer_job *job, size_t element,
-                    unsigned threads)
+                    struct pool *pool)
 {
-    struct transfer_parts run = {kernel, job, element, parts_threads(job->view->width, job->view->height, threads)};
-    enum mist_status status = MIST_ERROR_MEMORY; /* then one thread does it */
-    if (run.parts > 1)
-        status = pool_run(run.parts, run.parts, run_transfer_part, &run, NULL);
-    return status == MIST_ERROR_MEMORY ? kernel(job) : status == MIST_OK;
+    struct transfer_parts run = {kernel, job, element, parts_of(pool, job->view->width, job->view->height)};
+    return pool_share(pool, run.parts, run_transfer_part, &run, NULL) == MIST_OK;
 }

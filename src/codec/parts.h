@@ -8,17 +8,17 @@
 #include "codec/kernels.h"
 
 /*
- * How many threads a plane of width x height is worth, at most `threads`: starting a thread takes some 30 microseconds,
- * in which one thread does a hundred thousand samples.
+ * Starts codec->pool for a frame of so many samples, of at most `threads`: starting a thread takes some 30
+ * microseconds, in which one thread does tens of thousands of samples. The caller ends it with pool_stop().
  */
-unsigned parts_threads(uint32_t width, uint32_t height, unsigned threads);
+enum mist_status parts_start(mist_codec *codec, uint64_t samples, unsigned threads, struct mist_error *error);
 
 /* Runs a 5/3 kernel; job->scratch is set here, from the arena. `element` is codec_lane_size(). */
 enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
-                                 size_t element, unsigned threads, struct arena *arena, struct mist_error *error);
+                                 size_t element, mist_codec *codec, struct mist_error *error);
 
 /* Runs load or store; false if the kernel says so of any part. `element` is the size of the plane's samples. */
 bool parts_transfer(bool (*kernel)(const struct transfer_job *job), const struct transfer_job *job, size_t element,
-                    unsigned threads);
+                    struct pool *pool);
 
 #endif

@@ -135,6 +135,37 @@ static void test_pool(void **state)
     }
 }
 
+/* Many short steps, with pauses after some so that the helpers fall asleep; what a step wrote the next one reads. */
+static void test_pool_in_steps(void **state)
+{
+    (void)state;
+    static struct counted counted;
+    struct mist_error error = {0};
+    for (unsigned threads = 1; threads <= 5; threads++) {
+        struct pool *pool;
+        int expected[1000] = {0};
+        counted = (struct counted){.fail_from = 1000};
+        assert_int_equal(pool_start(threads, &pool, &error), MIST_OK);
+        assert_int_equal(pool_threads(pool), threads);
+        for (uint64_t step = 0; step < 3000; step++) {
+            uint64_t count = step * 7 % 23;
+            assert_int_equal(pool_share(pool, count, count_run, &counted, &error), MIST_OK);
+            for (uint64_t i = 0; i < count; i++)
+                expected[i]++;
+            assert_memory_equal(counted.runs, expected, 23 * sizeof(int));
+            if (step % 100 == 0)
+                usleep(300);
+        }
+        counted.fail_from = 5;
+        assert_int_equal(pool_share(pool, 20, count_run, &counted, &error), MIST_ERROR_CORRUPT);
+        assert_string_equal(error.message, "index 5");
+        counted.fail_from = 1000; /* a failed step is over with it */
+        assert_int_equal(pool_share(pool, 20, count_run, &counted, &error), MIST_OK);
+        pool_stop(&pool);
+        assert_null(pool);
+    }
+}
+
 static void test_failing_allocation(void **state)
 {
     (void)state;
@@ -153,7 +184,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_varint), cmocka_unit_test(test_safe_paths), cmocka_unit_test(test_write_aside),
-        cmocka_unit_test(test_spool),  cmocka_unit_test(test_pool),       cmocka_unit_test(test_failing_allocation),
+        cmocka_unit_test(test_spool),  cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_in_steps),       cmocka_unit_test(test_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
