@@ -12,18 +12,18 @@
 
 enum { MAX_THREADS = 256 };
 
-static unsigned cores(void)
+/* The cores that this process may run on; false if the system does not say. */
+static bool allowed_cores(cpu_set_t *set)
 {
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count < 1 ? 1 : (unsigned)count;
+    return sched_getaffinity(0, sizeof *set, set) == 0 && CPU_COUNT(set) > 0;
 }
 
 unsigned pool_default_threads(void)
 {
     const char *jobs = getenv("MIST_JOBS");
     long wish = jobs ? strtol(jobs, NULL, 10) : 0;
-    unsigned long threads = wish > 0 ? (unsigned long)wish : cores();
+    cpu_set_t set;
+    unsigned long threads = wish > 0 ? (unsigned long)wish : allowed_cores(&set) ? (unsigned)CPU_COUNT(&set) : 1;
     return threads > MAX_THREADS ? MAX_THREADS : (unsigned)threads;
 }
 
@@ -85,7 +85,8 @@ struct pool {
     pthread_mutex_t lock; /* for sleeping only */
     pthread_cond_t changed;
     struct run run;
-    unsigned spins; /* looks at the gate before going to sleep */
+    cpu_set_t cores; /* the owner's; empty if unknown */
+    unsigned spins;  /* looks at the gate before going to sleep */
     unsigned threads;
     unsigned started; /* helpers; there may be fewer than wanted */
     struct helper helper[];
@@ -133,6 +134,8 @@ static void *help(void *argument)
 {
     struct helper *helper = argument;
     struct pool *pool = helper->pool;
+    if (CPU_COUNT(&pool->cores)) /* it was started elsewhere than its owner; from here on it may go anywhere */
+        pthread_setaffinity_np(pthread_self(), sizeof pool->cores, &pool->cores);
     for (unsigned long long gate = 0;;) {
         gate = wait_for_gate(pool, gate, ~(GATE_RUN - 1) | GATE_ENDED);
         if (gate & GATE_ENDED)
@@ -151,6 +154,31 @@ static void *help(void *argument)
     }
 }
 
+/*
+ * Left to itself, Linux often lets a new thread wait for its creator's core until the next tick of the scheduler,
+ * milliseconds later, while other cores are idle. So helpers start on any core but this one.
+ */
+static void start_helpers(struct pool *pool)
+{
+    pthread_attr_t attributes;
+    cpu_set_t elsewhere = pool->cores;
+    const int here = sched_getcpu();
+    if (pthread_attr_init(&attributes) != 0)
+        return;
+    if (here >= 0 && here < CPU_SETSIZE)
+        CPU_CLR((size_t)here, &elsewhere);
+    if (CPU_COUNT(&elsewhere))
+        pthread_attr_setaffinity_np(&attributes, sizeof elsewhere, &elsewhere);
+    for (unsigned i = 0; i + 1 < pool->threads; i++) {
+        pool->helper[i] = (struct helper){.pool = pool, .number = i + 1};
+        /* Fewer threads than asked for is slower, not wrong. */
+        if (pthread_create(&pool->helper[i].thread, &attributes, help, &pool->helper[i]) != 0)
+            break;
+        pool->started++;
+    }
+    pthread_attr_destroy(&attributes);
+}
+
 static struct pool *pool_new(unsigned threads)
 {
     struct pool *pool = memory_allocate_zeroed(1, sizeof *pool + threads * sizeof *pool->helper);
@@ -160,15 +188,11 @@ static struct pool *pool_new(unsigned threads)
     pthread_cond_init(&pool->changed, NULL);
     pthread_mutex_init(&pool->run.lock, NULL);
     pool->threads = threads;
+    if (!allowed_cores(&pool->cores))
+        CPU_ZERO(&pool->cores);
     /* Some 50 microseconds. Looking out on a core that another thread needs would only keep that one from it. */
-    pool->spins = threads <= cores() ? 2000 : 0;
-    for (unsigned i = 0; i + 1 < threads; i++) {
-        pool->helper[i] = (struct helper){.pool = pool, .number = i + 1};
-        /* Fewer threads than asked for is slower, not wrong. */
-        if (pthread_create(&pool->helper[i].thread, NULL, help, &pool->helper[i]) != 0)
-            break;
-        pool->started++;
-    }
+    pool->spins = threads <= (unsigned)CPU_COUNT(&pool->cores) ? 2000 : 0;
+    start_helpers(pool);
     return pool;
 }
 
