@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Counts down to the allocation that a test wants to fail; 0 in normal use. */
 static atomic_ullong failure_countdown;
@@ -52,6 +53,15 @@ void *memory_allocate_aligned(size_t size)
     if (!size_add(size ? size : 1, 63, &rounded) || must_fail())
         return NULL;
     return aligned_alloc(64, rounded & ~(size_t)63);
+}
+
+void memory_prefer_large_pages(void *block, size_t size)
+{
+    enum { PAGE = 1 << 12 };
+    uintptr_t begin = ((uintptr_t)block + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+    uintptr_t end = ((uintptr_t)block + size) & ~(uintptr_t)(PAGE - 1);
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 char *memory_copy_text(const char *text)

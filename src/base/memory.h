@@ -20,6 +20,8 @@ void *memory_allocate_zeroed(size_t count, size_t size);
 void *memory_resize(void *block, size_t count, size_t size);
 /* Aligned to 64 bytes (a cache line and the widest vector); freed with memory_free() like every other block. */
 void *memory_allocate_aligned(size_t size);
+/* Of a block that is used again and again: asks for pages of 2 MiB, where the system has them. Only ever a hint. */
+void memory_prefer_large_pages(void *block, size_t size);
 char *memory_copy_text(const char *text);
 void memory_free(void *block);
 
