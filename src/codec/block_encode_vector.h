@@ -70,6 +70,23 @@ static inline vec quad_contexts(const struct quad_rows *rows, unsigned q, vec rh
     return v_or(v_or(v_when(low, one), v_when(v_and(west, v_set(12)), v_set(2))), v_when(high, v_set(4)));
 }
 
+/* Appends words of up to 56 bits, one for each of `count` / 2 pairs of quads; two at a time where they are short. */
+static inline void put_pairs(struct flat_writer *writer, const uint64_t word[LANES / 2],
+                             const uint64_t length[LANES / 2], unsigned count)
+{
+    struct flat_writer out = *writer; /* in registers: stores of bytes might else change it */
+    for (unsigned i = 0; 2 * i < count; i += 2) { /* those beyond `count` have no bits */
+        uint64_t both = length[i] + length[i + 1];
+        if (both <= 56) {
+            flat_put(&out, word[i] | word[i + 1] << length[i], (unsigned)both);
+        } else {
+            flat_put(&out, word[i], (unsigned)length[i]);
+            flat_put(&out, word[i + 1], (unsigned)length[i + 1]);
+        }
+    }
+    *writer = out;
+}
+
 /* Appends the MagSgn bits of `count` quads: the low length[n] bits of word[n] for each sample. */
 static inline void put_magsgn(struct flat_writer *writer, const vec word[4], const vec length[4], vec bound,
                               unsigned count)
@@ -81,22 +98,60 @@ static inline void put_magsgn(struct flat_writer *writer, const vec word[4], con
             v_store(words[n], word[n]);
             v_store(lengths[n], length[n]);
         }
+        struct flat_writer out = *writer;
         for (unsigned q = 0; q < count; q++)
             for (int n = 0; n < 4; n++)
-                flat_put(writer, words[n][q], lengths[n][q]);
+                flat_put(&out, words[n][q], lengths[n][q]);
+        *writer = out;
         return;
     }
     /* Columns of up to 28 bits, then quads of up to 56: the even quads in the low halves of 64-bit lanes. */
     vec left = v_or(word[0], v_shift_left_each(word[1], length[0]));
     vec right = v_or(word[2], v_shift_left_each(word[3], length[2]));
     vec left_length = v_add(length[0], length[1]), total = v_add(left_length, v_add(length[2], length[3]));
-    _Alignas(64) uint64_t even[LANES / 2], odd[LANES / 2];
-    v_store(even, v_or(v_low_half(left), v_shift_left_each64(v_low_half(right), v_low_half(left_length))));
-    v_store(odd, v_or(v_high_half(left), v_shift_left_each64(v_high_half(right), v_high_half(left_length))));
-    v_store(lengths[0], total);
-    for (unsigned q = 0; q < count; q += 2) { /* quads beyond `count` have no bits */
-        flat_put(writer, even[q / 2], lengths[0][q]);
-        flat_put(writer, odd[q / 2], lengths[0][q + 1]);
+    vec even = v_or(v_low_half(left), v_shift_left_each64(v_low_half(right), v_low_half(left_length)));
+    vec odd = v_or(v_high_half(left), v_shift_left_each64(v_high_half(right), v_high_half(left_length)));
+    vec even_length = v_low_half(total), odd_length = v_high_half(total);
+    vec both_length = v_add64(even_length, odd_length);
+    _Alignas(64) uint64_t evens[LANES / 2], even_lengths[LANES / 2];
+    if (v_greater_bits(both_length, v_set(56))) {
+        _Alignas(64) uint64_t odds[LANES / 2], odd_lengths[LANES / 2];
+        v_store(evens, even);
+        v_store(even_lengths, even_length);
+        v_store(odds, odd);
+        v_store(odd_lengths, odd_length);
+        struct flat_writer out = *writer;
+        for (unsigned q = 0; q < count; q += 2) { /* quads beyond `count` have no bits */
+            flat_put(&out, evens[q / 2], (unsigned)even_lengths[q / 2]);
+            flat_put(&out, odds[q / 2], (unsigned)odd_lengths[q / 2]);
+        }
+        *writer = out;
+        return;
+    }
+    v_store(evens, v_or(even, v_shift_left_each64(odd, even_length)));
+    v_store(even_lengths, both_length);
+    put_pairs(writer, evens, even_lengths, count);
+}
+
+/* Runs of quads without and with significant samples, as MEL codes them: bit i of `events` is the i-th of `count`. */
+static inline void mel_put_events(struct mel_encoder *mel, uint32_t events, unsigned count)
+{
+    while (count) {
+        unsigned zeros = events ? (unsigned)__builtin_ctz(events) : count;
+        if (zeros) {
+            mel->run += zeros;
+            while (mel->run >= 1u << mel_exponent[mel->state]) {
+                mel->run -= 1u << mel_exponent[mel->state];
+                mel_put_bit(mel, 1);
+                mel->state += mel->state < 12;
+            }
+        }
+        if (events) {
+            mel_put(mel, true);
+            events = events >> zeros >> 1;
+            count -= zeros + 1;
+        } else
+            break;
     }
 }
 
@@ -104,16 +159,27 @@ static inline void put_magsgn(struct flat_writer *writer, const vec word[4], con
 static inline void put_vlc(struct encode_scratch *streams, vec code, vec u, bool first_row, uint32_t without_context,
                            uint32_t significant, unsigned count)
 {
-    vec length = v_and(v_shift_right(code, 4), v_set(15)), word = v_shift_right(code, 8);
-    _Alignas(64) uint64_t words[LANES / 2], lengths[LANES / 2];
-    _Alignas(64) uint32_t us[LANES];
-    v_store(words, v_or(v_low_half(word), v_shift_left_each64(v_high_half(word), v_low_half(length))));
-    v_store(lengths, v_add64(v_low_half(length), v_high_half(length)));
-    v_store(us, u);
     struct mel_encoder *mel = &streams->mel_encoder;
     if (!first_row)
-        for (; without_context; without_context &= without_context - 1)
-            mel_put(mel, significant >> __builtin_ctz(without_context) & 1);
+        mel_put_events(mel, _pext_u32(significant, without_context), (unsigned)__builtin_popcount(without_context));
+    vec length = v_and(v_shift_right(code, 4), v_set(15)), word = v_shift_right(code, 8);
+    _Alignas(64) uint64_t words[LANES / 2], lengths[LANES / 2];
+    vec words_v = v_or(v_low_half(word), v_shift_left_each64(v_high_half(word), v_low_half(length)));
+    vec lengths_v = v_add64(v_low_half(length), v_high_half(length));
+    if (!first_row && !v_greater_bits(u, v_set(31))) {
+        vec index = v_or(v_shift_left(v_low_half(u), 5), v_high_half(u));
+        vec uvlc = v_low_half(v_gather(block_uvlc_encode, index));
+        words_v = v_or(words_v, v_shift_left_each64(v_and(uvlc, v_set(0xffffff)), lengths_v));
+        lengths_v = v_add64(lengths_v, v_shift_right(uvlc, 24));
+        v_store(words, words_v);
+        v_store(lengths, lengths_v);
+        put_pairs(&streams->vlc_writer, words, lengths, count);
+        return;
+    }
+    v_store(words, words_v);
+    v_store(lengths, lengths_v);
+    _Alignas(64) uint32_t us[LANES];
+    v_store(us, u);
     for (unsigned q = 0; q < count; q += 2) {
         uint32_t u0 = us[q], u1 = us[q + 1];
         if (first_row) {
@@ -124,14 +190,8 @@ static inline void put_vlc(struct encode_scratch *streams, vec code, vec u, bool
             if (u0 && u1)
                 mel_put(mel, u0 > 2 && u1 > 2);
         }
-        if ((u0 | u1) < 32) {
-            uint32_t uvlc = block_uvlc_encode[(unsigned)first_row << 10 | u0 << 5 | u1];
-            flat_put(&streams->vlc_writer, words[q / 2] | (uint64_t)(uvlc & 0xffffff) << lengths[q / 2],
-                     (unsigned)lengths[q / 2] + (uvlc >> 24));
-        } else {
-            flat_put(&streams->vlc_writer, words[q / 2], (unsigned)lengths[q / 2]);
-            uvlc_put_large(&streams->vlc_writer, u0, u1, first_row);
-        }
+        flat_put(&streams->vlc_writer, words[q / 2], (unsigned)lengths[q / 2]);
+        uvlc_put(&streams->vlc_writer, u0, u1, first_row);
     }
 }
 
@@ -153,13 +213,17 @@ static inline uint32_t code_quads(struct vector_scratch *scratch, const struct q
     v_store(rows->left + q, exponent[1]);
     v_store(rows->right + q, exponent[3]);
     vec kappa, context = quad_contexts(rows, q, rho, &kappa);
+    const uint32_t live = (uint32_t)((1ull << count) - 1), significant = v_nonzero_bits(rho);
+    const uint32_t without_context = ~v_nonzero_bits(context) & live;
+    if (!significant && without_context == live) {
+        mel_put_events(&scratch->streams.mel_encoder, 0, count);
+        return 0;
+    }
     vec bound = v_max(kappa, largest), u = v_sub(bound, kappa), eps = v_zero();
     for (int n = 0; n < 4; n++)
         eps = v_or(eps, v_when_equal(exponent[n], largest, v_set(1 << n)));
     vec index = v_or(v_or(v_shift_left(context, 8), v_shift_left(rho, 4)), v_when(u, eps));
     vec code = v_gather(block_vlc_encode + (rows->first ? 0 : 2048), index);
-    uint32_t live = (uint32_t)((1ull << count) - 1);
-    uint32_t without_context = ~v_nonzero_bits(context) & live, significant = v_nonzero_bits(rho);
     if (count < LANES)
         code = v_and(code, v_load(lane_masks + LANES - count));
     vec word[4], length[4];
