@@ -74,7 +74,7 @@ static inline vec quad_contexts(const struct quad_rows *rows, unsigned q, vec rh
 static inline void put_pairs(struct flat_writer *writer, const uint64_t word[LANES / 2],
                              const uint64_t length[LANES / 2], unsigned count)
 {
-    struct flat_writer out = *writer; /* in registers: stores of bytes might else change it */
+    struct flat_writer out = *writer;             /* in registers: stores of bytes might else change it */
     for (unsigned i = 0; 2 * i < count; i += 2) { /* those beyond `count` have no bits */
         uint64_t both = length[i] + length[i + 1];
         if (both <= 56) {

@@ -18,6 +18,17 @@ static inline void NAME(load_row)(const SAMPLE *row, unsigned left, vec *even, v
     NAME(v_load_pairs)(some, even, odd);
 }
 
+/* Rows y and y + 1. Rows lie pages apart, so that the CPU does not see by itself what comes next. */
+static inline void NAME(fetch_ahead)(const struct block_encode_job *job, unsigned y)
+{
+    const char *row = (const char *)((const SAMPLE *)job->samples + y * job->stride);
+    const size_t pitch = job->stride * sizeof(SAMPLE), bytes = job->width * sizeof(SAMPLE);
+    for (size_t i = 0; i < bytes; i += 64) {
+        __builtin_prefetch(row + i);
+        __builtin_prefetch(row + pitch + i);
+    }
+}
+
 static size_t NAME(block_encode)(const struct block_encode_job *job, void *memory)
 {
     struct vector_scratch *scratch = memory;
@@ -28,6 +39,7 @@ static size_t NAME(block_encode)(const struct block_encode_job *job, void *memor
     for (unsigned y = 0; y < job->height; y += 2) {
         struct quad_rows rows = quad_rows(scratch, y);
         const SAMPLE *top = samples + y * job->stride;
+        NAME(fetch_ahead)(job, y + 8);
         for (unsigned q = 0; q < quads; q += LANES) {
             struct quad_vectors quad;
             unsigned left = job->width - 2 * q;
