@@ -168,7 +168,7 @@ static inline void put_vlc(struct encode_scratch *streams, vec code, vec u, bool
     vec lengths_v = v_add64(v_low_half(length), v_high_half(length));
     if (!first_row && !v_greater_bits(u, v_set(31))) {
         vec index = v_or(v_shift_left(v_low_half(u), 5), v_high_half(u));
-        vec uvlc = v_low_half(v_gather(block_uvlc_encode, index));
+        vec uvlc = v_gather_wide(block_uvlc_encode, index);
         words_v = v_or(words_v, v_shift_left_each64(v_and(uvlc, v_set(0xffffff)), lengths_v));
         lengths_v = v_add64(lengths_v, v_shift_right(uvlc, 24));
         v_store(words, words_v);

@@ -56,6 +56,11 @@ static inline vec v_gather(const void *table, vec index)
 {
     return _mm512_i32gather_epi32(index, table, 4);
 }
+/* Numbers of 32 bits by indices in 64-bit lanes, widened. */
+static inline vec v_gather_wide(const void *table, vec index)
+{
+    return _mm512_cvtepu32_epi64(_mm512_i64gather_epi32(index, table, 4));
+}
 static inline void v_split_32(const int32_t *p, vec *even, vec *odd)
 {
     const vec first = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -163,6 +168,10 @@ static inline vec v_bit_length(vec v)
 static inline vec v_gather(const void *table, vec index)
 {
     return _mm256_i32gather_epi32(table, index, 4);
+}
+static inline vec v_gather_wide(const void *table, vec index)
+{
+    return _mm256_cvtepu32_epi64(_mm256_i64gather_epi32(table, index, 4));
 }
 static inline void v_split_32(const int32_t *p, vec *even, vec *odd)
 {
