@@ -45,22 +45,39 @@ static inline bool NAME(decode_in_words)(const struct block *block, const struct
 }
 #endif
 
+/* Rows y and y + 1 of the output, which are pages apart; they may be beyond the block's end. */
+static inline void NAME(fetch_ahead)(const struct block_decode_job *job, unsigned y)
+{
+    const char *row = (const char *)((const SAMPLE *)job->out + y * job->stride);
+    for (size_t i = 0; i < job->width * sizeof(SAMPLE); i += 64) {
+        __builtin_prefetch(row + i, 1);
+        __builtin_prefetch(row + job->stride * sizeof(SAMPLE) + i, 1);
+    }
+}
+
 static bool NAME(decode_magsgn_row)(const struct block *block, unsigned y, size_t *magsgn_position)
 {
     const struct block_decode_job *job = block->job;
     struct quad_row row = quad_row(block, y);
     SAMPLE *top = (SAMPLE *)job->out + y * job->stride, *bottom = y + 1 < job->height ? top + job->stride : NULL;
+    NAME(fetch_ahead)(job, y + 8);
     for (unsigned q = 0; q < block->quads; q += LANES) {
         struct quad_group group;
         vec sample[4];
         if (*magsgn_position > block->magsgn_bits + 8 || !take_group(block, &row, q, &group)) /* as in C */
             return false;
+        unsigned left = job->width - 2 * q;
+        sample[0] = sample[1] = sample[2] = sample[3] = v_zero();
 #ifdef WORDS_MAX_BOUND
-        if (NAME(decode_in_words)(block, &row, q, &group, magsgn_position, top, bottom))
+        if (v_nonzero_bits(group.rho) && NAME(decode_in_words)(block, &row, q, &group, magsgn_position, top, bottom))
             continue;
 #endif
-        decode_group(block, &row, q, &group, magsgn_position, sample);
-        unsigned left = job->width - 2 * q;
+        if (v_nonzero_bits(group.rho)) {
+            decode_group(block, &row, q, &group, magsgn_position, sample);
+        } else {
+            v_store(row.left + q, v_zero());
+            v_store(row.right + q, v_zero());
+        }
         NAME(store_row)(top + 2 * q, left, sample[0], sample[2]);
         if (bottom)
             NAME(store_row)(bottom + 2 * q, left, sample[1], sample[3]);
