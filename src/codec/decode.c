@@ -17,8 +17,9 @@ struct image_decode {
     mist_codec *codec;
     struct stream stream;
     const struct mist_decode_options *options;
-    struct mist_view out; /* the caller's; floats as the integers that hold their bit patterns */
-    struct rect region;   /* of the reduced component that `out` shows */
+    uint32_t first, count; /* the components that come out */
+    struct mist_view out;  /* the caller's; floats as the integers that hold their bit patterns */
+    struct rect region;    /* of the reduced component that `out` shows */
     struct mist_decode_report report;
 };
 
@@ -45,22 +46,20 @@ static enum mist_status check_component(const struct image_decode *image, uint32
     return MIST_OK;
 }
 
-/* First component and how many of them come out. */
-static enum mist_status choose_components(const struct image_decode *image, uint32_t *first, uint32_t *count,
-                                          struct mist_error *error)
+static enum mist_status choose_components(struct image_decode *image, struct mist_error *error)
 {
     uint32_t components = image->stream.header.siz.components;
     int chosen = image->options->component;
     if (chosen < -1 || (chosen >= 0 && (uint32_t)chosen >= components))
         return error_set(error, MIST_ERROR_ARGUMENT, "component %d of %u", chosen, components);
-    *first = chosen < 0 ? 0 : (uint32_t)chosen;
-    *count = chosen < 0 ? components : 1;
+    image->first = chosen < 0 ? 0 : (uint32_t)chosen;
+    image->count = chosen < 0 ? components : 1;
     return MIST_OK;
 }
 
-static enum mist_status choose_region(struct image_decode *image, uint32_t first, uint32_t count,
-                                      struct mist_error *error)
+static enum mist_status choose_region(struct image_decode *image, struct mist_error *error)
 {
+    const uint32_t first = image->first, count = image->count;
     const struct mist_decode_options *options = image->options;
     struct rect whole = reduced_component(&image->stream.header, first, options->reduce);
     for (uint32_t c = first + 1; c < first + count; c++) {
@@ -82,8 +81,9 @@ static enum mist_status choose_region(struct image_decode *image, uint32_t first
 }
 
 /* Floats come out where all components are coded as their bit patterns are (mist_component_info.ordered_float). */
-static void take_patterns(struct image_decode *image, uint32_t first, uint32_t count)
+static void take_patterns(struct image_decode *image)
 {
+    const uint32_t first = image->first, count = image->count;
     const struct codestream_header *header = &image->stream.header;
     enum mist_sample_type patterns = nonlinearity_pattern_type(image->out.type);
     bool all = patterns != MIST_SAMPLE_TYPES;
@@ -93,8 +93,9 @@ static void take_patterns(struct image_decode *image, uint32_t first, uint32_t c
         image->out.type = patterns;
 }
 
-static enum mist_status check_output(const struct image_decode *image, uint32_t count, struct mist_error *error)
+static enum mist_status check_output(const struct image_decode *image, struct mist_error *error)
 {
+    const uint32_t count = image->count;
     const struct mist_view *out = &image->out;
     uint32_t width = rect_width(image->region), height = rect_height(image->region);
     uint64_t limit = image->options->max_samples ? image->options->max_samples : MIST_MAX_FRAME_BYTES / 4;
@@ -135,43 +136,61 @@ static void undo_transform(const struct codec_kernels *kernels, const struct til
         kernels->rct_inverse[plane->lane](&job);
 }
 
-/* One component of the tile into its place in the output. */
-static enum mist_status store_component(struct image_decode *image, const struct tile_output *output, uint32_t target,
+/* Where a component of a tile has its place in the output. */
+struct place {
+    struct mist_view view;
+    struct transfer_job job;
+};
+
+static void find_place(const struct image_decode *image, const struct tile_output *output, uint32_t target,
+                       struct place *place)
+{
+    const struct codestream_component *component = &image->stream.header.component[output->component];
+    struct rect window = output->window;
+    place->view = image->out;
+    place->view.data = (unsigned char *)image->out.data + (window.y0 - image->region.y0) * image->out.row_stride +
+                       (window.x0 - image->region.x0) * image->out.column_stride;
+    place->view.width = rect_width(window);
+    place->view.height = rect_height(window);
+    place->job = (struct transfer_job){.view = &place->view, .component = target};
+    transfer_set_range(&place->job, component->precision, component->is_signed);
+}
+
+/* The component's samples that are still in their plane. */
+static bool store_plane(struct image_decode *image, const struct tile_output *output)
+{
+    const struct codec_kernels *kernels = &image->codec->kernels;
+    const struct plane *plane = &output->plane;
+    struct transfer_job job = *output->store;
+    job.plane = plane_at(plane, output->window.x0, output->window.y0);
+    job.stride = plane->stride;
+    return parts_transfer(plane->is_float ? kernels->store_float : kernels->store[plane->lane], &job,
+                          plane_element(plane), image->codec->pool);
+}
+
+static enum mist_status store_component(struct image_decode *image, const struct tile_output *output,
                                         struct mist_error *error)
 {
     const struct codestream_header *header = &image->stream.header;
-    const struct codec_kernels *kernels = &image->codec->kernels;
-    const struct plane *plane = &output->plane;
-    struct rect window = output->window;
-    struct mist_view view = image->out;
-    uint32_t c = output->component;
-    view.data = (unsigned char *)view.data + (window.y0 - image->region.y0) * view.row_stride +
-                (window.x0 - image->region.x0) * view.column_stride;
-    view.width = rect_width(window);
-    view.height = rect_height(window);
-    struct transfer_job job = {
-        .view = &view, .component = target, .plane = plane_at(plane, window.x0, window.y0), .stride = plane->stride};
-    transfer_set_range(&job, header->component[c].precision, header->component[c].is_signed);
-    if (!parts_transfer(plane->is_float ? kernels->store_float : kernels->store[plane->lane], &job,
-                        plane_element(plane), image->codec->pool))
+    const uint32_t c = output->component;
+    if (!(output->stored ? output->fits : store_plane(image, output)))
         return error_set(error, MIST_ERROR_RANGE, "component %u has values that do not fit into %s samples", c,
-                         mist_sample_name(view.type));
-    if (header->nonlinearity[c] == NONLINEARITY_SIGN_MAGNITUDE && header->component[c].is_signed)
-        nonlinearity_undo(&view, target, header->component[c].precision);
+                         mist_sample_name(image->out.type));
+    if (header->nonlinearity[c] == NONLINEARITY_SIGN_MAGNITUDE && header->component[c].is_signed) {
+        struct mist_view view = *output->store->view;
+        nonlinearity_undo(&view, output->store->component, header->component[c].precision);
+    }
     return MIST_OK;
 }
 
-static enum mist_status store_tile(struct image_decode *image, struct tile_decode *tile, uint32_t first, uint32_t count,
-                                   struct mist_error *error)
+static enum mist_status store_tile(struct image_decode *image, struct tile_decode *tile, struct mist_error *error)
 {
     enum mist_status status = MIST_OK;
     if (tile->component_transform)
         undo_transform(&image->codec->kernels, tile);
-    for (uint32_t i = 0; i < tile->outputs && !status; i++) {
-        const struct tile_output *output = &tile->output[i];
-        if (output->component >= first && output->component < first + count && !rect_empty(output->window))
-            status = store_component(image, output, output->component - first, error);
-    }
+    for (uint32_t i = 0; i < tile->outputs && !status; i++)
+        if (tile->output[i].store)
+            status = store_component(image, &tile->output[i], error);
     return status;
 }
 
@@ -183,7 +202,8 @@ static enum mist_status decode_components(struct image_decode *image, uint32_t i
     struct rect area = geometry_tile(&header->siz, index);
     bool touched = false;
     struct tile_output *output = arena_allocate_zeroed(&image->codec->arena, count, sizeof *output);
-    if (!output)
+    struct place *place = arena_allocate(&image->codec->arena, count, sizeof *place);
+    if (!output || !place)
         return error_set(error, MIST_ERROR_MEMORY, "no memory for decoding a tile");
     for (uint32_t i = 0; i < count; i++) {
         uint32_t c = first + i;
@@ -192,6 +212,10 @@ static enum mist_status decode_components(struct image_decode *image, uint32_t i
         output[i].component = c;
         output[i].window = rect_intersect(reduced, image->region);
         touched = touched || !rect_empty(output[i].window);
+        if (c >= image->first && c < image->first + image->count && !rect_empty(output[i].window)) {
+            find_place(image, &output[i], c - image->first, &place[i]);
+            output[i].store = &place[i].job;
+        }
     }
     *tile = (struct tile_decode){.codec = image->codec,
                                  .stream = &image->stream,
@@ -203,13 +227,12 @@ static enum mist_status decode_components(struct image_decode *image, uint32_t i
     return touched ? decode_tile(tile, error) : MIST_OK;
 }
 
-static enum mist_status decode_one_tile(struct image_decode *image, uint32_t index, uint32_t first, uint32_t count,
-                                        struct mist_error *error)
+static enum mist_status decode_one_tile(struct image_decode *image, uint32_t index, struct mist_error *error)
 {
     const struct codestream_header *header = &image->stream.header;
-    uint32_t decoded_first = first, decoded_count = count;
+    uint32_t decoded_first = image->first, decoded_count = image->count;
     struct tile_decode tile = {0};
-    if (first < 3 && header->siz.components >= 3 && header->style.component_transform)
+    if (image->first < 3 && header->siz.components >= 3 && header->style.component_transform)
         widen_for_transform(&decoded_first, &decoded_count);
     enum mist_status status = decode_components(image, index, decoded_first, decoded_count, &tile, error);
     if (!status && tile.needs_all_three) { /* the tile's own COD brings the transform in */
@@ -217,7 +240,7 @@ static enum mist_status decode_one_tile(struct image_decode *image, uint32_t ind
         status = decode_components(image, index, decoded_first, decoded_count, &tile, error);
     }
     if (!status)
-        status = store_tile(image, &tile, first, count, error);
+        status = store_tile(image, &tile, error);
     image->report.blocks_decoded += tile.blocks_decoded;
     if (image->report.levels_used < tile.levels_used)
         image->report.levels_used = tile.levels_used;
@@ -227,22 +250,21 @@ static enum mist_status decode_one_tile(struct image_decode *image, uint32_t ind
 static enum mist_status decode_image(struct image_decode *image, struct mist_error *error)
 {
     const struct codestream_siz *siz = &image->stream.header.siz;
-    uint32_t first = 0, count = 0;
-    enum mist_status status = choose_components(image, &first, &count, error);
-    for (uint32_t c = 0; !status && c < count; c++)
-        status = check_component(image, first + c, error);
+    enum mist_status status = choose_components(image, error);
+    for (uint32_t c = 0; !status && c < image->count; c++)
+        status = check_component(image, image->first + c, error);
     if (!status)
-        status = choose_region(image, first, count, error);
+        status = choose_region(image, error);
     if (!status) {
-        take_patterns(image, first, count);
-        status = check_output(image, count, error);
+        take_patterns(image);
+        status = check_output(image, error);
     }
     if (!status) /* now, so that the threads are there when the packets have been read */
-        status = parts_start(image->codec, (uint64_t)image->out.width * image->out.height * count,
+        status = parts_start(image->codec, (uint64_t)image->out.width * image->out.height * image->count,
                              image->options->threads, error);
     for (uint32_t tile = 0; !status && tile < siz->tiles_wide * siz->tiles_high; tile++) {
         struct arena_mark mark = arena_mark(&image->codec->arena);
-        status = decode_one_tile(image, tile, first, count, error);
+        status = decode_one_tile(image, tile, error);
         arena_rewind(&image->codec->arena, mark);
     }
     pool_stop(&image->codec->pool);

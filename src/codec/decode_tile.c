@@ -260,8 +260,10 @@ static enum mist_status decode_blocks(struct decode_plan *plan, struct mist_erro
 
 /* ---- wavelet ---- */
 
+/* The next level up, into `image`, or where `output` says. */
 static enum mist_status inverse_level(const struct tile_decode *decode, const struct plane *low,
-                                      const struct level_plan *level, struct plane *image, struct mist_error *error)
+                                      const struct level_plan *level, struct plane *image, struct tile_output *output,
+                                      struct mist_error *error)
 {
     const struct codec_kernels *kernels = &decode->codec->kernels;
     struct arena *arena = &decode->codec->arena;
@@ -278,6 +280,13 @@ static enum mist_status inverse_level(const struct tile_decode *decode, const st
         job.band[b + 1] = level->target[b].plane.data;
         job.band_stride[b + 1] = level->target[b].plane.stride;
     }
+    if (output)
+        return parts_wavelet53_store(kernels->wavelet53_inverse[image->lane], &job, plane_element(image),
+                                     &(struct parts_store){.kernel = kernels->store[image->lane],
+                                                           .job = output->store,
+                                                           .x = output->window.x0 - image->window.x0,
+                                                           .y = output->window.y0 - image->window.y0},
+                                     decode->codec, &output->fits, error);
     if (!image->is_float)
         return parts_wavelet53(kernels->wavelet53_inverse[image->lane], &job, plane_element(image), decode->codec,
                                error);
@@ -292,20 +301,26 @@ static enum mist_status inverse_component(struct decode_plan *plan, struct compo
                                           struct mist_error *error)
 {
     struct arena *arena = &plan->decode->codec->arena;
+    struct tile_output *output = component->output;
     struct plane low = component->level[0].target[0].plane;
+    const bool direct = output->store && !component->is_float && !plan->decode->component_transform;
     for (unsigned r = 1; r < component->levels; r++) {
         const struct level_plan *level = &component->level[r];
-        struct plane image;
-        if (!plane_allocate(arena, level->window, component->is_float, component->lane, &image))
+        struct plane image = {.window = level->window, .is_float = component->is_float, .lane = component->lane};
+        if (rect_empty(level->window)) { /* a small tile may hold no sample of a low level */
+            low = image;
+            continue;
+        }
+        output->stored = direct && r + 1 == component->levels;
+        if (!output->stored && !plane_allocate(arena, level->window, component->is_float, component->lane, &image))
             return no_memory(error);
-        enum mist_status status = MIST_OK;
-        if (!rect_empty(level->window)) /* a small tile may hold no sample of a low level */
-            status = inverse_level(plan->decode, &low, level, &image, error);
+        enum mist_status status =
+            inverse_level(plan->decode, &low, level, &image, output->stored ? output : NULL, error);
         if (status)
             return status;
         low = image;
     }
-    component->output->plane = low;
+    output->plane = low;
     return MIST_OK;
 }
 

@@ -29,7 +29,11 @@ static inline void *plane_at(const struct plane *plane, uint32_t x, uint32_t y)
 struct tile_output {
     uint32_t component;
     struct rect window; /* wanted, in samples of the reduced component; may be empty */
-    struct plane plane; /* set by decode_tile(): covers at least `window` */
+    /* Where the window goes in the end, its plane not set, or NULL. Integers may go there with the last step. */
+    const struct transfer_job *store;
+    /* Set by decode_tile(): the samples were stored, and whether they fit; or else the plane, at least of `window`. */
+    bool stored, fits;
+    struct plane plane;
 };
 
 struct tile_decode {

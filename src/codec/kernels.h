@@ -91,6 +91,7 @@ struct wavelet_job {
     bool x_odd, y_odd;
     void *plane;
     size_t plane_stride;
+    uint32_t first_row; /* 5/3 only: the first row that `plane` holds, where a run of steps needs no more than some */
     void *band[4];
     size_t band_stride[4];
     void *scratch; /* wavelet_scratch_size() bytes, aligned to 64 */
@@ -111,6 +112,14 @@ static inline uint32_t wavelet_steps(uint32_t height, bool odd)
 {
     uint32_t lows = wavelet_low(height, odd), highs = height - lows;
     return highs + 1 > lows + odd ? highs + 1 : lows + odd;
+}
+
+/* The first of the rows that an inverse writes in step `step` or later. */
+static inline uint32_t wavelet_step_row(uint32_t step, uint32_t height, bool odd)
+{
+    if (step == 0)
+        return 0;
+    return step < wavelet_steps(height, odd) ? 2 * step - 1 - odd : height;
 }
 
 /* `element` is codec_lane_size() or sizeof(float). */

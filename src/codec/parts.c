@@ -58,6 +58,77 @@ enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), 
     return pool_share(codec->pool, run.parts, run_wavelet_part, &run, error);
 }
 
+struct wavelet_store {
+    void (*kernel)(const struct wavelet_job *job);
+    const struct wavelet_job *job;
+    const struct parts_store *store;
+    size_t element, scratch_size, rows_size;
+    unsigned char *memory; /* for each worker: scratch, rows */
+    uint32_t steps;        /* that a part takes */
+};
+
+static enum mist_status run_wavelet_store(void *context, uint64_t index, unsigned worker, struct mist_error *error)
+{
+    const struct wavelet_store *run = context;
+    const struct parts_store *store = run->store;
+    struct wavelet_job wavelet = *run->job;
+    const uint32_t steps = wavelet_steps(wavelet.height, wavelet.y_odd);
+    (void)error;
+    wavelet.scratch = run->memory + worker * (run->scratch_size + run->rows_size);
+    wavelet.plane = (unsigned char *)wavelet.scratch + run->scratch_size;
+    wavelet.first_step = (uint32_t)index * run->steps;
+    wavelet.end_step = steps - wavelet.first_step > run->steps ? wavelet.first_step + run->steps : steps;
+    wavelet.first_row = wavelet_step_row(wavelet.first_step, wavelet.height, wavelet.y_odd);
+    run->kernel(&wavelet);
+
+    struct transfer_job job = *store->job;
+    struct mist_view view = *job.view;
+    uint32_t begin = wavelet.first_row, end = wavelet_step_row(wavelet.end_step, wavelet.height, wavelet.y_odd);
+    begin = begin > store->y ? begin : store->y;
+    end = end < store->y + view.height ? end : store->y + view.height;
+    if (begin >= end)
+        return MIST_OK;
+    view.data = (char *)view.data + (begin - store->y) * view.row_stride;
+    view.height = end - begin;
+    job.view = &view;
+    job.stride = wavelet.plane_stride;
+    job.plane =
+        (unsigned char *)wavelet.plane + ((begin - wavelet.first_row) * wavelet.plane_stride + store->x) * run->element;
+    return store->kernel(&job) ? MIST_OK : MIST_ERROR_RANGE;
+}
+
+/* Steps whose rows fit into a good part of a core's own cache, many enough that starting anew costs little. */
+static uint32_t steps_in_cache(size_t row_size)
+{
+    enum { CACHE = 1 << 18, LEAST = 16, MOST = 64 };
+    size_t steps = CACHE / 2 / row_size;
+    return steps < LEAST ? LEAST : steps > MOST ? MOST : (uint32_t)steps;
+}
+
+enum mist_status parts_wavelet53_store(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
+                                       size_t element, const struct parts_store *store, mist_codec *codec, bool *fits,
+                                       struct mist_error *error)
+{
+    struct wavelet_job with_stride = *job;
+    with_stride.plane_stride = ((size_t)job->width + 31) & ~(size_t)31;
+    const uint32_t all = wavelet_steps(job->height, job->y_odd),
+                   steps = steps_in_cache(with_stride.plane_stride * element);
+    struct wavelet_store run = {.kernel = kernel,
+                                .job = &with_stride,
+                                .store = store,
+                                .element = element,
+                                .scratch_size = wavelet_scratch_size(job->width, element),
+                                .rows_size = (2 * (size_t)steps + 1) * with_stride.plane_stride * element,
+                                .steps = steps};
+    run.memory = arena_allocate(&codec->arena, run.scratch_size + run.rows_size, pool_threads(codec->pool));
+    if (!run.memory)
+        return error_set(error, MIST_ERROR_MEMORY, "no memory for a wavelet");
+    enum mist_status status =
+        pool_share(codec->pool, (all + (uint64_t)steps - 1) / steps, run_wavelet_store, &run, NULL);
+    *fits = status == MIST_OK;
+    return MIST_OK;
+}
+
 struct transfer_parts {
     bool (*kernel)(const struct transfer_job *job);
     const struct transfer_job *job;

@@ -17,6 +17,19 @@ enum mist_status parts_start(mist_codec *codec, uint64_t samples, unsigned threa
 enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
                                  size_t element, mist_codec *codec, struct mist_error *error);
 
+/*
+ * Runs an inverse 5/3 kernel whose rows go on into `store` while they are in the cache; job->plane is set here, too.
+ * The upper left sample of store->view is at (x, y) of the plane. *fits: what the store kernel says.
+ */
+struct parts_store {
+    bool (*kernel)(const struct transfer_job *job);
+    const struct transfer_job *job; /* its plane is set here */
+    uint32_t x, y;
+};
+enum mist_status parts_wavelet53_store(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
+                                       size_t element, const struct parts_store *store, mist_codec *codec, bool *fits,
+                                       struct mist_error *error);
+
 /* Runs load or store; false if the kernel says so of any part. `element` is the size of the plane's samples. */
 bool parts_transfer(bool (*kernel)(const struct transfer_job *job), const struct transfer_job *job, size_t element,
                     struct pool *pool);

@@ -95,7 +95,7 @@ static SAMPLE *band_row(const struct wavelet_job *job, unsigned band, uint32_t y
 }
 static SAMPLE *plane_row(const struct wavelet_job *job, uint32_t y)
 {
-    return (SAMPLE *)job->plane + y * job->plane_stride;
+    return (SAMPLE *)job->plane + (y - job->first_row) * job->plane_stride;
 }
 
 /* quarter_sum of d(i - 1) and d(i) where one of them may be beyond an edge. */
