@@ -1,63 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One frame of samples -> codestream: parameters, transform, blocks, packets, tile-parts. */
-#include "codec/encode_setup.h"
-#include "codec/kernels.h"
+#include "codec/encode_frame.h"
 #include "codec/markers_write.h"
 #include "codec/nonlinearity.h"
 #include "codec/packet_write.h"
 #include "codec/parts.h"
 #include "codec/progression.h"
-#include "codec/tile.h"
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
 
-#include <pthread.h>
 #include <string.h>
 
-/* What a thread needs for coding blocks. */
-struct block_worker {
-    void *scratch;
-    uint8_t *bytes; /* room for coded blocks, from the arena */
-    size_t bytes_left;
-};
-
-/* One row of code-blocks of a precinct's part of a band: what a thread codes at a time. */
-struct block_row {
-    const struct resolution *resolution;
-    const struct band *band;
-    const struct precinct_band *part;
-    uint32_t row;
-    const void *samples; /* of the band */
-    size_t stride;
-};
-
-struct encoder {
-    mist_codec *codec;
-    struct arena *arena;        /* the codec's */
-    pthread_mutex_t arena_lock; /* the workers share the arena */
-    const struct codec_kernels *kernels;
-    const struct mist_view *frame;
-    const struct mist_encode_options *options;
-    struct encode_setup setup;
-    struct tile tile;
-    enum codec_lane lane;
-    void *plane[MIST_MAX_COMPONENTS]; /* lane elements, or floats */
-    size_t stride;
-    struct block_row *rows; /* all of the frame, highest resolution level first */
-    uint64_t row_count, row_capacity;
-    struct block_worker *worker; /* [threads] */
-    struct mist_error *error;
-};
-
-static enum mist_status no_memory(const struct encoder *encoder)
+enum mist_status encode_no_memory(const struct encoder *encoder, struct mist_error *error)
 {
-    return error_set(encoder->error, MIST_ERROR_MEMORY, "no memory to encode a frame of %u x %u", encoder->frame->width,
+    return error_set(error, MIST_ERROR_MEMORY, "no memory to encode a frame of %u x %u", encoder->frame->width,
                      encoder->frame->height);
 }
 
+static enum mist_status no_memory(const struct encoder *encoder)
+{
+    return encode_no_memory(encoder, encoder->error);
+}
+
+enum mist_status encode_out_of_range(const struct encoder *encoder, struct mist_error *error)
+{
+    return error_set(error, MIST_ERROR_RANGE, "a sample does not fit into %u %s bits", encoder->setup.precision,
+                     mist_sample_is_signed(encoder->frame->type) ? "signed" : "unsigned");
+}
+
 /* ---- samples -> planes ---- */
+
+struct transfer_job encode_transfer(const struct encoder *encoder, uint32_t c)
+{
+    struct transfer_job job = {.view = encoder->frame, .component = c, .stride = encoder->stride};
+    transfer_set_range(&job, encoder->setup.precision, mist_sample_is_signed(encoder->frame->type));
+    return job;
+}
 
 static enum mist_status load_component(struct encoder *encoder, uint32_t c)
 {
@@ -67,23 +47,22 @@ static enum mist_status load_component(struct encoder *encoder, uint32_t c)
     encoder->plane[c] = arena_allocate(encoder->arena, encoder->stride * frame->height, element);
     if (!encoder->plane[c])
         return no_memory(encoder);
-    struct transfer_job job = {.view = frame, .component = c, .plane = encoder->plane[c], .stride = encoder->stride};
-    transfer_set_range(&job, encoder->setup.precision, mist_sample_is_signed(frame->type));
+    struct transfer_job job = encode_transfer(encoder, c);
+    job.plane = encoder->plane[c];
     if (!parts_transfer(irreversible ? encoder->kernels->load_float : encoder->kernels->load[encoder->lane], &job,
                         element, encoder->codec->pool))
-        return error_set(encoder->error, MIST_ERROR_RANGE, "a sample does not fit into %u %s bits",
-                         encoder->setup.precision, mist_sample_is_signed(frame->type) ? "signed" : "unsigned");
+        return encode_out_of_range(encoder, encoder->error);
     return MIST_OK;
 }
 
-static enum mist_status load_planes(struct encoder *encoder)
+/* The three planes that a colour transform mixes. */
+static enum mist_status load_mixed(struct encoder *encoder)
 {
     const struct mist_view *frame = encoder->frame;
-    encoder->stride = ((size_t)frame->width + 31) & ~(size_t)31;
     enum mist_status status = MIST_OK;
-    for (uint32_t c = 0; c < frame->components && !status; c++)
+    for (uint32_t c = 0; c < 3 && !status; c++)
         status = load_component(encoder, c);
-    if (status || !encoder->setup.header.style.component_transform)
+    if (status)
         return status;
     struct color_job color = {
         {encoder->plane[0], encoder->plane[1], encoder->plane[2]}, encoder->stride, frame->width, frame->height};
@@ -110,16 +89,15 @@ static bool reserve_bytes(struct encoder *encoder, struct block_worker *worker, 
     return worker->bytes != NULL;
 }
 
-static enum mist_status code_row(void *context, uint64_t index, unsigned thread, struct mist_error *error)
+enum mist_status encode_block_row(struct encoder *encoder, const struct block_row *row, unsigned thread,
+                                  struct mist_error *error)
 {
-    struct encoder *encoder = context;
     struct block_worker *worker = &encoder->worker[thread];
-    const struct block_row *row = &encoder->rows[index];
     const struct precinct_band *part = row->part;
     const struct rect band = row->band->rect;
     for (uint32_t column = 0; column < part->grid.wide; column++) {
         struct rect area = geometry_block(&row->resolution->grid, &part->grid, part->area, column, row->row);
-        size_t offset = (size_t)(area.y0 - band.y0) * row->stride + (area.x0 - band.x0);
+        size_t offset = (size_t)(area.y0 - band.y0 - row->first_row) * row->stride + (area.x0 - band.x0);
         struct block_encode_job job = {
             .samples = (const uint8_t *)row->samples + offset * codec_lane_size(encoder->lane),
             .stride = row->stride,
@@ -140,6 +118,12 @@ static enum mist_status code_row(void *context, uint64_t index, unsigned thread,
     return MIST_OK;
 }
 
+static enum mist_status code_row(void *context, uint64_t index, unsigned thread, struct mist_error *error)
+{
+    struct encoder *encoder = context;
+    return encode_block_row(encoder, &encoder->rows[index], thread, error);
+}
+
 static bool add_row(struct encoder *encoder, const struct block_row *row)
 {
     if (encoder->row_count == encoder->row_capacity) {
@@ -156,17 +140,21 @@ static bool add_row(struct encoder *encoder, const struct block_row *row)
     return true;
 }
 
+static enum mist_status make_precincts(struct encoder *encoder, struct resolution *resolution)
+{
+    enum mist_status status = MIST_OK;
+    for (uint64_t n = 0; n < resolution->precincts && !status; n++)
+        status = tile_make_precinct(encoder->arena, &encoder->tile, resolution, n, ENCODE_INPUT_SIZE, encoder->error);
+    return status;
+}
+
 /* Notes down the blocks of band b for code_blocks(). The samples stay where they are until then. */
 static enum mist_status add_band(struct encoder *encoder, struct resolution *resolution, unsigned b,
-                                 const void *samples, size_t stride)
+                                 const struct band_plane *plane)
 {
     struct block_row row = {
-        .resolution = resolution, .band = &resolution->band[b], .samples = samples, .stride = stride};
+        .resolution = resolution, .band = &resolution->band[b], .samples = plane->data, .stride = plane->stride};
     for (uint64_t n = 0; n < resolution->precincts; n++) {
-        enum mist_status status =
-            tile_make_precinct(encoder->arena, &encoder->tile, resolution, n, ENCODE_INPUT_SIZE, encoder->error);
-        if (status)
-            return status;
         row.part = &resolution->precinct[n]->band[b];
         for (row.row = 0; row.row < (row.part->grid.wide ? row.part->grid.high : 0); row.row++)
             if (!add_row(encoder, &row))
@@ -175,25 +163,17 @@ static enum mist_status add_band(struct encoder *encoder, struct resolution *res
     return MIST_OK;
 }
 
-/* The bytes of a block do not depend on who codes it, nor does the order in which packets take them up. */
-static enum mist_status code_blocks(struct encoder *encoder)
+static bool make_workers(struct encoder *encoder)
 {
     const unsigned threads = pool_threads(encoder->codec->pool);
     encoder->worker = arena_allocate_zeroed(encoder->arena, threads, sizeof *encoder->worker);
-    if (!encoder->worker)
-        return no_memory(encoder);
-    for (unsigned i = 0; i < threads; i++)
+    for (unsigned i = 0; encoder->worker && i < threads; i++)
         if (!(encoder->worker[i].scratch = arena_allocate(encoder->arena, BLOCK_SCRATCH_SIZE, 1)))
-            return no_memory(encoder);
-    return pool_share(encoder->codec->pool, encoder->row_count, code_row, encoder, encoder->error);
+            return false;
+    return encoder->worker != NULL;
 }
 
 /* ---- one tile-component: wavelet from the full resolution down ---- */
-
-struct band_plane {
-    void *data;
-    size_t stride;
-};
 
 static void quantize_band(struct encoder *encoder, const struct band *band, struct band_plane *plane)
 {
@@ -244,7 +224,7 @@ static enum mist_status split_level(struct encoder *encoder, struct resolution *
     for (unsigned b = 0; b < 3 && !status; b++) {
         struct band_plane *plane = &bands[b + 1];
         quantize_band(encoder, &resolution->band[b], plane);
-        status = add_band(encoder, resolution, b, plane->data, plane->stride);
+        status = add_band(encoder, resolution, b, plane);
     }
     *low = bands[BAND_LL];
     return status;
@@ -253,15 +233,24 @@ static enum mist_status split_level(struct encoder *encoder, struct resolution *
 static enum mist_status split_component(struct encoder *encoder, uint32_t c)
 {
     struct tile_component *component = &encoder->tile.component[c];
-    struct band_plane low = {encoder->plane[c], encoder->stride};
+    unsigned level = component->resolutions - 1;
+    struct band_plane low = {NULL, encoder->stride};
     enum mist_status status = MIST_OK;
-    for (unsigned level = component->resolutions; --level > 0 && !status;)
+    for (unsigned r = 0; r <= level && !status; r++)
+        status = make_precincts(encoder, &component->resolution[r]);
+    if (!status && encode_in_strips(encoder, &component->resolution[level])) {
+        status = encode_strips(encoder, c, &component->resolution[level--], &low);
+    } else {
+        if (!status && !encoder->plane[c])
+            status = load_component(encoder, c);
+        low.data = encoder->plane[c];
+    }
+    for (; level > 0 && !status; level--)
         status = split_level(encoder, &component->resolution[level], &low);
-    struct resolution *lowest = &component->resolution[0];
     if (status)
         return status;
-    quantize_band(encoder, &lowest->band[0], &low);
-    return add_band(encoder, lowest, 0, low.data, low.stride);
+    quantize_band(encoder, &component->resolution[0].band[0], &low);
+    return add_band(encoder, &component->resolution[0], 0, &low);
 }
 
 /* ---- packets, in tile-parts ---- */
@@ -329,12 +318,16 @@ static enum mist_status encode_frame(struct encoder *encoder, struct mist_buffer
     encoder->lane = encoder->setup.lane;
     enum mist_status status =
         tile_build(encoder->arena, &encoder->setup.header, &tile_header, 0, &encoder->tile, encoder->error);
-    if (!status)
-        status = load_planes(encoder);
+    encoder->stride = ((size_t)encoder->frame->width + 31) & ~(size_t)31;
+    if (!status && !make_workers(encoder))
+        status = no_memory(encoder);
+    if (!status && encoder->setup.header.style.component_transform)
+        status = load_mixed(encoder);
     for (uint32_t c = 0; c < encoder->frame->components && !status; c++)
         status = split_component(encoder, c);
+    /* The bytes of a block do not depend on who codes it, nor does the order in which packets take them up. */
     if (!status)
-        status = code_blocks(encoder);
+        status = pool_share(encoder->codec->pool, encoder->row_count, code_row, encoder, encoder->error);
     if (!status)
         status = write_codestream(encoder, out);
     codestream_tile_header_free(&tile_header);

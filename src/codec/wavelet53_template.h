@@ -91,6 +91,7 @@ static SAMPLE *scratch_row(const struct wavelet_job *job, unsigned row)
 }
 static SAMPLE *band_row(const struct wavelet_job *job, unsigned band, uint32_t y)
 {
+    y -= job->first_band_row[band];
     return job->band[band] ? (SAMPLE *)job->band[band] + y * job->band_stride[band] : NULL;
 }
 static SAMPLE *plane_row(const struct wavelet_job *job, uint32_t y)

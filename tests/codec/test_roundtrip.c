@@ -42,7 +42,7 @@ static int64_t pattern_value(enum pattern pattern, uint32_t x, uint32_t y, int64
     case RANDOM:
         return low + (int64_t)(next_random() % ((uint64_t)(high - low) + 1));
     default:
-        return low + (int64_t)((uint64_t)(high - low) * (x * 3 + y * 2) / 1000);
+        return low + (int64_t)((uint64_t)(high - low) * ((x * 3 + y * 2) % 1000) / 1000);
     }
 }
 
@@ -324,6 +324,77 @@ static void test_regions_of_levels(void **state)
     }
 }
 
+/* Large frames take other ways through the codec with several threads; the bytes and the samples are the same. */
+static void test_threads(void **state)
+{
+    static const struct {
+        uint32_t width, height, components;
+        enum mist_sample_type type;
+        unsigned precision, block_width, block_height;
+        bool transform, irreversible;
+        bool region; /* of rows and columns that are odd */
+    } cases[] = {
+        {701, 902, 1, MIST_U16, 12, 64, 64, false, false, false},
+        {640, 1025, 1, MIST_S16, 16, 32, 128, false, false, true},
+        {513, 777, 3, MIST_U8, 8, 64, 64, true, false, true},
+        {513, 777, 3, MIST_U8, 8, 1024, 4, false, false, true},
+        {601, 900, 1, MIST_U32, 28, 64, 4, false, false, false},
+        {700, 800, 2, MIST_S32, 32, 16, 64, false, false, true},
+        {900, 601, 1, MIST_U16, 12, 64, 64, false, true, true},
+        {513, 777, 3, MIST_U8, 8, 64, 64, true, true, false},
+        {900, 700, 1, MIST_F32, 0, 64, 64, false, false, false},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        size_t bytes = mist_frame_bytes(cases[k].type, cases[k].width, cases[k].height, cases[k].components);
+        void *samples = malloc(bytes), *first = malloc(bytes), *other = malloc(bytes);
+        struct mist_view frame =
+            mist_view_interleaved(samples, cases[k].type, cases[k].width, cases[k].height, cases[k].components);
+        struct mist_encode_options options = mist_encode_options_default();
+        struct mist_decode_options decoding = mist_decode_options_default();
+        struct mist_buffer one = {0}, many = {0};
+        struct mist_error error = {0};
+        if (mist_sample_is_float(frame.type))
+            fill_floats(&frame);
+        else
+            fill(&frame, cases[k].precision, k % 2 ? RANDOM : SMOOTH);
+        options.precision = cases[k].precision;
+        options.block_width = cases[k].block_width;
+        options.block_height = cases[k].block_height;
+        options.color_transform = cases[k].transform;
+        options.irreversible = cases[k].irreversible;
+        decoding.region = cases[k].region;
+        decoding.x = decoding.y = 101;
+        decoding.width = cases[k].region ? frame.width - 150 : frame.width;
+        decoding.height = cases[k].region ? frame.height - 103 : frame.height;
+        struct mist_view out =
+            mist_view_interleaved(first, frame.type, decoding.width, decoding.height, frame.components);
+        bytes = mist_frame_bytes(frame.type, out.width, out.height, out.components);
+        assert_int_equal(mist_encode(codec, &frame, &options, &one, &error), MIST_OK);
+        assert_int_equal(mist_decode(codec, one.data, one.size, &decoding, &out, NULL, &error), MIST_OK);
+        for (uint32_t y = 0; !cases[k].irreversible && y < out.height; y++) {
+            uint32_t left = cases[k].region ? decoding.x : 0, top = cases[k].region ? decoding.y : 0;
+            assert_memory_equal((char *)out.data + y * out.row_stride,
+                                (char *)frame.data + (top + y) * frame.row_stride + left * frame.column_stride,
+                                out.width * out.column_stride);
+        }
+        out.data = other;
+        for (unsigned threads = 2; threads <= 7; threads++) {
+            options.threads = decoding.threads = threads;
+            assert_int_equal(mist_encode(codec, &frame, &options, &many, &error), MIST_OK);
+            assert_int_equal(many.size, one.size);
+            assert_memory_equal(many.data, one.data, one.size);
+            memset(other, 0x5a, bytes);
+            assert_int_equal(mist_decode(codec, one.data, one.size, &decoding, &out, NULL, &error), MIST_OK);
+            assert_memory_equal(other, first, bytes);
+        }
+        mist_buffer_free(&one);
+        mist_buffer_free(&many);
+        free(samples);
+        free(first);
+        free(other);
+    }
+}
+
 static void test_irreversible_is_close(void **state)
 {
     static uint16_t samples[3 * 100 * 80], back[3 * 100 * 80];
@@ -369,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_regions_of_levels),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_irreversible_is_close),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
