@@ -5,8 +5,8 @@
  */
 #include "bench.h"
 
-#include "base/pool.h"
-
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,32 +133,58 @@ static double time_round(struct coder *coder, enum operation operation, const st
     return (end - start) / repeats;
 }
 
-/* ---- a series of frames over several threads, each with its own codec, as the commands do it ---- */
+/* ---- a series of frames over several threads, each with its own codec ---- */
 
-struct series {
-    struct coder *coder; /* [threads] */
+struct series_worker {
+    pthread_t thread;
+    struct coder coder;
     const struct bench_image *image;
     enum operation operation;
+    int frames;
 };
 
-static enum mist_status series_frame(void *context, uint64_t index, unsigned worker, struct mist_error *error)
+static void *series_work(void *argument)
 {
-    struct series *series = context;
-    (void)index;
-    (void)error;
-    if (!coder_run(&series->coder[worker], series->operation, series->image, 1))
-        die("an operation failed");
-    return MIST_OK;
+    struct series_worker *worker = argument;
+    for (int i = 0; i < worker->frames; i++)
+        if (!coder_run(&worker->coder, worker->operation, worker->image, 1))
+            die("an operation failed");
+    return NULL;
 }
 
-/* Seconds a frame. */
-static double time_series(struct series *series, unsigned threads, enum operation operation, uint64_t frames)
+/* Thread i on the i-th core that we may use: what is measured is the codec, not how the scheduler places threads. */
+static void pin(pthread_attr_t *attributes, unsigned i)
 {
-    series->operation = operation;
+    cpu_set_t all, one;
+    pthread_attr_init(attributes);
+    if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) == 0)
+        return;
+    unsigned left = i % (unsigned)CPU_COUNT(&all);
+    for (size_t core = 0; core < CPU_SETSIZE; core++)
+        if (CPU_ISSET(core, &all) && left-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET(core, &one);
+            pthread_attr_setaffinity_np(attributes, sizeof one, &one);
+            return;
+        }
+}
+
+/* Seconds a frame when `threads` threads each run `frames` frames of their own. */
+static double time_series(struct series_worker *workers, unsigned threads, enum operation operation, int frames)
+{
     double start = now();
-    if (pool_run(threads, frames, series_frame, series, NULL) != MIST_OK)
-        die("no threads");
-    return (now() - start) / (double)frames;
+    for (unsigned i = 0; i < threads; i++) {
+        workers[i].operation = operation;
+        workers[i].frames = frames;
+        pthread_attr_t attributes;
+        pin(&attributes, i);
+        if (pthread_create(&workers[i].thread, &attributes, series_work, &workers[i]) != 0)
+            die("no thread");
+        pthread_attr_destroy(&attributes);
+    }
+    for (unsigned i = 0; i < threads; i++)
+        pthread_join(workers[i].thread, NULL);
+    return (now() - start) / (frames * (int)threads);
 }
 
 /* ---- the table ---- */
@@ -229,23 +255,23 @@ static void bench_single(const struct settings *settings, const struct bench_ima
 /* Our own speed with several threads against one: within a frame, and over a series of frames. */
 static void bench_threads(const struct settings *settings, const struct bench_image *image)
 {
-    struct coder coders[MAX_THREADS];
-    struct series series = {.coder = coders, .image = image};
+    struct series_worker workers[MAX_THREADS] = {0};
     unsigned threads = settings->threads;
     double megabytes = (double)mist_frame_bytes(image->view.type, image->view.width, image->view.height, 1) / 1e6;
-    uint64_t frames = (uint64_t)(megabytes > 16 ? 2 : 32 / megabytes) * threads;
+    int frames = megabytes > 16 ? 2 : (int)(32 / megabytes);
     for (unsigned i = 0; i < threads; i++) {
-        coder_start(&coders[i], 0, &image->view);
-        if (!coder_run(&coders[i], ENCODE, image, 1))
+        workers[i].image = image;
+        coder_start(&workers[i].coder, 0, &image->view);
+        if (!coder_run(&workers[i].coder, ENCODE, image, 1))
             die("an operation failed");
     }
     for (int operation = 0; operation < DECODE_HALF; operation++) {
         static double seconds[3][MAX_ROUNDS];
         for (int round = -1; round < settings->rounds; round++) {
             int at = round < 0 ? 0 : round;
-            seconds[0][at] = time_series(&series, 1, (enum operation)operation, frames);
-            seconds[1][at] = time_round(&coders[0], (enum operation)operation, image, threads);
-            seconds[2][at] = time_series(&series, threads, (enum operation)operation, frames);
+            seconds[0][at] = time_series(workers, 1, (enum operation)operation, frames);
+            seconds[1][at] = time_round(&workers[0].coder, (enum operation)operation, image, threads);
+            seconds[2][at] = time_series(workers, threads, (enum operation)operation, frames);
         }
         double one = megabytes / median(seconds[0], settings->rounds);
         for (int mode = 1; mode < 3; mode++)
@@ -254,7 +280,7 @@ static void bench_threads(const struct settings *settings, const struct bench_im
                                     megabytes / median(seconds[mode], settings->rounds), "mist-1", one});
     }
     for (unsigned i = 0; i < threads; i++)
-        coder_end(&coders[i]);
+        coder_end(&workers[i].coder);
 }
 
 static struct settings parse(int argc, char **argv)

@@ -95,7 +95,7 @@ struct wavelet_job {
     void *band[4];
     size_t band_stride[4];
     uint32_t first_band_row[4]; /* 5/3 only: as first_row */
-    void *scratch; /* wavelet_scratch_size() bytes, aligned to 64 */
+    void *scratch;              /* wavelet_scratch_size() bytes, aligned to 64 */
     /* 5/3 only: a run of wavelet_steps() rows; 0, 0: all. Runs with a scratch each may be done at the same time. */
     uint32_t first_step, end_step;
 };

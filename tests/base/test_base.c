@@ -183,9 +183,13 @@ static void test_failing_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_varint), cmocka_unit_test(test_safe_paths), cmocka_unit_test(test_write_aside),
-        cmocka_unit_test(test_spool),  cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_pool_in_steps),       cmocka_unit_test(test_failing_allocation),
+        cmocka_unit_test(test_varint),
+        cmocka_unit_test(test_safe_paths),
+        cmocka_unit_test(test_write_aside),
+        cmocka_unit_test(test_spool),
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_in_steps),
+        cmocka_unit_test(test_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
