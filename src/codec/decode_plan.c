@@ -2,6 +2,7 @@
 #include "codec/decode_plan.h"
 
 #include "base/error.h"
+#include "codec/decode_strips.h"
 
 #include <math.h>
 #include <string.h>
@@ -276,7 +277,7 @@ static uint64_t list_blocks(const struct decode_plan *plan, struct block_target 
     uint64_t count = 0;
     for (uint32_t i = 0; i < plan->decode->outputs; i++) {
         const struct component_plan *component = &plan->component[i];
-        for (unsigned r = 0; r < component->levels; r++) {
+        for (unsigned r = 0; r < component->levels - component->strips; r++) {
             const struct resolution *resolution = &component->component->resolution[r];
             for (unsigned b = 0; b < resolution->bands; b++)
                 list_band(resolution, b, &component->level[r].target[b], list, &count);
@@ -287,7 +288,7 @@ static uint64_t list_blocks(const struct decode_plan *plan, struct block_target 
 
 static bool allocate_planes(struct arena *arena, const struct component_plan *component)
 {
-    for (unsigned r = 0; r < component->levels; r++)
+    for (unsigned r = 0; r < component->levels - component->strips; r++)
         for (unsigned b = 0; b < component->component->resolution[r].bands; b++) {
             struct plane *plane = &component->level[r].target[b].plane;
             if (!plane_allocate(arena, plane->window, component->is_float, component->lane, plane))
@@ -307,6 +308,7 @@ enum mist_status decode_plan_blocks(struct decode_plan *plan, struct mist_error 
     if (plan->decode->component_transform)
         agree_on_lane(plan);
     for (uint32_t i = 0; i < plan->decode->outputs; i++) {
+        plan->component[i].strips = decode_in_strips(plan, &plan->component[i]);
         if (!allocate_planes(arena, &plan->component[i]))
             return no_memory(error);
     }

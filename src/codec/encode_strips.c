@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "codec/encode_frame.h"
+#include "codec/parts.h"
 
 #include "base/error.h"
 
@@ -120,14 +121,6 @@ static enum mist_status code_strip(void *context, uint64_t index, unsigned worke
     return status;
 }
 
-/* Steps of which the rows take a part of a core's own cache, the strips of the bands and the blocks being there too. */
-static uint32_t steps_in_cache(size_t row_size)
-{
-    enum { CACHE = 1 << 17, LEAST = 8, MOST = 64 };
-    size_t steps = CACHE / 2 / row_size;
-    return steps < LEAST ? LEAST : steps > MOST ? MOST : (uint32_t)steps;
-}
-
 /* Sizes and strides of everything, and the memory for it. */
 static bool lay_out(struct strips *strips, struct band_plane *low)
 {
@@ -136,7 +129,7 @@ static bool lay_out(struct strips *strips, struct band_plane *low)
     const size_t element = codec_lane_size(encoder->lane);
     const uint32_t lows = wavelet_low(wavelet->height, false);
     size_t size = (wavelet_scratch_size(wavelet->width, element) + 63) & ~(size_t)63;
-    strips->chunk = steps_in_cache(strips->load.stride * element);
+    strips->chunk = parts_steps_in_cache(strips->load.stride * element, (size_t)1 << 17);
     strips->rows_at = size;
     size += (2 * (size_t)strips->chunk + 3) * strips->load.stride * element;
     for (unsigned kind = BAND_LL; kind <= BAND_HH; kind++) {

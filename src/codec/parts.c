@@ -58,8 +58,34 @@ enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), 
     return pool_share(codec->pool, run.parts, run_wavelet_part, &run, error);
 }
 
+bool parts_store_steps(const struct parts_store *store, const struct wavelet_job *steps, size_t element)
+{
+    struct transfer_job job = *store->job;
+    struct mist_view view = *job.view;
+    struct wavelet_job wavelet = *steps;
+    wavelet.first_row = wavelet_step_row(wavelet.first_step, wavelet.height, wavelet.y_odd);
+    store->wavelet(&wavelet);
+    uint32_t begin = wavelet.first_row, end = wavelet_step_row(wavelet.end_step, wavelet.height, wavelet.y_odd);
+    begin = begin > store->y ? begin : store->y;
+    end = end < store->y + view.height ? end : store->y + view.height;
+    if (begin >= end)
+        return true;
+    view.data = (char *)view.data + (begin - store->y) * view.row_stride;
+    view.height = end - begin;
+    job.view = &view;
+    job.stride = wavelet.plane_stride;
+    job.plane = (char *)wavelet.plane + ((begin - wavelet.first_row) * wavelet.plane_stride + store->x) * element;
+    return store->kernel(&job);
+}
+
+uint32_t parts_steps_in_cache(size_t row_size, size_t cache)
+{
+    enum { LEAST = 8, MOST = 64 }; /* starting anew costs the work of a step or two */
+    size_t steps = cache / 2 / row_size;
+    return steps < LEAST ? LEAST : steps > MOST ? MOST : (uint32_t)steps;
+}
+
 struct wavelet_store {
-    void (*kernel)(const struct wavelet_job *job);
     const struct wavelet_job *job;
     const struct parts_store *store;
     size_t element, scratch_size, rows_size;
@@ -70,7 +96,6 @@ struct wavelet_store {
 static enum mist_status run_wavelet_store(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     const struct wavelet_store *run = context;
-    const struct parts_store *store = run->store;
     struct wavelet_job wavelet = *run->job;
     const uint32_t steps = wavelet_steps(wavelet.height, wavelet.y_odd);
     (void)error;
@@ -78,43 +103,17 @@ static enum mist_status run_wavelet_store(void *context, uint64_t index, unsigne
     wavelet.plane = (unsigned char *)wavelet.scratch + run->scratch_size;
     wavelet.first_step = (uint32_t)index * run->steps;
     wavelet.end_step = steps - wavelet.first_step > run->steps ? wavelet.first_step + run->steps : steps;
-    wavelet.first_row = wavelet_step_row(wavelet.first_step, wavelet.height, wavelet.y_odd);
-    run->kernel(&wavelet);
-
-    struct transfer_job job = *store->job;
-    struct mist_view view = *job.view;
-    uint32_t begin = wavelet.first_row, end = wavelet_step_row(wavelet.end_step, wavelet.height, wavelet.y_odd);
-    begin = begin > store->y ? begin : store->y;
-    end = end < store->y + view.height ? end : store->y + view.height;
-    if (begin >= end)
-        return MIST_OK;
-    view.data = (char *)view.data + (begin - store->y) * view.row_stride;
-    view.height = end - begin;
-    job.view = &view;
-    job.stride = wavelet.plane_stride;
-    job.plane =
-        (unsigned char *)wavelet.plane + ((begin - wavelet.first_row) * wavelet.plane_stride + store->x) * run->element;
-    return store->kernel(&job) ? MIST_OK : MIST_ERROR_RANGE;
+    return parts_store_steps(run->store, &wavelet, run->element) ? MIST_OK : MIST_ERROR_RANGE;
 }
 
-/* Steps whose rows fit into a good part of a core's own cache, many enough that starting anew costs little. */
-static uint32_t steps_in_cache(size_t row_size)
-{
-    enum { CACHE = 1 << 18, LEAST = 16, MOST = 64 };
-    size_t steps = CACHE / 2 / row_size;
-    return steps < LEAST ? LEAST : steps > MOST ? MOST : (uint32_t)steps;
-}
-
-enum mist_status parts_wavelet53_store(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
-                                       size_t element, const struct parts_store *store, mist_codec *codec, bool *fits,
-                                       struct mist_error *error)
+enum mist_status parts_wavelet53_store(const struct wavelet_job *job, size_t element, const struct parts_store *store,
+                                       mist_codec *codec, bool *fits, struct mist_error *error)
 {
     struct wavelet_job with_stride = *job;
     with_stride.plane_stride = ((size_t)job->width + 31) & ~(size_t)31;
-    const uint32_t all = wavelet_steps(job->height, job->y_odd),
-                   steps = steps_in_cache(with_stride.plane_stride * element);
-    struct wavelet_store run = {.kernel = kernel,
-                                .job = &with_stride,
+    const uint32_t all = wavelet_steps(job->height, job->y_odd);
+    const uint32_t steps = parts_steps_in_cache(with_stride.plane_stride * element, (size_t)1 << 18);
+    struct wavelet_store run = {.job = &with_stride,
                                 .store = store,
                                 .element = element,
                                 .scratch_size = wavelet_scratch_size(job->width, element),

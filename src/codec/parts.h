@@ -17,18 +17,26 @@ enum mist_status parts_start(mist_codec *codec, uint64_t samples, unsigned threa
 enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
                                  size_t element, mist_codec *codec, struct mist_error *error);
 
-/*
- * Runs an inverse 5/3 kernel whose rows go on into `store` while they are in the cache; job->plane is set here, too.
- * The upper left sample of store->view is at (x, y) of the plane. *fits: what the store kernel says.
- */
+/* Where the rows of an inverse 5/3 wavelet go while they are in the cache. */
 struct parts_store {
+    void (*wavelet)(const struct wavelet_job *job);
     bool (*kernel)(const struct transfer_job *job);
     const struct transfer_job *job; /* its plane is set here */
-    uint32_t x, y;
+    uint32_t x, y;                  /* of the plane: the upper left sample of job->view */
 };
-enum mist_status parts_wavelet53_store(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
-                                       size_t element, const struct parts_store *store, mist_codec *codec, bool *fits,
-                                       struct mist_error *error);
+
+/*
+ * Runs steps->first_step .. end_step - 1 and stores the rows that they write; steps->plane has room for those, two for
+ * each step and one more. Returns what the store kernel says.
+ */
+bool parts_store_steps(const struct parts_store *store, const struct wavelet_job *steps, size_t element);
+
+/* All steps; job->scratch, the plane and its stride are set here. *fits: what the store kernel says. */
+enum mist_status parts_wavelet53_store(const struct wavelet_job *job, size_t element, const struct parts_store *store,
+                                       mist_codec *codec, bool *fits, struct mist_error *error);
+
+/* How many steps of rows of `row_size` bytes fit into so much of a core's own cache; a few even where none do. */
+uint32_t parts_steps_in_cache(size_t row_size, size_t cache);
 
 /* Runs load or store; false if the kernel says so of any part. `element` is the size of the plane's samples. */
 bool parts_transfer(bool (*kernel)(const struct transfer_job *job), const struct transfer_job *job, size_t element,
