@@ -12,8 +12,9 @@ extern "C" {
 #endif
 
 /*
- * A codec context: scratch memory that is reused from call to call. Use one per thread; calls on different contexts
- * may run at the same time. No other state: the same arguments give the same bytes.
+ * A codec context: scratch memory that is reused from call to call, and threads, asleep between calls, once a call has
+ * asked for several. Use one per thread; calls on different contexts may run at the same time. After a fork() the child
+ * makes its own. No other state: the same arguments give the same bytes.
  */
 typedef struct mist_codec mist_codec;
 

@@ -120,6 +120,7 @@ void mist_codec_free(mist_codec **codec)
 {
     if (!codec || !*codec)
         return;
+    pool_stop(&(*codec)->kept_pool);
     arena_free(&(*codec)->arena);
     memory_free(*codec);
     *codec = NULL;

@@ -46,7 +46,8 @@ void arena_rewind(struct arena *arena, struct arena_mark mark);
 struct mist_codec {
     struct arena arena;
     struct codec_kernels kernels; /* for this CPU */
-    struct pool *pool;            /* NULL between calls, and where one thread does all */
+    struct pool *pool;            /* of this call: kept_pool, or NULL where one thread does all */
+    struct pool *kept_pool;       /* its threads sleep between calls: waking costs less than starting them */
 };
 
 #endif

@@ -267,7 +267,6 @@ static enum mist_status decode_image(struct image_decode *image, struct mist_err
         status = decode_one_tile(image, tile, error);
         arena_rewind(&image->codec->arena, mark);
     }
-    pool_stop(&image->codec->pool);
     return status;
 }
 

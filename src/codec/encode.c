@@ -362,7 +362,6 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
         pthread_mutex_init(&encoder.arena_lock, NULL);
         status = encode_frame(&encoder, out);
         pthread_mutex_destroy(&encoder.arena_lock);
-        pool_stop(&codec->pool);
     }
     if (status)
         out->size = 0;

@@ -8,7 +8,16 @@ enum mist_status parts_start(mist_codec *codec, uint64_t samples, unsigned threa
     enum { WORTH = 1 << 17 }; /* samples for each thread */
     if (threads > samples / WORTH)
         threads = (unsigned)(samples / WORTH);
-    return pool_start(threads, &codec->pool, error);
+    codec->pool = NULL;
+    if (threads <= 1)
+        return MIST_OK;
+    enum mist_status status = MIST_OK;
+    if (pool_threads(codec->kept_pool) != threads) {
+        pool_stop(&codec->kept_pool);
+        status = pool_start(threads, &codec->kept_pool, error);
+    }
+    codec->pool = codec->kept_pool;
+    return status;
 }
 
 /* Parts of a step on width x height samples: several for each thread, so that one that starts late does fewer. */

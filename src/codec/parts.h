@@ -8,8 +8,8 @@
 #include "codec/kernels.h"
 
 /*
- * Starts codec->pool for a frame of so many samples, of at most `threads`: starting a thread takes some 30
- * microseconds, in which one thread does tens of thousands of samples. The caller ends it with pool_stop().
+ * Sets codec->pool for a frame of so many samples, of at most `threads`: waking a thread takes some 30 microseconds, in
+ * which one thread does tens of thousands of samples.
  */
 enum mist_status parts_start(mist_codec *codec, uint64_t samples, unsigned threads, struct mist_error *error);
 
