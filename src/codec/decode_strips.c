@@ -28,19 +28,6 @@ struct strips {
     atomic_bool outside;    /* a value does not fit into the output */
 };
 
-static uint32_t strip_height(const struct resolution *resolution)
-{
-    enum { LEAST_LOG2 = 5 };
-    const unsigned block = resolution->grid.block_height_log2;
-    return (uint32_t)1 << (block > LEAST_LOG2 ? block : LEAST_LOG2);
-}
-
-static uint32_t strip_count(const struct resolution *resolution)
-{
-    const uint32_t height = strip_height(resolution);
-    return (wavelet_low(rect_height(resolution->rect), false) + height - 1) / height;
-}
-
 bool decode_in_strips(const struct decode_plan *plan, const struct component_plan *component)
 {
     if (component->levels < 2 || !component->output->store || component->is_float || plan->decode->component_transform)
@@ -50,7 +37,7 @@ bool decode_in_strips(const struct decode_plan *plan, const struct component_pla
     const struct rect whole = resolution->rect;
     return resolution->precincts == 1 && resolution->precinct && resolution->precinct[0] && !whole.x0 && !whole.y0 &&
            rect_height(whole) > 1 && !memcmp(&whole, &level->window, sizeof whole) && !level->target[0].region_shift &&
-           strip_count(resolution) >= pool_threads(plan->decode->codec->pool);
+           parts_strip_count(resolution) >= pool_threads(plan->decode->codec->pool);
 }
 
 /* Rows of a high band in all. */
@@ -207,8 +194,8 @@ enum mist_status decode_strips(const struct decode_plan *plan, const struct comp
                   .job = output->store,
                   .x = output->window.x0,
                   .y = output->window.y0},
-        .strip = strip_height(resolution),
-        .count = strip_count(resolution),
+        .strip = parts_strip_height(resolution),
+        .count = parts_strip_count(resolution),
     };
     strips.wavelet.band[BAND_LL] = plane_at(low, 0, 0);
     strips.wavelet.band_stride[BAND_LL] = low->stride;

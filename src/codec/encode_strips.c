@@ -18,26 +18,12 @@ struct strips {
     size_t memory_size, rows_at, band_at[4];
 };
 
-/* Rows of a band in a strip: whole rows of blocks, so many that what strips have in common matters little. */
-static uint32_t strip_height(const struct resolution *resolution)
-{
-    enum { LEAST_LOG2 = 5 };
-    const unsigned block = resolution->grid.block_height_log2;
-    return (uint32_t)1 << (block > LEAST_LOG2 ? block : LEAST_LOG2);
-}
-
-static uint32_t strip_count(const struct resolution *resolution)
-{
-    const uint32_t height = strip_height(resolution);
-    return (wavelet_low(rect_height(resolution->rect), false) + height - 1) / height;
-}
-
 bool encode_in_strips(const struct encoder *encoder, const struct resolution *resolution)
 {
     const struct rect area = resolution->rect;
     return !resolution->grid.lowest && !encoder->options->irreversible &&
            !encoder->setup.header.style.component_transform && resolution->precincts == 1 && !area.x0 && !area.y0 &&
-           rect_height(area) > 1 && strip_count(resolution) >= pool_threads(encoder->codec->pool);
+           rect_height(area) > 1 && parts_strip_count(resolution) >= pool_threads(encoder->codec->pool);
 }
 
 /* Rows of the frame from which steps first .. end - 1 come. */
@@ -156,11 +142,11 @@ enum mist_status encode_strips(struct encoder *encoder, uint32_t c, struct resol
         .resolution = resolution,
         .load = encode_transfer(encoder, c),
         .wavelet = {.width = rect_width(resolution->rect), .height = rect_height(resolution->rect)},
-        .strip = strip_height(resolution),
+        .strip = parts_strip_height(resolution),
     };
     strips.steps = wavelet_low(strips.wavelet.height, false); /* one more, of an even height, would do nothing */
     strips.wavelet.plane_stride = strips.load.stride;
     if (!lay_out(&strips, low))
         return encode_no_memory(encoder, encoder->error);
-    return pool_share(encoder->codec->pool, strip_count(resolution), code_strip, &strips, encoder->error);
+    return pool_share(encoder->codec->pool, parts_strip_count(resolution), code_strip, &strips, encoder->error);
 }

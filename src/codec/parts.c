@@ -137,6 +137,19 @@ enum mist_status parts_wavelet53_store(const struct wavelet_job *job, size_t ele
     return MIST_OK;
 }
 
+uint32_t parts_strip_height(const struct resolution *resolution)
+{
+    enum { LEAST_LOG2 = 5 };
+    const unsigned block = resolution->grid.block_height_log2;
+    return (uint32_t)1 << (block > LEAST_LOG2 ? block : LEAST_LOG2);
+}
+
+uint32_t parts_strip_count(const struct resolution *resolution)
+{
+    const uint32_t height = parts_strip_height(resolution);
+    return (wavelet_low(rect_height(resolution->rect), false) + height - 1) / height;
+}
+
 struct transfer_parts {
     bool (*kernel)(const struct transfer_job *job);
     const struct transfer_job *job;

@@ -6,6 +6,7 @@
 
 #include "codec/context.h"
 #include "codec/kernels.h"
+#include "codec/tile.h"
 
 /*
  * Sets codec->pool for a frame of so many samples, of at most `threads`: waking a thread takes some 30 microseconds, in
@@ -37,6 +38,13 @@ enum mist_status parts_wavelet53_store(const struct wavelet_job *job, size_t ele
 
 /* How many steps of rows of `row_size` bytes fit into so much of a core's own cache; a few even where none do. */
 uint32_t parts_steps_in_cache(size_t row_size, size_t cache);
+
+/*
+ * Strips of a level's high bands, for encode_strips() and decode_strips(): whole rows of blocks, so many that what
+ * strips have in common matters little. The level's origin is even.
+ */
+uint32_t parts_strip_height(const struct resolution *resolution);
+uint32_t parts_strip_count(const struct resolution *resolution);
 
 /* Runs load or store; false if the kernel says so of any part. `element` is the size of the plane's samples. */
 bool parts_transfer(bool (*kernel)(const struct transfer_job *job), const struct transfer_job *job, size_t element,
