@@ -19,7 +19,6 @@ static enum mist_status inverse_level(const struct tile_decode *decode, const st
                                       struct mist_error *error)
 {
     const struct codec_kernels *kernels = &decode->codec->kernels;
-    struct arena *arena = &decode->codec->arena;
     struct rect part = decode_band_window(level->window, BAND_LL);
     struct wavelet_job job = {.width = rect_width(level->window),
                               .height = rect_height(level->window),
@@ -41,14 +40,11 @@ static enum mist_status inverse_level(const struct tile_decode *decode, const st
                                                            .x = output->window.x0 - image->window.x0,
                                                            .y = output->window.y0 - image->window.y0},
                                      decode->codec, &output->fits, error);
-    if (!image->is_float)
-        return parts_wavelet53(kernels->wavelet53_inverse[image->lane], &job, plane_element(image), decode->codec,
-                               error);
-    job.scratch = arena_allocate(arena, wavelet_scratch_size(job.width, sizeof(float)), 1);
-    if (!job.scratch)
-        return no_memory(error);
-    kernels->wavelet97_inverse(&job);
-    return MIST_OK;
+    if (image->is_float)
+        return parts_wavelet(kernels->wavelet97_inverse, &job, wavelet97_steps(job.height, job.y_odd), sizeof(float),
+                             decode->codec, error);
+    return parts_wavelet(kernels->wavelet53_inverse[image->lane], &job, wavelet_steps(job.height, job.y_odd),
+                         plane_element(image), decode->codec, error);
 }
 
 static enum mist_status inverse_component(struct decode_plan *plan, struct component_plan *component,

@@ -212,15 +212,13 @@ static enum mist_status split_level(struct encoder *encoder, struct resolution *
         job.band[kind] = bands[kind].data;
         job.band_stride[kind] = bands[kind].stride;
     }
-    enum mist_status status = MIST_OK;
-    if (encoder->options->irreversible) {
-        job.scratch = arena_allocate(encoder->arena, wavelet_scratch_size(job.width, element), 1);
-        if (!job.scratch)
-            return no_memory(encoder);
-        encoder->kernels->wavelet97_forward(&job);
-    } else
-        status = parts_wavelet53(encoder->kernels->wavelet53_forward[encoder->lane], &job, element, encoder->codec,
-                                 encoder->error);
+    enum mist_status status;
+    if (encoder->options->irreversible)
+        status = parts_wavelet(encoder->kernels->wavelet97_forward, &job, wavelet97_steps(job.height, job.y_odd),
+                               element, encoder->codec, encoder->error);
+    else
+        status = parts_wavelet(encoder->kernels->wavelet53_forward[encoder->lane], &job,
+                               wavelet_steps(job.height, job.y_odd), element, encoder->codec, encoder->error);
     for (unsigned b = 0; b < 3 && !status; b++) {
         struct band_plane *plane = &bands[b + 1];
         quantize_band(encoder, &resolution->band[b], plane);

@@ -96,7 +96,7 @@ struct wavelet_job {
     size_t band_stride[4];
     uint32_t first_band_row[4]; /* 5/3 only: as first_row */
     void *scratch;              /* wavelet_scratch_size() bytes, aligned to 64 */
-    /* 5/3 only: a run of wavelet_steps() rows; 0, 0: all. Runs with a scratch each may be done at the same time. */
+    /* A run of wavelet_steps() or wavelet97_steps(); 0, 0: all. Runs with a scratch each may go on at the same time. */
     uint32_t first_step, end_step;
 };
 
@@ -115,7 +115,14 @@ static inline uint32_t wavelet_steps(uint32_t height, bool odd)
     return highs + 1 > lows + odd ? highs + 1 : lows + odd;
 }
 
-/* The first of the rows that an inverse writes in step `step` or later. */
+/* The same of the 9/7 kernels, which are some passes behind with their output. */
+#define WAVELET_EXTRA_97 5u
+static inline uint32_t wavelet97_steps(uint32_t height, bool odd)
+{
+    return wavelet_low(height, odd) + WAVELET_EXTRA_97;
+}
+
+/* The first of the rows that an inverse 5/3 writes in step `step` or later. */
 static inline uint32_t wavelet_step_row(uint32_t step, uint32_t height, bool odd)
 {
     if (step == 0)

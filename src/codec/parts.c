@@ -38,6 +38,7 @@ struct wavelet_parts {
     void (*kernel)(const struct wavelet_job *job);
     const struct wavelet_job *job;
     size_t scratch_size;
+    uint32_t steps;
     unsigned parts;
 };
 
@@ -45,22 +46,25 @@ static enum mist_status run_wavelet_part(void *context, uint64_t index, unsigned
 {
     const struct wavelet_parts *run = context;
     struct wavelet_job job = *run->job;
-    uint32_t steps = wavelet_steps(job.height, job.y_odd);
+    (void)error;
     job.scratch = (char *)job.scratch + run->scratch_size * worker;
-    job.first_step = part_begin(steps, index, run->parts);
-    job.end_step = part_begin(steps, index + 1, run->parts);
+    job.first_step = part_begin(run->steps, index, run->parts);
+    job.end_step = part_begin(run->steps, index + 1, run->parts);
     run->kernel(&job);
     return MIST_OK;
 }
 
-enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
-                                 size_t element, mist_codec *codec, struct mist_error *error)
+enum mist_status parts_wavelet(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
+                               uint32_t steps, size_t element, mist_codec *codec, struct mist_error *error)
 {
     struct wavelet_job with_scratch = *job;
     struct wavelet_parts run = {.kernel = kernel,
                                 .job = &with_scratch,
                                 .scratch_size = wavelet_scratch_size(job->width, element),
+                                .steps = steps,
                                 .parts = parts_of(codec->pool, job->width, job->height)};
+    if (run.parts > steps) /* each has at least one */
+        run.parts = steps;
     with_scratch.scratch = arena_allocate(&codec->arena, run.scratch_size, pool_threads(codec->pool));
     if (!with_scratch.scratch)
         return error_set(error, MIST_ERROR_MEMORY, "no memory for a wavelet");

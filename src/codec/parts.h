@@ -14,9 +14,12 @@
  */
 enum mist_status parts_start(mist_codec *codec, uint64_t samples, unsigned threads, struct mist_error *error);
 
-/* Runs a 5/3 kernel; job->scratch is set here, from the arena. `element` is codec_lane_size(). */
-enum mist_status parts_wavelet53(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
-                                 size_t element, mist_codec *codec, struct mist_error *error);
+/*
+ * Runs a wavelet kernel; job->scratch is set here, from the arena. `steps` is wavelet_steps() or wavelet97_steps(),
+ * `element` codec_lane_size() or sizeof(float).
+ */
+enum mist_status parts_wavelet(void (*kernel)(const struct wavelet_job *job), const struct wavelet_job *job,
+                               uint32_t steps, size_t element, mist_codec *codec, struct mist_error *error);
 
 /* Where the rows of an inverse 5/3 wavelet go while they are in the cache. */
 struct parts_store {

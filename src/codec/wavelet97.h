@@ -98,8 +98,11 @@ static void merge_float_row(const struct wavelet_job *job, const float *low, con
 
 /*
  * The vertical transform keeps the last four rows of each kind in scratch rows 0 .. 3 (s) and 4 .. 7 (d) and lifts them
- * in place, each step as soon as its neighbours have had the step before.
+ * in place, each step as soon as its neighbours have had the step before. What comes out of a pass of the loop depends
+ * on rows that were taken in up to LIFT_BEFORE passes before, so a run of passes starts that much earlier and drops
+ * what comes out until then, whatever the scratch rows held.
  */
+enum { LIFT_BEFORE = 4 };
 struct lifting {
     const struct wavelet_job *job;
     uint32_t lows, highs, odd;
@@ -132,12 +135,16 @@ static void wavelet97_forward(const struct wavelet_job *job)
     const uint32_t odd = job->y_odd, lows = wavelet_low(job->height, odd);
     const struct lifting l = {job, lows, job->height - lows, odd};
     if (job->height == 1) {
+        if (job->first_step)
+            return;
         split_float_row(job, float_plane(job, 0), odd ? 2 : 1, float_band(job, odd ? 2 : 0, 0),
                         float_band(job, odd ? 3 : 1, 0));
         return;
     }
     const size_t bytes = job->width * sizeof(float);
-    for (int64_t n = -1; n < (int64_t)lows + 4; n++) {
+    const int64_t begin = (int64_t)job->first_step - 1,
+                  end = (job->end_step ? job->end_step : lows + WAVELET_EXTRA_97) - 1;
+    for (int64_t n = begin < LIFT_BEFORE ? -1 : begin - LIFT_BEFORE; n < end; n++) {
         const int64_t next_low = n + 1 - odd; /* the last of the neighbours of d(n) */
         if (next_low >= 0 && next_low < lows)
             memcpy(lifting_low(&l, next_low), float_plane(job, low_row(job, (uint32_t)next_low)), bytes);
@@ -148,6 +155,8 @@ static void wavelet97_forward(const struct wavelet_job *job)
         lifting_step_high(&l, n - 1, LIFT_GAMMA);
         lifting_step_low(&l, n - 1 - odd, LIFT_DELTA);
         const int64_t low = n - 1 - odd, high = n - 2; /* no step needs these any more */
+        if (n < begin)
+            continue;
         if (low >= 0 && low < lows)
             split_float_row(job, lifting_low(&l, low), 1 / LIFT_K, float_band(job, 0, (uint32_t)low),
                             float_band(job, 1, (uint32_t)low));
@@ -162,12 +171,15 @@ static void wavelet97_inverse(const struct wavelet_job *job)
     const uint32_t odd = job->y_odd, lows = wavelet_low(job->height, odd);
     const struct lifting l = {job, lows, job->height - lows, odd};
     if (job->height == 1) {
+        if (job->first_step)
+            return;
         merge_float_row(job, float_band(job, odd ? 2 : 0, 0), float_band(job, odd ? 3 : 1, 0), odd ? 0.5f : 1,
                         float_plane(job, 0));
         return;
     }
     const size_t bytes = job->width * sizeof(float);
-    for (int64_t n = 0; n < (int64_t)lows + 5; n++) {
+    const int64_t begin = job->first_step, end = job->end_step ? job->end_step : lows + WAVELET_EXTRA_97;
+    for (int64_t n = begin < LIFT_BEFORE ? 0 : begin - LIFT_BEFORE; n < end; n++) {
         if (n < l.highs)
             merge_float_row(job, float_band(job, 2, (uint32_t)n), float_band(job, 3, (uint32_t)n), 1 / LIFT_K,
                             lifting_high(&l, n));
@@ -179,6 +191,8 @@ static void wavelet97_inverse(const struct wavelet_job *job)
         lifting_step_low(&l, n - 1 - odd, -LIFT_BETA);
         lifting_step_high(&l, n - 2, -LIFT_ALPHA);
         const int64_t low = n - 2 - odd, high = n - 2;
+        if (n < begin)
+            continue;
         if (low >= 0 && low < lows)
             memcpy(float_plane(job, low_row(job, (uint32_t)low)), lifting_low(&l, low), bytes);
         if (high >= 0 && high < l.highs)
