@@ -154,30 +154,29 @@ static struct MHD_Response *create_part(struct body *body, uint64_t first, uint6
 }
 
 /* Fields that an answer about this version of the resource carries, with or without its bytes. */
-static void add_validators(struct MHD_Response *response, const struct body *body)
+static void add_validators(struct MHD_Response *response, const char *etag, bool negotiated)
 {
-    MHD_add_response_header(response, "ETag", body->etag);
+    if (etag[0])
+        MHD_add_response_header(response, "ETag", etag);
     MHD_add_response_header(response, "Cache-Control", "no-cache");
-    if (body->negotiated)
+    if (negotiated)
         MHD_add_response_header(response, "Vary", "Accept");
 }
 
 /* If-Match and If-None-Match (RFC 9110, 13.2.2); true if they were the answer. */
-static bool precondition_answers(struct request *request, struct body *body)
+static bool precondition_answers(struct request *request, const char *etag, bool negotiated)
 {
     const char *match = request_field(request, "If-Match");
-    if (match && !etag_listed(match, body->etag, false)) {
-        body_release(body);
-        reply_error(request, MHD_HTTP_PRECONDITION_FAILED, "what is here now is another version: %s", body->etag);
+    if (match && !etag_listed(match, etag, false)) {
+        reply_error(request, MHD_HTTP_PRECONDITION_FAILED, "what is here now is another version: %s", etag);
         return true;
     }
     const char *none_match = request_field(request, "If-None-Match");
-    if (!none_match || !etag_listed(none_match, body->etag, true))
+    if (!none_match || !etag_listed(none_match, etag, true))
         return false;
-    body_release(body);
     struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (take(request, MHD_HTTP_NOT_MODIFIED, response, 0))
-        add_validators(response, body);
+        add_validators(response, etag, negotiated);
     return true;
 }
 
@@ -197,8 +196,10 @@ void reply_body(struct request *request, struct body *body)
     char range_text[96];
     uint64_t first = 0, size = body->size;
     enum range_kind kind = RANGE_WHOLE;
-    if (precondition_answers(request, body))
+    if (precondition_answers(request, body->etag, body->negotiated)) {
+        body_release(body);
         return;
+    }
     if (request->method == METHOD_GET) {
         const char *condition = request_field(request, "If-Range");
         if (!condition || strcmp(condition, body->etag) == 0)
@@ -218,7 +219,7 @@ void reply_body(struct request *request, struct body *body)
     }
     MHD_add_response_header(response, "Content-Type", body->type);
     MHD_add_response_header(response, "Accept-Ranges", "bytes");
-    add_validators(response, body);
+    add_validators(response, body->etag, body->negotiated);
 }
 
 /* ---- streams ---- */
@@ -262,6 +263,10 @@ static void free_stream(void *context)
 void reply_stream(struct request *request, const struct stream *stream)
 {
     enum { BLOCK = 64 << 10 };
+    if (stream->etag[0] && precondition_answers(request, stream->etag, false)) {
+        stream->release(stream->owner);
+        return;
+    }
     struct running_stream *running = memory_allocate(sizeof *running);
     struct MHD_Response *response = NULL;
     if (running) {
@@ -275,9 +280,7 @@ void reply_stream(struct request *request, const struct stream *stream)
     if (!take(request, MHD_HTTP_OK, response, 0))
         return;
     MHD_add_response_header(response, "Content-Type", stream->type);
-    MHD_add_response_header(response, "Cache-Control", "no-cache");
-    if (stream->etag[0])
-        MHD_add_response_header(response, "ETag", stream->etag);
+    add_validators(response, stream->etag, false);
 }
 
 void reply_free(struct request *request)

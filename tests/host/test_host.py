@@ -240,6 +240,19 @@ class HostTest(unittest.TestCase):
             got, fields, body = self.host.request(url, {"If-Range": value, "Range": "bytes=3-4"})
             self.assertEqual((got, body == (data[3:5] if status == 206 else data)), (status, True), value)
 
+    def test_conditions_on_a_map(self):
+        """Maps are made while they are sent, and obey the same fields."""
+        url = f"/v1/datasets/ex/items/{CXR}/map"
+        status, fields, body = self.host.request(url)
+        etag = fields["etag"]
+        self.assertEqual((status, etag), (200, '"%016x-map"' % reader.Item(self.file(CXR)).id))
+        for method in ["GET", "HEAD"]:
+            got = self.host.request(url, {"If-None-Match": etag}, method)
+            self.assertEqual((got[0], got[1]["etag"], got[2]), (304, etag, b""))
+        self.assertEqual(self.host.request(url, {"If-None-Match": '"x"'})[2], body)
+        self.assertEqual(self.host.request(url, {"If-Match": etag})[2], body)
+        self.refused(url, 412, {"If-Match": '"x"'})
+
     def test_head_is_get_without_its_body(self):
         for path in [f"/v1/datasets/ex/items/{CXR}", f"/v1/datasets/ex/items/{CXR}?reduce=1", "/ex/catalog.jsonl.zst",
                      f"/v1/datasets/ex/items/{CXR}/frames/0", "/v1/datasets", "/healthz", "/nowhere", "/ex/files/empty.txt",
