@@ -170,9 +170,11 @@ static void start_helpers(struct pool *pool)
     if (CPU_COUNT(&elsewhere))
         pthread_attr_setaffinity_np(&attributes, sizeof elsewhere, &elsewhere);
     for (unsigned i = 0; i + 1 < pool->threads; i++) {
-        pool->helper[i] = (struct helper){.pool = pool, .number = i + 1};
-        /* Fewer threads than asked for is slower, not wrong. */
-        if (pthread_create(&pool->helper[i].thread, &attributes, help, &pool->helper[i]) != 0)
+        struct helper *helper = &pool->helper[i];
+        *helper = (struct helper){.pool = pool, .number = i + 1};
+        /* Where threads may not choose their cores, anywhere. Fewer than asked for is slower, not wrong. */
+        if (pthread_create(&helper->thread, &attributes, help, helper) != 0 &&
+            pthread_create(&helper->thread, NULL, help, helper) != 0)
             break;
         pool->started++;
     }
