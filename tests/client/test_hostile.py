@@ -495,18 +495,27 @@ class Here(Case):
             write_catalog(self.base / "evil", [json.dumps(row)], 1, 0)
             report, stderr = self.get("--size", "256", url=self.base / "evil", check=1)
             self.assertIn("size that no item can have", stderr)
-        # An item whose manifest writes into .mist: made by encoding such a file, under another name in the catalog.
-        source = self.base / "sly"
+        shutil.rmtree(self.base / "evil")
+
+    def test_an_item_that_writes_into_our_own_directory(self):
+        """Its name in the catalog is innocent, the name of its file in its own manifest is not."""
+        source, sly, evil = self.base / "sly", self.base / "sly-store", self.base / "evil"
         (source / ".mist").mkdir(parents=True)
-        shutil.copy(EXAMPLES / ITEM, source / ".mist" / "x.png")
-        shutil.rmtree(self.out)
-        mist("encode", source, "-o", self.base / "sly-store", "--dataset", "evil", check=None)
-        report, stderr = self.get("--size", "256", url=self.base / "sly-store/evil", check=None)
+        shutil.copy(EXAMPLES / ITEM, source / ".mist/x.png")
+        mist("encode", source, "-o", sly, "--dataset", "ex")
+        row, = read_catalog(sly / "ex")
+        self.assertEqual(row["path"], ".mist/x.png")
+        write_catalog(evil, [json.dumps({**row, "path": "innocent.png"})], 1, 0)
+        (evil / "items").mkdir()
+        shutil.copy(sly / "ex/items/.mist/x.png.mist", evil / "items/innocent.png.mist")
+        report, stderr = self.get("--size", "256", url=evil, check=1)
+        self.assertEqual((report["failed"], report["files"]), (1, 0))
+        self.assertEqual(stderr, "mist get: innocent.png: it wants to write .mist/x.png, which is not allowed\n")
         self.assertFalse((self.out / ".mist/x.png").exists())
-        for path in [source, self.base / "sly-store", self.base / "evil"]:
+        self.assertEqual(tree(self.out), {})
+        for path in [source, sly, evil]:
             shutil.rmtree(path)
 
-    @unittest.skipIf(not pathlib.Path("/dev/full").exists(), "no /dev/full here")
     def test_where_nothing_can_be_written(self):
         for place in ["/dev/null/x", "/proc/nothing"]:
             result = mist("get", self.url, "-o", place, check=1)
