@@ -48,7 +48,18 @@ struct mist_get_options {
     const char *token;  /* sent as "Authorization: Bearer TOKEN" to the host of `url` only; NULL: none */
     bool no_cache;      /* remove what was fetched of an item once its files are written */
 
-    mist_store_note *note; /* one sentence for everything that went wrong with one item or file; may be NULL */
+    /*
+     * Remove files that an earlier call wrote for an item or attachment that the host has no longer; not what `include`
+     * and `exclude` leave out, not what was changed since it was written, and nothing if something failed. Directories
+     * that this leaves empty go too. `removed` (may be NULL) is called with each path that is, or in a plan would be,
+     * removed.
+     */
+    bool prune;
+    void (*removed)(void *context, const char *path);
+    void *removed_context;
+
+    /* One sentence for everything that went wrong with one item or file, or that `prune` keeps; may be NULL. */
+    mist_store_note *note;
     void *note_context;
 };
 MIST_API struct mist_get_options mist_get_options_default(void);
@@ -60,6 +71,8 @@ struct mist_get_report {
     uint64_t unchanged;      /* of both: were there already */
     uint64_t failed;         /* of both, each noted */
     uint64_t files;          /* files written now */
+    uint64_t vanished;       /* files that an earlier call wrote and that the host no longer has, under any item */
+    uint64_t removed;        /* of those, removed with `prune`; in a plan: would be */
     uint64_t source_bytes;   /* of the original files of the selected items, and attachments */
     uint64_t selected_bytes; /* what a download of the selection from nothing takes, attachments included */
     uint64_t planned_bytes;  /* what was missing when the call began: bodies of items and attachments */

@@ -21,25 +21,55 @@ static const struct option_spec options[] = {
     {"format", 0, "F", "nii, nii.gz, dcm, png, npy, j2c, or mist (default: that of the source)"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
+    {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
     {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing"},
     {"json", 0, NULL, "print what was done as one JSON object"},
     {"quiet", 'q', NULL, "print no progress and no summary"},
     {0},
 };
 
-static void print_json(const struct mist_get_report *report, const char *url)
+/* What --prune removes, each with its NUL. */
+struct removed {
+    char *paths;
+    size_t size;
+    bool incomplete; /* no memory */
+};
+
+static void add_removed(void *context, const char *path)
+{
+    struct removed *removed = context;
+    size_t length = strlen(path) + 1;
+    char *longer = removed->incomplete ? NULL : realloc(removed->paths, removed->size + length);
+    if (!longer) {
+        removed->incomplete = true;
+        return;
+    }
+    memcpy(longer + removed->size, path, length);
+    removed->paths = longer;
+    removed->size += length;
+}
+
+static void print_json(const struct mist_get_report *report, const char *url, const struct removed *removed)
 {
     printf("{\"url\":");
     print_json_string(stdout, url);
     printf(",\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64
-           ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64 ",\"selected_bytes\":%" PRIu64
-           ",\"planned_bytes\":%" PRIu64 ",\"fetched_bytes\":%" PRIu64 ",\"catalog_bytes\":%" PRIu64
-           ",\"requests\":%" PRIu64,
+           ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64 ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64
+           ",\"source_bytes\":%" PRIu64 ",\"selected_bytes\":%" PRIu64 ",\"planned_bytes\":%" PRIu64
+           ",\"fetched_bytes\":%" PRIu64 ",\"catalog_bytes\":%" PRIu64 ",\"requests\":%" PRIu64,
            report->dataset, report->items, report->attachments, report->unchanged, report->failed, report->files,
-           report->source_bytes, report->selected_bytes, report->planned_bytes, report->fetched_bytes,
-           report->catalog_bytes, report->requests);
+           report->vanished, report->removed, report->source_bytes, report->selected_bytes, report->planned_bytes,
+           report->fetched_bytes, report->catalog_bytes, report->requests);
     if (report->budget_reduce >= 0)
         printf(",\"budget_reduce\":%d", report->budget_reduce);
+    if (removed && !removed->incomplete) {
+        printf(",\"removed_files\":[");
+        for (size_t at = 0; at < removed->size; at += strlen(removed->paths + at) + 1) {
+            fputs(at ? "," : "", stdout);
+            print_json_string(stdout, removed->paths + at);
+        }
+        putchar(']');
+    }
     printf("}\n");
 }
 
@@ -48,9 +78,22 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
-static void print_plan(const struct mist_get_report *report)
+/* Of files that the host no longer has. */
+static void print_vanished(const struct mist_get_report *report, bool prune, bool dry)
+{
+    uint64_t kept = report->vanished - report->removed;
+    if (report->removed)
+        printf("; %" PRIu64 " file%s %s", report->removed, plural(report->removed), dry ? "would go" : "removed");
+    if (kept)
+        printf("; %" PRIu64 " file%s kept that the host no longer has%s", kept, plural(kept),
+               prune ? "" : " (--prune removes them)");
+}
+
+static void print_plan(const struct mist_get_report *report, const struct removed *removed)
 {
     char source[32], percent[32];
+    for (size_t at = 0; removed && at < removed->size; at += strlen(removed->paths + at) + 1)
+        printf("would remove %s\n", removed->paths + at);
     printf("%s: %" PRIu64 " item%s and %" PRIu64 " other file%s", report->dataset, report->items, plural(report->items),
            report->attachments, plural(report->attachments));
     if (report->unchanged)
@@ -61,10 +104,11 @@ static void print_plan(const struct mist_get_report *report)
     if (report->source_bytes)
         printf(" (the originals have %s: %s)", format_bytes(report->source_bytes, source),
                format_percent(report->planned_bytes, report->source_bytes, percent));
+    print_vanished(report, removed != NULL, true);
     putchar('\n');
 }
 
-static void print_summary(const struct mist_get_report *report)
+static void print_summary(const struct mist_get_report *report, bool prune)
 {
     char fetched[32], source[32], percent[32];
     printf("%s: %" PRIu64 " item%s and %" PRIu64 " other file%s: %" PRIu64 " file%s written, %s fetched",
@@ -75,6 +119,7 @@ static void print_summary(const struct mist_get_report *report)
                format_percent(report->fetched_bytes, report->source_bytes, percent));
     if (report->unchanged)
         printf("; %" PRIu64 " unchanged", report->unchanged);
+    print_vanished(report, prune, false);
     if (report->failed)
         printf("; %" PRIu64 " failed", report->failed);
     putchar('\n');
@@ -90,6 +135,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     get->exact = option_given(arguments, "exact");
     get->format = option_value(arguments, "format");
     get->no_cache = option_given(arguments, "no-cache");
+    get->prune = option_given(arguments, "prune");
     get->include_count = (uint32_t)option_values(arguments, "include", &get->include);
     get->exclude_count = (uint32_t)option_values(arguments, "exclude", &get->exclude);
     get->token = getenv("MIST_TOKEN");
@@ -122,27 +168,34 @@ static enum exit_status run(const struct arguments *arguments)
     struct mist_error error = {0};
     struct mist_get_report report;
     struct noted noted = {.arguments = arguments};
+    struct removed removed = {0};
     struct mist_get_options get = mist_get_options_default();
     bool dry = option_given(arguments, "dry-run"), quiet = option_given(arguments, "quiet");
     if (!choose(arguments, &get))
         return EXIT_USAGE;
     get.note = print_note;
     get.note_context = &noted;
+    get.removed = add_removed;
+    get.removed_context = &removed;
     noted.display = progress_start(quiet);
     struct mist_progress progress = progress_callbacks(noted.display);
     enum mist_status status = (dry ? mist_get_plan : mist_get)(&get, &report, &progress, &error);
     progress_end(&noted.display);
+    const struct removed *listed = get.prune ? &removed : NULL;
     if (status == MIST_ERROR_ARGUMENT)
-        return usage_error(arguments, "%s", error.message);
-    if (status)
+        usage_error(arguments, "%s", error.message);
+    else if (status)
         complain(arguments, "%s%s", error.message,
                  status == MIST_ERROR_CANCELLED ? "; run it again to go on where it stopped" : "");
     else if (option_given(arguments, "json"))
-        print_json(&report, get.url);
+        print_json(&report, get.url, listed);
     else if (dry && !quiet)
-        print_plan(&report);
+        print_plan(&report, listed);
     else if (!quiet)
-        print_summary(&report);
+        print_summary(&report, get.prune);
+    free(removed.paths);
+    if (status == MIST_ERROR_ARGUMENT)
+        return EXIT_USAGE;
     return status || report.failed ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -161,10 +214,15 @@ const struct command command_get = {
                "So, run again, what is there and unchanged is left alone, an interrupted download goes on,\n"
                "and a larger --size fetches only what is missing. DIR/.mist may be removed; --no-cache\n"
                "keeps only the record of what was written.\n\n"
+               "--prune removes files that an earlier 'mist get' of this dataset wrote in DIR and that the\n"
+               "host no longer has, and directories that this leaves empty; not what --include and\n"
+               "--exclude leave out, no file that was changed since or was there before, and nothing when\n"
+               "something failed. With --dry-run it says which. Without it they are only counted.\n\n"
                "--json prints {url, dataset, items, attachments, unchanged, failed, files (written now),\n"
-               "source_bytes (of the originals), selected_bytes (for a download from nothing),\n"
-               "planned_bytes (missing at the start), fetched_bytes, catalog_bytes, requests,\n"
-               "budget_reduce (with --max-bytes)}.\n\n"
+               "vanished (files here that the host no longer has), removed (of those), source_bytes (of\n"
+               "the originals), selected_bytes (for a download from nothing), planned_bytes (missing at\n"
+               "the start), fetched_bytes, catalog_bytes, requests, budget_reduce (with --max-bytes),\n"
+               "removed_files (with --prune: their paths; with --dry-run: of what would go)}.\n\n"
                "MIST_TOKEN is sent to the host as a bearer token, and never to another. HTTPS_PROXY,\n"
                "HTTP_PROXY and NO_PROXY are minded as curl does.",
     .options = options,

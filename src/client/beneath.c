@@ -133,6 +133,44 @@ void beneath_remove(int root, const char *path)
     close(parent);
 }
 
+/* Removes the directories that hold `path`, from the innermost on, as long as they are empty. */
+static void remove_empty_above(int root, const char *path)
+{
+    char directory[1025];
+    size_t length = strlen(path);
+    while (length < sizeof directory) {
+        int parent;
+        const char *name;
+        while (length > 0 && path[length - 1] != '/')
+            length--;
+        if (length == 0)
+            return;
+        memcpy(directory, path, --length);
+        directory[length] = '\0';
+        if (beneath_parent(root, directory, false, &parent, &name, NULL))
+            return;
+        int failed = unlinkat(parent, name, AT_REMOVEDIR);
+        close(parent);
+        if (failed)
+            return;
+    }
+}
+
+enum mist_status beneath_remove_tidily(int root, const char *path, struct mist_error *error)
+{
+    int parent;
+    const char *name;
+    enum mist_status status = beneath_parent(root, path, false, &parent, &name, error);
+    if (status)
+        return status;
+    if (unlinkat(parent, name, 0) != 0)
+        status = error_set_errno(error, errno, "%s", path);
+    close(parent);
+    if (!status)
+        remove_empty_above(root, path);
+    return status;
+}
+
 enum mist_status beneath_rename(int from_root, const char *from, int to_root, const char *to, struct mist_error *error)
 {
     int from_parent, to_parent;

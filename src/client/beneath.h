@@ -26,6 +26,8 @@ enum mist_status beneath_open_writable(int root, const char *path, int *descript
 bool beneath_stat(int root, const char *path, struct stat *about);
 /* Fine if there is none. */
 void beneath_remove(int root, const char *path);
+/* Removes a file, and the directories below `root` that this leaves empty. */
+enum mist_status beneath_remove_tidily(int root, const char *path, struct mist_error *error);
 /* Moves a file; what was at `to` is replaced, but for directories. Parents of `to` are made. */
 enum mist_status beneath_rename(int from_root, const char *from, int to_root, const char *to, struct mist_error *error);
 /* Opens a directory, made if it is not there. */

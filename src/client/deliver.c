@@ -74,11 +74,8 @@ static enum mist_status place(const struct session *session, int from_root, cons
 static void remove_stale(struct session *session, const struct mist_buffer *stale)
 {
     const char *path = (const char *)stale->data, *end = path + stale->size;
-    for (; path < end; path += strlen(path) + 1) {
-        bool known = true;
-        if (!state_knows(session->state, path, &known, NULL) && !known)
-            beneath_remove(session->root, path);
-    }
+    for (; path < end; path += strlen(path) + 1)
+        state_discard(session->state, path);
 }
 
 /* Moves all staged files; nothing is moved if one of them belongs to somebody else. */
@@ -90,14 +87,9 @@ static enum mist_status place_all(struct session *session, const struct state_ke
         memory_free(files);
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", key->path);
     }
-    enum mist_status status = MIST_OK;
     struct mist_buffer stale = {0};
     const char *path = (const char *)staged->paths.data, *last = NULL;
-    for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1)
-        status = state_check_owner(session->state, key, path, error);
-    if (!status)
-        status = state_forget(session->state, key, &stale, error);
-    path = (const char *)staged->paths.data;
+    enum mist_status status = state_claim(session->state, key, path, staged->count, &stale, error);
     for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1) {
         size_t length = directory_length(path);
         status = place(session, from, path, path, &files[i], error);
@@ -164,7 +156,7 @@ enum mist_status deliver_attachment(struct session *session, const struct mist_c
     struct state_file file;
     char name[PART_NAME_MAX];
     plan_part_name(attachment, name);
-    enum mist_status status = state_check_owner(session->state, &key, attachment->path, error);
+    enum mist_status status = state_claim(session->state, &key, attachment->path, 1, NULL, error);
     if (!status)
         status = place(session, session->parts, name, attachment->path, &file, error);
     if (status)
@@ -173,14 +165,35 @@ enum mist_status deliver_attachment(struct session *session, const struct mist_c
     return state_record(session->state, &key, &file, 1, error);
 }
 
+/* Records a file that is there. */
+static enum mist_status record_as_it_is(struct session *session, const struct state_key *key, const char *path,
+                                        struct mist_error *error)
+{
+    struct stat about;
+    if (!beneath_stat(session->root, path, &about))
+        return MIST_OK;
+    struct state_file file = {path, (uint64_t)about.st_size,
+                              (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};
+    return state_record(session->state, key, &file, 1, error);
+}
+
 enum mist_status deliver_known(struct session *session, const struct mist_catalog_attachment *attachment,
                                struct mist_error *error)
 {
     struct state_key key = plan_attachment_key(attachment);
-    struct stat about;
-    if (!beneath_stat(session->root, attachment->path, &about))
-        return MIST_OK;
-    struct state_file file = {attachment->path, (uint64_t)about.st_size,
-                              (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};
-    return state_record(session->state, &key, &file, 1, error);
+    bool recorded;
+    enum mist_status status = state_is_current(session->state, &key, &recorded, error);
+    if (status || recorded)
+        return status;
+    key.how = STATE_FOUND;
+    return record_as_it_is(session, &key, attachment->path, error);
+}
+
+enum mist_status deliver_item_itself(struct session *session, const struct mist_catalog_item *item,
+                                     struct mist_error *error)
+{
+    char name[CACHE_NAME_MAX];
+    struct state_key key = {STATE_ITEM_FILE, item->path, item->id, "mist"};
+    cache_name(item, false, name);
+    return record_as_it_is(session, &key, name, error);
 }

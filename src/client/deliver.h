@@ -20,5 +20,8 @@ enum mist_status deliver_attachment(struct session *session, const struct mist_c
 /* Records an attachment that was there already. */
 enum mist_status deliver_known(struct session *session, const struct mist_catalog_attachment *attachment,
                                struct mist_error *error);
+/* Records an item that is itself what was asked for, once it has been fetched. */
+enum mist_status deliver_item_itself(struct session *session, const struct mist_catalog_item *item,
+                                     struct mist_error *error);
 
 #endif

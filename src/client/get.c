@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "client/beneath.h"
 #include "client/deliver.h"
+#include "client/prune.h"
 #include "client/slots.h"
 
 #include <pthread.h>
@@ -159,6 +160,7 @@ static enum mist_status do_item(struct worker *worker, const struct mist_catalog
     slots_give(&download->transfers, 1);
     if (!status && plan_wants_items(session->options)) {
         *files = 1;
+        status = deliver_item_itself(session, item, error);
     } else if (!status) {
         unsigned threads = slots_take(&download->writers, 1 + item->image.frames / FRAMES_A_THREAD);
         if (stopped(download))
@@ -333,6 +335,8 @@ enum mist_status mist_get_plan(const struct mist_get_options *options, struct mi
         status = plan_budget(&session, error);
     if (!status)
         status = plan_all(&session, progress, error);
+    if (!status)
+        status = prune(&session, false, error);
     fill_report(&session, report);
     session_close(&session);
     return status;
@@ -354,6 +358,8 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
         session->report.unchanged = 0; /* counted again, as it turns out */
         status = download_all(&download, progress, error);
     }
+    if (!status)
+        status = prune(session, true, error);
     fill_report(session, report);
     session_close(session);
     return status;

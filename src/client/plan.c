@@ -159,12 +159,12 @@ enum mist_status plan_budget(struct session *session, struct mist_error *error)
 
 struct state_key plan_item_key(const struct mist_catalog_item *item, const struct choice *choice)
 {
-    return (struct state_key){MIST_CATALOG_ITEM, item->path, item->id, choice->how};
+    return (struct state_key){STATE_ITEM, item->path, item->id, choice->how};
 }
 
 struct state_key plan_attachment_key(const struct mist_catalog_attachment *attachment)
 {
-    return (struct state_key){MIST_CATALOG_ATTACHMENT, attachment->path, attachment->checksum, "file"};
+    return (struct state_key){STATE_ATTACHMENT, attachment->path, attachment->checksum, STATE_AS_IT_IS};
 }
 
 enum mist_status plan_item_is_here(const struct session *session, const struct mist_catalog_item *item,
@@ -281,14 +281,19 @@ static enum mist_status plan_entry(void *context, const struct mist_catalog_entr
         progress->report(progress->context, "entries", planning->entries, dataset->items + dataset->attachments,
                          "planning"))
         return error_set(error, MIST_ERROR_CANCELLED, "stopped");
-    if (!plan_selects(planning->session->options, entry))
-        return MIST_OK;
-    return entry->kind == MIST_CATALOG_ITEM ? plan_item(planning->session, &entry->item, error)
-                                            : plan_attachment(planning->session, &entry->attachment, error);
+    bool item = entry->kind == MIST_CATALOG_ITEM;
+    enum mist_status status =
+        state_compare(planning->session->state, entry->kind, item ? entry->item.path : entry->attachment.path,
+                      item ? entry->item.id : entry->attachment.checksum, error);
+    if (status || !plan_selects(planning->session->options, entry))
+        return status;
+    return item ? plan_item(planning->session, &entry->item, error)
+                : plan_attachment(planning->session, &entry->attachment, error);
 }
 
 enum mist_status plan_all(struct session *session, const struct mist_progress *progress, struct mist_error *error)
 {
     struct planning planning = {session, progress, 0};
-    return session_each(session, plan_entry, &planning, error);
+    enum mist_status status = session_each(session, plan_entry, &planning, error);
+    return status ? status : state_compare(session->state, MIST_CATALOG_END, NULL, 0, error);
 }

@@ -19,7 +19,10 @@ struct choice plan_choose(const struct session *session, const struct mist_catal
 /* Chooses session->budget_reduce by options->max_bytes. */
 enum mist_status plan_budget(struct session *session, struct mist_error *error);
 
-/* Goes through the catalog: fills the report with what is selected, there already, and to be fetched. */
+/*
+ * Goes through the catalog: fills the report with what is selected, there already, and to be fetched; and tells the
+ * state what the host has.
+ */
 enum mist_status plan_all(struct session *session, const struct mist_progress *progress, struct mist_error *error);
 
 /* How an attachment is recorded, and whether it is there: as it was written, or with the right bytes from elsewhere. */

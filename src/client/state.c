@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "client/state.h"
+#include "client/state_database.h"
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "client/beneath.h"
-#include "store/database.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,25 +19,53 @@ static const char schema[] = "CREATE TABLE written(kind INTEGER NOT NULL, path T
                              "PRAGMA application_id=1296651079; PRAGMA user_version=1;";
 _Static_assert(APPLICATION_ID == 1296651079 && SCHEMA_VERSION == 1, "the schema says so");
 
-enum query { FIND, FIND_OLD, FILES, KNOWS, OWNER, DROP_FILES, DROP, ADD, ADD_FILE, QUERY_COUNT };
-static const char *const queries[QUERY_COUNT] = {
-    [FIND] = "SELECT count(*) FROM written WHERE kind = ? AND path = ? AND id = ? AND how = ?",
+/*
+ * Where records and the catalog differ, for as long as the connection lives. `outdated`: records of a content that the
+ * catalog does not have; `gone`: it has no such item or attachment at all. `vanished`: files of those; `name` is what a
+ * file of the host is called that makes this one: its path, or where it was converted (`exact` = 0) that without its
+ * extension.
+ */
+static const char temporary_schema[] =
+    "PRAGMA temp_store=FILE;"
+    "CREATE TEMP TABLE outdated(kind INTEGER NOT NULL, path TEXT NOT NULL, id INTEGER NOT NULL, gone INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, path)) WITHOUT ROWID;"
+    "CREATE TEMP TABLE vanished(path TEXT NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, owner TEXT NOT NULL,"
+    " size INTEGER NOT NULL, time INTEGER NOT NULL, found INTEGER NOT NULL, name TEXT NOT NULL,"
+    " exact INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX temp.vanished_name ON vanished(name);";
+
+static const char *const queries[STATE_QUERY_COUNT] = {
+    [FIND] = ("SELECT count(*) FROM written WHERE kind = ?1 AND path = ?2 AND id = ?3"
+              " AND (how = ?4 OR (how = '" STATE_FOUND "' AND ?4 = '" STATE_AS_IT_IS "'))"),
     [FIND_OLD] = "SELECT how FROM written WHERE kind = ? AND path = ? AND id <> ?",
     [KNOWS] = "SELECT count(*) FROM file WHERE path = ?",
     [FILES] = "SELECT path, size, time FROM file WHERE kind = ? AND owner = ?",
-    [OWNER] = ("SELECT w.path FROM file f JOIN written w ON w.kind = f.kind AND w.path = f.owner"
-               " WHERE f.path = ? AND w.how = ? AND NOT (w.kind = ? AND w.path = ?)"),
+    [OWNER] = ("SELECT w.path, w.how FROM file f JOIN written w ON w.kind = f.kind AND w.path = f.owner"
+               " WHERE f.path = ? AND NOT (w.kind = ? AND w.path = ?) AND NOT EXISTS"
+               " (SELECT 1 FROM temp.outdated o WHERE o.kind = w.kind AND o.path = w.path AND o.id = w.id)"),
     [DROP_FILES] = "DELETE FROM file WHERE kind = ? AND owner = ?",
     [DROP] = "DELETE FROM written WHERE kind = ? AND path = ?",
     [ADD] = "INSERT OR REPLACE INTO written VALUES(?, ?, ?, ?)",
     [ADD_FILE] = "INSERT OR REPLACE INTO file VALUES(?, ?, ?, ?, ?)",
+    [RECORDED] = "SELECT kind, path, id FROM written WHERE kind < 3 ORDER BY kind, path",
+    [RECORDED_ITEM_FILES] = "SELECT kind, path, id FROM written WHERE kind = 3 ORDER BY path",
+    [ADD_OUTDATED] = "INSERT INTO temp.outdated VALUES(?, ?, ?, ?)",
+    [FILES_OF_GONE] = ("SELECT f.path, f.kind, f.owner, f.size, f.time, w.how FROM temp.outdated o"
+                       " JOIN written w ON w.kind = o.kind AND w.path = o.path"
+                       " JOIN file f ON f.kind = o.kind AND f.owner = o.path WHERE o.gone AND f.size >= 0"),
+    [ADD_VANISHED] = "INSERT INTO temp.vanished VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    [COUNT_VANISHED] = "SELECT count(*) FROM temp.vanished",
+    [STILL_THERE] = "DELETE FROM temp.vanished WHERE name = ? AND exact = ?",
+    /* Only those that nothing has taken over since they were found. */
+    [NEXT_VANISHED] = ("SELECT v.path, v.size, v.time, v.found FROM temp.vanished v JOIN file f ON f.path = v.path"
+                       " WHERE v.path > ? AND f.kind = v.kind AND f.owner = v.owner ORDER BY v.path LIMIT 1"),
+    [DROP_FILE] = "DELETE FROM file WHERE path = ?",
+    [NEXT_GONE] = ("SELECT path FROM temp.outdated WHERE kind IN (1, 3) AND gone AND path > ? ORDER BY path LIMIT 1"),
+    [DROP_GONE] = ("DELETE FROM written WHERE EXISTS (SELECT 1 FROM temp.outdated o WHERE o.kind = written.kind"
+                   " AND o.path = written.path AND o.gone) AND NOT EXISTS"
+                   " (SELECT 1 FROM file f WHERE f.kind = written.kind AND f.owner = written.path)"),
 };
-
-struct state {
-    struct database database;
-    pthread_mutex_t lock;
-    int root;
-};
+_Static_assert(STATE_ITEM == 1 && STATE_ATTACHMENT == 2 && STATE_ITEM_FILE == 3, "the queries say so");
 
 static enum mist_status failure(struct state *state, struct mist_error *error)
 {
@@ -90,14 +116,16 @@ enum mist_status state_open(const char *path, int root, bool make, struct state 
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     pthread_mutex_init(&state->lock, NULL);
     state->root = root;
-    state->database = (struct database){.queries = queries, .count = QUERY_COUNT, .path = memory_copy_text(path)};
-    state->database.statements = memory_allocate_zeroed(QUERY_COUNT, sizeof(sqlite3_stmt *));
+    state->database = (struct database){.queries = queries, .count = STATE_QUERY_COUNT, .path = memory_copy_text(path)};
+    state->database.statements = memory_allocate_zeroed(STATE_QUERY_COUNT, sizeof(sqlite3_stmt *));
     enum mist_status status = state->database.path && state->database.statements
                                   ? open_database(state, make, error)
                                   : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     /* What a power cut takes is written again: so no waiting for the disk. */
     if (!status && make)
         status = database_execute(&state->database, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF", error);
+    if (!status)
+        status = database_execute(&state->database, temporary_schema, error);
     *result = state;
     if (status) {
         state_close(result);
@@ -116,12 +144,17 @@ void state_close(struct state **state)
     *state = NULL;
 }
 
-/* Whether the row of FILES is as the file is. */
-static bool is_as_left(const struct state *state, sqlite3_stmt *row)
+bool state_is_as_left(const struct state *state, const char *path, int64_t size, int64_t time)
 {
     struct stat about;
-    return beneath_stat(state->root, column_text(row, 0), &about) && about.st_size == sqlite3_column_int64(row, 1) &&
-           (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec == sqlite3_column_int64(row, 2);
+    return beneath_stat(state->root, path, &about) && about.st_size == size &&
+           (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec == time;
+}
+
+/* The same for a row of FILES. */
+static bool is_as_left(const struct state *state, sqlite3_stmt *row)
+{
+    return state_is_as_left(state, column_text(row, 0), sqlite3_column_int64(row, 1), sqlite3_column_int64(row, 2));
 }
 
 /* The lock is held. */
@@ -163,25 +196,6 @@ enum mist_status state_is_current(struct state *state, const struct state_key *k
     return status;
 }
 
-enum mist_status state_check_owner(struct state *state, const struct state_key *key, const char *path,
-                                   struct mist_error *error)
-{
-    sqlite3_stmt *statement;
-    bool row = false;
-    pthread_mutex_lock(&state->lock);
-    enum mist_status status = database_query(&state->database, OWNER, &statement, error, "ttit", path, key->how,
-                                             (int64_t)key->kind, key->path);
-    if (!status)
-        status = database_step(&state->database, statement, &row, error);
-    if (row) {
-        status = error_set(error, MIST_ERROR_IO, "%s: its file %s is written by %s as well; it was not written",
-                           key->path, path, column_text(statement, 0));
-        sqlite3_reset(statement);
-    }
-    pthread_mutex_unlock(&state->lock);
-    return status;
-}
-
 /* The lock is held. */
 static enum mist_status drop(struct state *state, const struct state_key *key, struct mist_error *error)
 {
@@ -191,11 +205,29 @@ static enum mist_status drop(struct state *state, const struct state_key *key, s
     return status;
 }
 
-/* How the old content was written is in the same format: the first word. */
+/* Whether files were written in the same format: the first word of how. */
 static bool same_format(const char *a, const char *b)
 {
     size_t length = strcspn(a, " ");
     return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
+}
+
+/* The lock is held. */
+static enum mist_status check_owner(struct state *state, const struct state_key *key, const char *path,
+                                    struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    enum mist_status status =
+        database_query(&state->database, OWNER, &statement, error, "tit", path, (int64_t)key->kind, key->path);
+    if (!status)
+        status = database_step(&state->database, statement, &row, error);
+    if (row && same_format(column_text(statement, 1), key->how))
+        status = error_set(error, MIST_ERROR_IO, "%s: its file %s is written by %s as well; it was not written",
+                           key->path, path, column_text(statement, 0));
+    if (row)
+        sqlite3_reset(statement);
+    return status;
 }
 
 /* The lock is held. */
@@ -226,44 +258,72 @@ static enum mist_status find_stale(struct state *state, const struct state_key *
     return status;
 }
 
-enum mist_status state_forget(struct state *state, const struct state_key *key, struct mist_buffer *stale,
-                              struct mist_error *error)
-{
-    pthread_mutex_lock(&state->lock);
-    enum mist_status status = find_stale(state, key, stale, error);
-    if (!status)
-        status = drop(state, key, error);
-    pthread_mutex_unlock(&state->lock);
-    return status;
-}
+/* A new record, of files that are there or are about to be. */
+struct change {
+    const struct state_key *key;
+    const struct state_file *files; /* or, to be claimed: */
+    const char *paths;
+    size_t count;
+    struct mist_buffer *stale;
+};
 
-enum mist_status state_knows(struct state *state, const char *path, bool *known, struct mist_error *error)
+/* Replaces what is recorded. Files that are only claimed get a size that no file has. */
+static enum mist_status replace_record(struct state *state, const struct change *change, struct mist_error *error)
 {
-    int64_t count;
-    pthread_mutex_lock(&state->lock);
-    enum mist_status status = database_number(&state->database, KNOWS, &count, error, "t", path);
-    pthread_mutex_unlock(&state->lock);
-    *known = count > 0;
-    return status;
-}
-
-enum mist_status state_record(struct state *state, const struct state_key *key, const struct state_file *files,
-                              size_t count, struct mist_error *error)
-{
-    pthread_mutex_lock(&state->lock);
-    enum mist_status status = database_execute(&state->database, "BEGIN", error);
-    if (!status)
-        status = drop(state, key, error);
+    const struct state_key *key = change->key;
+    const char *claimed = change->paths;
+    enum mist_status status = drop(state, key, error);
     if (!status)
         status = database_run(&state->database, ADD, error, "itit", (int64_t)key->kind, key->path, (int64_t)key->id,
                               key->how);
-    for (size_t i = 0; i < count && !status; i++)
-        status = database_run(&state->database, ADD_FILE, error, "titii", files[i].path, (int64_t)key->kind, key->path,
-                              (int64_t)files[i].size, files[i].time);
+    for (size_t i = 0; i < change->count && !status; i++) {
+        struct state_file file = change->files ? change->files[i] : (struct state_file){claimed, UINT64_MAX, 0};
+        status = database_run(&state->database, ADD_FILE, error, "titii", file.path, (int64_t)key->kind, key->path,
+                              (int64_t)file.size, file.time);
+        claimed += claimed ? strlen(claimed) + 1 : 0;
+    }
+    return status;
+}
+
+/* In one transaction. */
+static enum mist_status run_change(struct state *state, const struct change *change, struct mist_error *error)
+{
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = database_execute(&state->database, "BEGIN", error);
+    const char *path = change->paths;
+    for (size_t i = 0; path && i < change->count && !status; i++, path += strlen(path) + 1)
+        status = check_owner(state, change->key, path, error);
+    if (!status && change->stale)
+        status = find_stale(state, change->key, change->stale, error);
+    if (!status)
+        status = replace_record(state, change, error);
     if (!status)
         status = database_execute(&state->database, "COMMIT", error);
     if (status)
         database_execute(&state->database, "ROLLBACK", NULL);
     pthread_mutex_unlock(&state->lock);
     return status;
+}
+
+enum mist_status state_claim(struct state *state, const struct state_key *key, const char *paths, size_t count,
+                             struct mist_buffer *stale, struct mist_error *error)
+{
+    struct change change = {.key = key, .paths = paths, .count = count, .stale = stale};
+    return run_change(state, &change, error);
+}
+
+enum mist_status state_record(struct state *state, const struct state_key *key, const struct state_file *files,
+                              size_t count, struct mist_error *error)
+{
+    struct change change = {.key = key, .files = files, .count = count};
+    return run_change(state, &change, error);
+}
+
+void state_discard(struct state *state, const char *path)
+{
+    int64_t count;
+    pthread_mutex_lock(&state->lock); /* so that nobody claims it meanwhile */
+    if (!database_number(&state->database, KNOWS, &count, NULL, "t", path) && count == 0)
+        beneath_remove(state->root, path);
+    pthread_mutex_unlock(&state->lock);
 }

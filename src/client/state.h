@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which files were written, of which content and how: .mist/DATASET/written.sqlite. A file counts as there and
- * unchanged while its size and modification time are those it was written with. May be used by several threads.
+ * unchanged while its size and modification time are those it was written with. May be used by several threads, but for
+ * what is said below.
  */
 #ifndef CLIENT_STATE_H
 #define CLIENT_STATE_H
@@ -18,9 +19,21 @@ struct state_file {
     int64_t time; /* modification, in ns since 1970 */
 };
 
-/* An item or attachment; `id` names its content, `how` the form that it was written in. */
+/* Of each kind an item or attachment has one record. */
+enum state_kind {
+    STATE_ITEM = MIST_CATALOG_ITEM, /* files made of an item */
+    STATE_ATTACHMENT = MIST_CATALOG_ATTACHMENT,
+    STATE_ITEM_FILE /* the item itself */
+};
+
+/* An attachment that was there before, not written by us, is recorded as written in this form. */
+#define STATE_FOUND "found"
+/* The form of other attachments. */
+#define STATE_AS_IT_IS "file"
+
+/* An item or attachment; `id` names its content, `how` the form that it was written in: a format, and more. */
 struct state_key {
-    enum mist_catalog_kind kind;
+    enum state_kind kind;
     const char *path;
     uint64_t id;
     const char *how;
@@ -36,19 +49,47 @@ void state_close(struct state **state);
 /* *current: it was written so, and all its files are there as they were left. */
 enum mist_status state_is_current(struct state *state, const struct state_key *key, bool *current,
                                   struct mist_error *error);
-/* MIST_ERROR_IO if another item or attachment, written in the same form, has a file of this path. */
-enum mist_status state_check_owner(struct state *state, const struct state_key *key, const char *path,
-                                   struct mist_error *error);
+/*
+ * To be called before files are moved to `paths` (`count` texts, each with its NUL). MIST_ERROR_IO if one of them is
+ * claimed by another item or attachment in the same format, unless the catalog has that one no longer or with another
+ * content (state_compare()). Else they are claimed, and what was recorded for this one before is forgotten. Appends to
+ * `stale` (each with its NUL) the paths of those files that were made in the same format of a content that is no longer
+ * the item's, and are still as they were left.
+ */
+enum mist_status state_claim(struct state *state, const struct state_key *key, const char *paths, size_t count,
+                             struct mist_buffer *stale, struct mist_error *error);
 /* Takes the place of what was recorded for this item or attachment before. */
 enum mist_status state_record(struct state *state, const struct state_key *key, const struct state_file *files,
                               size_t count, struct mist_error *error);
+/* Removes the file of this path unless something claims it. */
+void state_discard(struct state *state, const char *path);
+
+/* ---- what the host no longer has; for one thread, while no other uses the state ---- */
+
 /*
- * Forgets it, before its files are replaced. Appends to `stale` (each with its NUL) the paths of those files that were
- * made in the same format of a content that is no longer the item's, and are still as they were left.
+ * To be called for each entry of the catalog in its order, with its id or checksum, and then once with
+ * MIST_CATALOG_END: so records are told from which the catalog has gone on.
  */
-enum mist_status state_forget(struct state *state, const struct state_key *key, struct mist_buffer *stale,
-                              struct mist_error *error);
-/* Whether a file of this path is recorded for anything. */
-enum mist_status state_knows(struct state *state, const char *path, bool *known, struct mist_error *error);
+enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind, const char *path, uint64_t id,
+                               struct mist_error *error);
+/* After that: the files recorded for what the catalog no longer has; *any says whether there are some. */
+enum mist_status state_find_vanished(struct state *state, bool *any, struct mist_error *error);
+/* After that, for each file that the host has, under whatever item: it has not vanished. */
+enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error);
+
+struct state_vanished {
+    char path[1025];
+    bool found;   /* it was here before, and not written by us */
+    bool as_left; /* as it was written; else it is another now, or not there */
+};
+/* The next one behind vanished->path (which is "" for the first); *any is false at the end. */
+enum mist_status state_next_vanished(struct state *state, struct state_vanished *vanished, bool *any,
+                                     struct mist_error *error);
+/* No longer records the file. */
+enum mist_status state_forget_vanished(struct state *state, const char *path, struct mist_error *error);
+/* The same for items that the catalog no longer has: behind `path`, which is replaced. */
+enum mist_status state_next_gone_item(struct state *state, char path[1025], bool *any, struct mist_error *error);
+/* No longer records what has gone and has no files that are recorded. */
+enum mist_status state_forget_gone(struct state *state, struct mist_error *error);
 
 #endif

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import unittest
 
+from datasets import tree
 from servers import EXAMPLES, SHARED, Counting, Nginx, Serve, mist
 
 try:
@@ -22,13 +23,6 @@ CXR = "cxr/00000061_012.png"
 HEAD = "mr-head/images/chris_PD.nii.gz"
 HEAD_LABELS = "mr-head/labels/chris_PD.nii.gz"
 CT = "ct-head/I200"
-
-
-def tree(root):
-    """Every file but those that mist get keeps for itself: path -> content."""
-    root = pathlib.Path(root)
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*")
-            if p.is_file() and ".mist" not in p.relative_to(root).parts}
 
 
 def content(data):

@@ -11,34 +11,11 @@ import threading
 import time
 import unittest
 
+from datasets import read_catalog, tree, write_catalog
 from servers import EXAMPLES, MIST, Counting, mist
 
 ITEM = "cxr/00000061_012.png"
 OTHERS = {f"cxr/{n}.png" for n in ("00000150_002", "00000165_001", "00001326_002")} | {"cxr/labels.csv"}
-
-
-def tree(root):
-    root = pathlib.Path(root)
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*")
-            if p.is_file() and ".mist" not in p.relative_to(root).parts}
-
-
-def write_catalog(dataset, lines, items, files):
-    """A catalog of our own making."""
-    header = {"format": "mist-catalog", "version": 1, "dataset": dataset.name, "items": items, "files": files,
-              "source_bytes": 0, "item_bytes": 0, "file_bytes": 0, "id": "0" * 16}
-    dataset.mkdir(parents=True, exist_ok=True)
-    with subprocess.Popen(["zstd", "-q", "-f", "-", "-o", str(dataset / "catalog.jsonl.zst")], stdin=subprocess.PIPE,
-                          text=True) as process:
-        process.stdin.write(json.dumps(header) + "\n")
-        for line in lines:
-            process.stdin.write(line + "\n")
-    assert process.returncode == 0
-
-
-def read_catalog(dataset):
-    data = subprocess.run(["zstd", "-dcq", str(dataset / "catalog.jsonl.zst")], capture_output=True, check=True).stdout
-    return [json.loads(line) for line in data.splitlines()][1:]
 
 
 class Case(unittest.TestCase):

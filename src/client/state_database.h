@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the two halves of the state share: state.c (what was written) and vanished.c (what the host no longer has). */
+#ifndef CLIENT_STATE_DATABASE_H
+#define CLIENT_STATE_DATABASE_H
+
+#include "client/state.h"
+#include "store/database.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+enum state_query {
+    FIND,
+    FIND_OLD,
+    FILES,
+    KNOWS,
+    OWNER,
+    DROP_FILES,
+    DROP,
+    ADD,
+    ADD_FILE,
+    RECORDED,
+    RECORDED_ITEM_FILES,
+    ADD_OUTDATED,
+    FILES_OF_GONE,
+    ADD_VANISHED,
+    COUNT_VANISHED,
+    STILL_THERE,
+    NEXT_VANISHED,
+    DROP_FILE,
+    NEXT_GONE,
+    DROP_GONE,
+    STATE_QUERY_COUNT
+};
+
+/* Goes through the records of some kinds, in the order of the catalog. */
+struct cursor {
+    sqlite3_stmt *statement; /* NULL: not started */
+    bool row;                /* it stands at one */
+};
+
+struct state {
+    struct database database;
+    pthread_mutex_t lock;
+    int root;
+    struct cursor written, item_files;
+};
+
+/* Whether the file is there with this size and time. */
+bool state_is_as_left(const struct state *state, const char *path, int64_t size, int64_t time);
+
+#endif

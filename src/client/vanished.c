@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The half of the state that knows what the catalog no longer has. */
+#include "client/state_database.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Of what the tables say: nobody but us writes them, yet a wrong path must not lead us anywhere. */
+static bool has_safe_path(sqlite3_stmt *row, int column)
+{
+    const char *path = column_text(row, column);
+    return path && path_is_safe(path, (size_t)sqlite3_column_bytes(row, column));
+}
+
+/* ---- records against the catalog: both in the same order, so one pass tells ---- */
+
+static enum mist_status start_cursor(struct state *state, struct cursor *cursor, enum state_query query,
+                                     struct mist_error *error)
+{
+    enum mist_status status = database_query(&state->database, query, &cursor->statement, error, "");
+    return status ? status : database_step(&state->database, cursor->statement, &cursor->row, error);
+}
+
+/* Where the record that the cursor stands at lies from an entry of the catalog: < 0, 0, > 0. */
+static int compare_place(const struct cursor *cursor, int kind, const char *path)
+{
+    int here = sqlite3_column_int(cursor->statement, 0);
+    if (kind == MIST_CATALOG_END)
+        return -1;
+    return here != kind ? here - kind : strcmp(column_text(cursor->statement, 1), path);
+}
+
+static enum mist_status advance(struct state *state, struct cursor *cursor, int kind, const char *path, uint64_t id,
+                                struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    while (!status && cursor->row) {
+        int place = compare_place(cursor, kind, path);
+        if (place > 0)
+            break;
+        int64_t recorded = sqlite3_column_int64(cursor->statement, 2);
+        if ((place < 0 || recorded != (int64_t)id) && has_safe_path(cursor->statement, 1))
+            status = database_run(&state->database, ADD_OUTDATED, error, "itii",
+                                  (int64_t)sqlite3_column_int(cursor->statement, 0), column_text(cursor->statement, 1),
+                                  recorded, (int64_t)(place < 0));
+        if (!status)
+            status = database_step(&state->database, cursor->statement, &cursor->row, error);
+    }
+    return status;
+}
+
+enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind, const char *path, uint64_t id,
+                               struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    if (!state)
+        return MIST_OK;
+    if (!state->written.statement) {
+        status = start_cursor(state, &state->written, RECORDED, error);
+        if (!status)
+            status = start_cursor(state, &state->item_files, RECORDED_ITEM_FILES, error);
+    }
+    if (!status)
+        status = advance(state, &state->written, (int)kind, path, id, error);
+    if (!status && kind != MIST_CATALOG_ATTACHMENT) {
+        int item_file = kind == MIST_CATALOG_END ? MIST_CATALOG_END : STATE_ITEM_FILE;
+        status = advance(state, &state->item_files, item_file, path, id, error);
+    }
+    return status;
+}
+
+/* ---- their files ---- */
+
+/* How much of a path comes before its extension (".nii.gz" is one). */
+static size_t before_extension(const char *path)
+{
+    size_t length = strlen(path);
+    if (length > 3 && strcmp(path + length - 3, ".gz") == 0)
+        length -= 3;
+    for (size_t i = length; i > 1 && path[i - 1] != '/'; i--)
+        if (path[i - 1] == '.' && path[i - 2] != '/')
+            return i - 1;
+    return length;
+}
+
+/* The first `length` bytes of a path without the number "_0001" that they may end in. */
+static void copy_name(const char *path, size_t length, char name[1025])
+{
+    if (length > 5 && path[length - 5] == '_' && strspn(path + length - 4, "0123456789") >= 4)
+        length -= 5;
+    snprintf(name, 1025, "%.*s", (int)length, path);
+}
+
+/* Takes a row of FILES_OF_GONE. */
+static enum mist_status add_vanished(struct state *state, sqlite3_stmt *row, struct mist_error *error)
+{
+    char converted[1025];
+    if (!has_safe_path(row, 0))
+        return MIST_OK;
+    const char *path = column_text(row, 0), *how = column_text(row, 5);
+    bool found = strcmp(how, STATE_FOUND) == 0;
+    bool exact = sqlite3_column_int(row, 1) != STATE_ITEM || strncmp(how, "source ", 7) == 0;
+    copy_name(path, before_extension(path), converted);
+    return database_run(&state->database, ADD_VANISHED, error, "titiiiti", path, sqlite3_column_int64(row, 1),
+                        column_text(row, 2), sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), (int64_t)found,
+                        exact ? path : converted, (int64_t)exact);
+}
+
+enum mist_status state_find_vanished(struct state *state, bool *any, struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = true;
+    int64_t count = 0;
+    *any = false;
+    if (!state)
+        return MIST_OK;
+    enum mist_status status = database_query(&state->database, FILES_OF_GONE, &statement, error, "");
+    while (!status) {
+        status = database_step(&state->database, statement, &row, error);
+        if (status || !row)
+            break;
+        status = add_vanished(state, statement, error);
+    }
+    if (statement)
+        sqlite3_reset(statement);
+    if (!status)
+        status = database_number(&state->database, COUNT_VANISHED, &count, error, "");
+    *any = count > 0;
+    return status;
+}
+
+/*
+ * A file may have been converted to one whose name keeps the old extension or not; where names are alike, better one
+ * too many stays.
+ */
+enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error)
+{
+    char name[1025];
+    enum mist_status status = database_run(&state->database, STILL_THERE, error, "ti", path, (int64_t)1);
+    copy_name(path, strlen(path), name);
+    if (!status)
+        status = database_run(&state->database, STILL_THERE, error, "ti", name, (int64_t)0);
+    copy_name(path, before_extension(path), name);
+    if (!status)
+        status = database_run(&state->database, STILL_THERE, error, "ti", name, (int64_t)0);
+    return status;
+}
+
+/* ---- going through them ---- */
+
+enum mist_status state_next_vanished(struct state *state, struct state_vanished *vanished, bool *any,
+                                     struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    *any = false;
+    if (!state)
+        return MIST_OK;
+    enum mist_status status = database_query(&state->database, NEXT_VANISHED, &statement, error, "t", vanished->path);
+    if (!status)
+        status = database_step(&state->database, statement, any, error);
+    if (status || !*any)
+        return status;
+    snprintf(vanished->path, sizeof vanished->path, "%s", column_text(statement, 0));
+    vanished->as_left = state_is_as_left(state, column_text(statement, 0), sqlite3_column_int64(statement, 1),
+                                         sqlite3_column_int64(statement, 2));
+    vanished->found = sqlite3_column_int(statement, 3);
+    sqlite3_reset(statement);
+    return MIST_OK;
+}
+
+enum mist_status state_forget_vanished(struct state *state, const char *path, struct mist_error *error)
+{
+    return database_run(&state->database, DROP_FILE, error, "t", path);
+}
+
+enum mist_status state_next_gone_item(struct state *state, char path[1025], bool *any, struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    enum mist_status status = database_query(&state->database, NEXT_GONE, &statement, error, "t", path);
+    *any = false;
+    if (!status)
+        status = database_step(&state->database, statement, any, error);
+    if (status || !*any)
+        return status;
+    snprintf(path, 1025, "%s", column_text(statement, 0));
+    sqlite3_reset(statement);
+    return MIST_OK;
+}
+
+enum mist_status state_forget_gone(struct state *state, struct mist_error *error)
+{
+    return database_run(&state->database, DROP_GONE, error, "");
+}
