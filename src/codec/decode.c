@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mist_decode(): checks what is asked for, decodes tile by tile, assembles the image. */
 #include "base/error.h"
-#include "codec/decode_tile.h"
+#include "codec/decode_blocks.h"
 #include "codec/nonlinearity.h"
 #include "codec/parts.h"
 
@@ -15,6 +15,7 @@ struct mist_decode_options mist_decode_options_default(void)
 /* What one call does, in terms of the codestream. */
 struct image_decode {
     mist_codec *codec;
+    struct block_worker *worker;
     struct stream stream;
     const struct mist_decode_options *options;
     uint32_t first, count; /* the components that come out */
@@ -218,6 +219,7 @@ static enum mist_status decode_components(struct image_decode *image, uint32_t i
         }
     }
     *tile = (struct tile_decode){.codec = image->codec,
+                                 .worker = image->worker,
                                  .stream = &image->stream,
                                  .index = index,
                                  .reduce = image->options->reduce,
@@ -241,7 +243,6 @@ static enum mist_status decode_one_tile(struct image_decode *image, uint32_t ind
     }
     if (!status)
         status = store_tile(image, &tile, error);
-    image->report.blocks_decoded += tile.blocks_decoded;
     if (image->report.levels_used < tile.levels_used)
         image->report.levels_used = tile.levels_used;
     return status;
@@ -262,11 +263,17 @@ static enum mist_status decode_image(struct image_decode *image, struct mist_err
     if (!status) /* now, so that the threads are there when the packets have been read */
         status = parts_start(image->codec, (uint64_t)image->out.width * image->out.height * image->count,
                              image->options->threads, error);
+    if (status)
+        return status;
+    image->worker = decode_blocks_start(image->codec);
+    if (!image->worker)
+        return error_set(error, MIST_ERROR_MEMORY, "no memory for decoding");
     for (uint32_t tile = 0; !status && tile < siz->tiles_wide * siz->tiles_high; tile++) {
         struct arena_mark mark = arena_mark(&image->codec->arena);
         status = decode_one_tile(image, tile, error);
         arena_rewind(&image->codec->arena, mark);
     }
+    image->report.blocks_decoded = (uint32_t)decode_blocks_count(image->codec, image->worker);
     return status;
 }
 

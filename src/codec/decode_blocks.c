@@ -207,7 +207,7 @@ static enum mist_status decode_one(const struct decode_plan *plan, struct block_
 enum mist_status decode_block_list(const struct decode_plan *plan, unsigned thread, const struct block_target *list,
                                    uint64_t count, struct mist_error *error)
 {
-    struct block_worker *worker = &plan->worker[thread];
+    struct block_worker *worker = &plan->decode->worker[thread];
     enum mist_status status = MIST_OK;
     worker->pending = 0;
     worker->joined_used = 0;
@@ -223,20 +223,19 @@ static enum mist_status decode_batch(void *context, uint64_t index, unsigned thr
     return decode_block_list(plan, thread, plan->block + begin, left < BLOCKS_AT_ONCE ? left : BLOCKS_AT_ONCE, error);
 }
 
-bool decode_blocks_start(struct decode_plan *plan)
+struct block_worker *decode_blocks_start(mist_codec *codec)
 {
-    struct arena *arena = &plan->decode->codec->arena;
-    const unsigned threads = pool_threads(plan->decode->codec->pool);
-    plan->worker = arena_allocate_zeroed(arena, threads, sizeof *plan->worker);
-    for (unsigned i = 0; plan->worker && i < threads; i++) {
-        struct block_worker *worker = &plan->worker[i];
-        worker->scratch = arena_allocate(arena, BLOCK_SCRATCH_SIZE, 1);
-        worker->samples = arena_allocate(arena, BLOCK_MAX_AREA, sizeof *worker->samples);
-        worker->joined = arena_allocate(arena, JOINED_SIZE, 1);
-        if (!worker->scratch || !worker->samples || !worker->joined)
-            return false;
+    struct arena *arena = &codec->arena;
+    const unsigned threads = pool_threads(codec->pool);
+    struct block_worker *worker = arena_allocate_zeroed(arena, threads, sizeof *worker);
+    for (unsigned i = 0; worker && i < threads; i++) {
+        worker[i].scratch = arena_allocate(arena, BLOCK_SCRATCH_SIZE, 1);
+        worker[i].samples = arena_allocate(arena, BLOCK_MAX_AREA, sizeof *worker->samples);
+        worker[i].joined = arena_allocate(arena, JOINED_SIZE, 1);
+        if (!worker[i].scratch || !worker[i].samples || !worker[i].joined)
+            return NULL;
     }
-    return plan->worker != NULL;
+    return worker;
 }
 
 enum mist_status decode_blocks(struct decode_plan *plan, struct mist_error *error)
@@ -245,8 +244,10 @@ enum mist_status decode_blocks(struct decode_plan *plan, struct mist_error *erro
     return pool_share(plan->decode->codec->pool, batches, decode_batch, plan, error);
 }
 
-void decode_blocks_count(const struct decode_plan *plan)
+uint64_t decode_blocks_count(const mist_codec *codec, const struct block_worker *worker)
 {
-    for (unsigned i = 0; i < pool_threads(plan->decode->codec->pool); i++)
-        plan->decode->blocks_decoded += plan->worker[i].decoded;
+    uint64_t count = 0;
+    for (unsigned i = 0; i < pool_threads(codec->pool); i++)
+        count += worker[i].decoded;
+    return count;
 }

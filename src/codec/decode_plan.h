@@ -37,14 +37,12 @@ struct component_plan {
     struct level_plan *level;
 };
 
-struct block_worker;
 struct decode_plan {
     struct tile_decode *decode;
     struct tile_scan scan;
     struct component_plan *component; /* [decode->outputs] */
     struct block_target *block;
     uint64_t blocks;
-    struct block_worker *worker; /* decode_blocks_start() */
 };
 
 /* Before the packets are read: which levels and windows are needed. scan.wanted is set from it. */

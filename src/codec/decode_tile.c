@@ -105,8 +105,6 @@ enum mist_status decode_tile(struct tile_decode *decode, struct mist_error *erro
     if (!status && plan.scan.missing && !decode->best_effort)
         status = error_set(error, MIST_ERROR_TRUNCATED,
                            "the codestream ends before the resolution levels that are asked for");
-    if (!status && !decode_blocks_start(&plan))
-        status = no_memory(error);
     if (!status)
         status = decode_plan_blocks(&plan, error);
     if (!status)
@@ -115,10 +113,8 @@ enum mist_status decode_tile(struct tile_decode *decode, struct mist_error *erro
         if (plan.component[i].levels)
             status = inverse_component(&plan, &plan.component[i], error);
     }
-    if (!status) {
+    if (!status)
         note_levels(&plan);
-        decode_blocks_count(&plan);
-    }
     tile_scan_close(&plan.scan);
     return status;
 }

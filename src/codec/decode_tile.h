@@ -36,8 +36,10 @@ struct tile_output {
     struct plane plane;
 };
 
+struct block_worker;
 struct tile_decode {
     mist_codec *codec;
+    struct block_worker *worker; /* decode_blocks_start() */
     const struct stream *stream;
     uint32_t index;
     unsigned reduce;
@@ -46,8 +48,7 @@ struct tile_decode {
     uint32_t outputs;
     bool component_transform; /* set by decode_tile(): RCT or ICT is to be undone on outputs 0..2 */
     bool needs_all_three; /* set by decode_tile(), which then did nothing: the tile mixes outputs that are not here */
-    uint32_t blocks_decoded; /* set by decode_tile() */
-    unsigned levels_used;    /* set by decode_tile(): the most levels of any component that contributed */
+    unsigned levels_used; /* set by decode_tile(): the most levels of any component that contributed */
 };
 
 /*
