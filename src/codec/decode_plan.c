@@ -152,8 +152,6 @@ enum mist_status decode_plan_windows(struct decode_plan *plan, struct mist_error
  *
  * Damaged streams may exceed all this; the kernels wrap.
  */
-#define LANE_16_BITS 12
-#define LANE_16_DECOMPOSITIONS 7
 #define LANE_32_BITS 28
 #define LANE_32_BITS_CUT 20
 

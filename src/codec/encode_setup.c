@@ -168,16 +168,18 @@ static void set_coding(struct codestream_coding *coding, const struct mist_encod
     memset(coding->precinct, (int)(x | y << 4), sizeof coding->precinct);
 }
 
-static enum codec_lane choose_lane(unsigned planes, bool irreversible)
+/*
+ * `bits` as in set_reversible_steps(). Sums of two samples within a lifting step are the same as in the decoder, so its
+ * bound for LANE_16 (decode_plan.c, where P = bits + 1) holds here. For LANE_32: such a sum and the 2 that is added to
+ * it take one bit more than `planes`, which comes from a bound that allows 16.6 for the rounding of the level in
+ * question, of which its own two high-pass steps use at most 1.5. The RCT's R + 2 G + B takes two bits more than a
+ * sample.
+ */
+static enum codec_lane choose_lane(unsigned bits, unsigned decompositions, unsigned planes)
 {
-    /*
-     * Besides the values themselves, lifting forms a + b + 2 of two of them before it shifts, and the RCT R + 2 G + B:
-     * both fit into one bit more. `planes` comes from a bound that allows 16.6 for the rounding of the level in
-     * question, of which its own two high-pass steps use at most 1.5, so that the 2 does not overflow either.
-     */
-    if (irreversible)
-        return LANE_32;
-    return planes <= 14 ? LANE_16 : planes <= 30 ? LANE_32 : LANE_64;
+    if (bits < LANE_16_BITS && decompositions <= LANE_16_DECOMPOSITIONS)
+        return LANE_16;
+    return planes <= 30 ? LANE_32 : LANE_64;
 }
 
 /* RCT or ICT. Not on the bit patterns of floats: they would need 33 bits, and their differences mean nothing. */
@@ -241,11 +243,14 @@ enum mist_status encode_setup(const struct mist_view *frame, const struct mist_e
     struct codestream_quantizer *quantizer = &setup->coding[0].quantizer;
     quantizer->bands = (uint8_t)(3 * (levels - 1) + 1);
     unsigned planes;
-    if (options->irreversible)
+    if (options->irreversible) {
         planes = set_irreversible_steps(setup, quantizer, levels - 1, options->base_step);
-    else /* samples reach 2^(precision - 1); Cb and Cr of the RCT twice that (G.2) */
-        planes = set_reversible_steps(quantizer, levels - 1, setup->precision - 1 + transform);
-    setup->lane = choose_lane(planes, options->irreversible);
+        setup->lane = LANE_32;
+    } else {
+        const unsigned bits = setup->precision - 1 + transform; /* Cb and Cr of the RCT reach twice the samples (G.2) */
+        planes = set_reversible_steps(quantizer, levels - 1, bits);
+        setup->lane = choose_lane(bits, levels - 1, planes);
+    }
     set_header(setup, frame, options, planes);
     bool by_resolution = options->progression <= MIST_RPCL; /* one layer: LRCP too goes by resolution */
     setup->tile_parts = options->tile_parts && by_resolution ? levels : 1;

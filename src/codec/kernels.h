@@ -21,6 +21,10 @@
 
 enum codec_lane { LANE_16, LANE_32, LANE_64, CODEC_LANES };
 
+/* What LANE_16 holds of a reversible path: samples of so many bits (with RCT: one more than theirs), so far down. */
+#define LANE_16_BITS 12
+#define LANE_16_DECOMPOSITIONS 7
+
 static inline size_t codec_lane_size(enum codec_lane lane)
 {
     return (size_t)2 << lane;

@@ -144,6 +144,12 @@ def worst_cases(random):
             levels = 2 + (precision + len(kind)) % 5
             yield plane_case('worst-%s-%d' % (kind, precision), kind, (99, 85), precision, bool(precision & 2), levels,
                              random)
+    # As deep as lanes of 16 bits go, and one more; 6 decompositions down a filter is longer than 250 samples.
+    for kind in KINDS:
+        if kind.startswith('worst') or kind in ('extremes', 'checker', 'spike'):
+            for precision, levels in ((12, 7), (12, 8), (11, 8), (12, 9)):
+                yield plane_case('deep-%s-%d-%d' % (kind, precision, levels), kind, (523, 517), precision,
+                                 levels == 8, levels, random)
 
 
 def color_cases(random):
