@@ -45,8 +45,13 @@ struct mist_get_options {
     unsigned threads;   /* for decoding and writing; 0: MIST_JOBS, or all cores */
     unsigned transfers; /* at the same time, 1 .. 64; default 16 */
     unsigned retries;   /* of a transfer that fails in a way that may pass; default 5 */
-    const char *token;  /* sent as "Authorization: Bearer TOKEN" to the host of `url` only; NULL: none */
-    bool no_cache;      /* remove what was fetched of an item once its files are written */
+    /*
+     * Seconds, 1 .. 3600, default 30 (0 as well): a transfer that brings less than 100 bytes a second for so long has
+     * failed in such a way. Connecting may take half of it. A host that never said anything is not tried again.
+     */
+    unsigned timeout;
+    const char *token; /* sent as "Authorization: Bearer TOKEN" to the host of `url` only; NULL: none */
+    bool no_cache;     /* remove what was fetched of an item once its files are written */
 
     /*
      * Remove files that an earlier call wrote for an item or attachment that the host has no longer; not what `include`

@@ -20,6 +20,8 @@ static const struct option_spec options[] = {
     {"exclude", 0, "GLOB", "not those whose path matches; may be repeated"},
     {"format", 0, "F", "nii, nii.gz, dcm, png, npy, j2c, or mist (default: that of the source)"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
+    {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
+    {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
     {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
     {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing"},
@@ -146,7 +148,9 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
         return false;
     }
     if (!option_resolution(arguments, true, &get->resolution) || !option_jobs(arguments, &get->threads) ||
-        !option_bytes(arguments, "max-bytes", &max_bytes))
+        !option_bytes(arguments, "max-bytes", &max_bytes) ||
+        !option_unsigned(arguments, "timeout", 1, 3600, &get->timeout) ||
+        !option_unsigned(arguments, "retries", 0, 100, &get->retries))
         return false;
     get->max_bytes = max_bytes;
     if (get->exact && !option_given(arguments, "size")) {
@@ -223,6 +227,10 @@ const struct command command_get = {
                "the originals), selected_bytes (for a download from nothing), planned_bytes (missing at\n"
                "the start), fetched_bytes, catalog_bytes, requests, budget_reduce (with --max-bytes),\n"
                "removed_files (with --prune: their paths; with --dry-run: of what would go)}.\n\n"
+               "A transfer that brings less than 100 bytes a second for --timeout seconds, or breaks off, is\n"
+               "tried again from where it stopped, after 1/2 to 16 seconds; connecting may take half of\n"
+               "--timeout. A host that does not answer at all is not tried again. After 24 failures of\n"
+               "network or disk in a row the run ends.\n\n"
                "MIST_TOKEN is sent to the host as a bearer token, and never to another. HTTPS_PROXY,\n"
                "HTTP_PROXY and NO_PROXY are minded as curl does.",
     .options = options,

@@ -28,7 +28,8 @@ enum {
 
 struct mist_get_options mist_get_options_default(void)
 {
-    return (struct mist_get_options){.transfers = DEFAULT_TRANSFERS, .retries = DEFAULT_RETRIES};
+    return (struct mist_get_options){
+        .transfers = DEFAULT_TRANSFERS, .retries = DEFAULT_RETRIES, .timeout = SESSION_DEFAULT_TIMEOUT};
 }
 
 struct download {
@@ -119,11 +120,11 @@ static void finish_job(struct download *download, const struct job *job, bool un
         many = ++download->failures_in_a_row >= MAX_FAILURES_IN_A_ROW;
     else if (!unchanged)
         download->failures_in_a_row = 0;
-    unsigned failures = download->failures_in_a_row;
     pthread_mutex_unlock(&download->lock);
     if (many) {
         struct mist_error stop = {0};
-        error_set(&stop, error->status, "given up after %u failures in a row; run again to go on", failures);
+        error_set(&stop, error->status, "given up after %d failures in a row; run again to go on",
+                  MAX_FAILURES_IN_A_ROW);
         give_up(download, &stop);
     }
 }

@@ -151,6 +151,8 @@ static enum mist_status check_options(const struct mist_get_options *options, st
     bool resampled = options->exact || options->grid != MIST_GRID_NATIVE;
     if (resampled && options->format && (!strcmp(options->format, "mist") || !strcmp(options->format, "j2c")))
         return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", options->format);
+    if (options->timeout > 3600)
+        return error_set(error, MIST_ERROR_ARGUMENT, "a host is waited for for an hour at most");
     if (options->token && !is_token(options->token))
         return error_set(error, MIST_ERROR_ARGUMENT,
                          "the token (MIST_TOKEN) is empty or has characters that no token has");
@@ -175,6 +177,7 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
         return status;
     session->settings.token = options->token;
     session->settings.retries = options->retries;
+    session->settings.timeout = options->timeout ? options->timeout : SESSION_DEFAULT_TIMEOUT;
     session->settings.shared = &session->shared;
     status = fetch_catalog(session, error);
     if (!status)

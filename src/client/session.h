@@ -12,6 +12,8 @@
 /* Only what belongs to us goes below this name; no file of a dataset may. */
 #define SESSION_AREA ".mist"
 
+enum { SESSION_DEFAULT_TIMEOUT = 30 /* seconds */ };
+
 struct session {
     const struct mist_get_options *options;
     struct transport_shared shared;

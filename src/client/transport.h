@@ -24,6 +24,7 @@ struct transport_settings {
     struct url url;
     const char *token; /* NULL: none */
     unsigned retries;
+    unsigned timeout; /* seconds, > 0: of a host that sends nothing; half of it for connecting */
     struct transport_shared *shared;
 };
 

@@ -16,9 +16,7 @@
 
 enum {
     MAX_REDIRECTS = 5,
-    CONNECT_SECONDS = 15,
-    STALL_SECONDS = 30, /* with less than STALL_BYTES a second for this long a transfer is given up */
-    STALL_BYTES = 100,
+    STALL_BYTES = 100, /* a try that brings less than this a second, for as long as the time limit, is given up */
     MAX_HEADER_BYTES = 1 << 18,
     MAX_ERROR_BODY = 1 << 16, /* what is read of the page that comes with a 404, so that the connection can go on */
     PROGRESS_BYTES = 1 << 16, /* a try that brought at least this many bytes was no failure in a row */
@@ -30,6 +28,7 @@ struct http_transport {
     CURL *curl;
     unsigned random;
     char reason[CURL_ERROR_SIZE];
+    char *url; /* of the request */
     /* one request */
     const struct transport_request *request;
     uint64_t position; /* the next byte for the sink */
@@ -38,7 +37,10 @@ struct http_transport {
     bool checked; /* the answer's status and range have been looked at, and the body is for the sink */
     bool finished_early;
     uint64_t skip; /* of a whole file where a range was asked for */
-    uint64_t header_bytes, ignored_bytes;
+    uint64_t header_bytes, body_bytes, ignored_bytes;
+    double look_time; /* when there was last reason to believe that the host is alive, and how much had come then */
+    uint64_t look_bytes;
+    bool stalled;
     struct content_range range;
     bool has_range;
     bool range_broken;
@@ -158,6 +160,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     const uint8_t *bytes = (const uint8_t *)data;
     long code = 0;
     size *= count;
+    http->body_bytes += size;
     curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &code);
     if (code != 200 && code != 206) {
         http->ignored_bytes += size;
@@ -172,10 +175,30 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return size;
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/*
+ * Called by libcurl at least about once a second. (Its own limit of this kind looks at an average over some seconds
+ * more, and has nothing to say on whether the host had begun to answer.)
+ */
 static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
 {
-    const struct http_transport *http = context;
-    return atomic_load(&http->base.settings->shared->stop);
+    struct http_transport *http = context;
+    const struct transport_settings *settings = http->base.settings;
+    uint64_t bytes = http->header_bytes + http->body_bytes;
+    double time = seconds_now();
+    if (bytes - http->look_bytes >= (uint64_t)STALL_BYTES * settings->timeout) {
+        http->look_bytes = bytes;
+        http->look_time = time;
+    } else if (time - http->look_time >= settings->timeout) {
+        http->stalled = true;
+    }
+    return http->stalled || atomic_load(&settings->shared->stop);
 }
 
 /* ---- one try ---- */
@@ -195,6 +218,8 @@ static void set_range(struct http_transport *http)
 /* A failure that may pass. */
 static bool may_pass(const struct http_transport *http, CURLcode result, long code)
 {
+    if (http->stalled)
+        result = CURLE_OPERATION_TIMEDOUT;
     switch (result) {
     case CURLE_OK:
         break;
@@ -203,6 +228,7 @@ static bool may_pass(const struct http_transport *http, CURLcode result, long co
     case CURLE_COULDNT_CONNECT:
         return !http->request->first_contact;
     case CURLE_OPERATION_TIMEDOUT:
+        return !http->request->first_contact || http->header_bytes > 0;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_PARTIAL_FILE:
@@ -243,13 +269,37 @@ static enum mist_status answer_failure(struct http_transport *http, long code, s
     }
 }
 
+/* A transfer that broke off, or never began. */
+static enum mist_status transfer_failure(struct http_transport *http, CURLcode result, struct mist_error *error)
+{
+    const struct transport_request *request = http->request;
+    unsigned seconds = http->base.settings->timeout;
+    const char *plural = seconds == 1 ? "" : "s";
+    char what[160];
+    if (http->stalled && http->header_bytes == 0)
+        snprintf(what, sizeof what, "no answer in %u second%s", seconds, plural);
+    else if (http->stalled && request->end != TRANSPORT_TO_END)
+        snprintf(what, sizeof what, "next to nothing came in %u second%s, at byte %" PRIu64 " of %" PRIu64, seconds,
+                 plural, http->position, request->end);
+    else if (http->stalled)
+        snprintf(what, sizeof what, "next to nothing came in %u second%s, at byte %" PRIu64, seconds, plural,
+                 http->position);
+    else
+        snprintf(what, sizeof what, "%s", http->reason[0] ? http->reason : curl_easy_strerror(result));
+    if (request->first_contact) /* whose name is the beginning of the address */
+        return error_set(error, MIST_ERROR_NETWORK, "%.200s: %s", http->url, what);
+    return error_set(error, MIST_ERROR_NETWORK, "%.120s: %.150s: %s", request->name, http->url, what);
+}
+
 /* Performs the request from http->position on. *again is set where another try may help. */
 static enum mist_status try_once(struct http_transport *http, bool *again, struct mist_error *error)
 {
     const struct transport_request *request = http->request;
     long code = 0;
     *again = http->checked = http->finished_early = false;
-    http->header_bytes = http->ignored_bytes = 0;
+    http->header_bytes = http->body_bytes = http->ignored_bytes = http->look_bytes = 0;
+    http->look_time = seconds_now();
+    http->stalled = false;
     http->problem = (struct mist_error){0};
     http->reason[0] = '\0';
     set_range(http);
@@ -275,8 +325,7 @@ static enum mist_status try_once(struct http_transport *http, bool *again, struc
     *again = may_pass(http, result, code);
     if (result == CURLE_OK)
         return answer_failure(http, code, error);
-    return error_set(error, MIST_ERROR_NETWORK, "%s: %s", request->name,
-                     http->reason[0] ? http->reason : curl_easy_strerror(result));
+    return transfer_failure(http, result, error);
 }
 
 /* ---- trying again ---- */
@@ -300,19 +349,21 @@ static double backoff(struct http_transport *http, unsigned failures)
     return seconds > http->retry_after ? seconds : http->retry_after;
 }
 
-static enum mist_status http_fetch(struct transport *base, const struct transport_request *request,
-                                   struct mist_error *error)
+/* The last word on a request that was given up, though another try might have helped. */
+static enum mist_status give_up(const struct http_transport *http, unsigned failures, const struct mist_error *failure,
+                                struct mist_error *error)
 {
-    struct http_transport *http = (struct http_transport *)base;
-    char *url = url_join(&base->settings->url, request->path);
-    if (!url || curl_easy_setopt(http->curl, CURLOPT_URL, url) != CURLE_OK) {
-        memory_free(url);
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", request->name);
-    }
-    memory_free(url); /* libcurl keeps a copy */
-    http->request = request;
-    http->position = request->first;
-    http->etag[0] = '\0';
+    const char *next = http->request->first_contact ? "nothing was downloaded" : "run again to go on";
+    if (http->retry_after > MAX_WAIT_SECONDS)
+        return error_set(error, failure->status, "%.380s and wants to be asked again in %u seconds", failure->message,
+                         http->retry_after);
+    if (failures > 1)
+        return error_set(error, failure->status, "%.440s; tried %u times; %s", failure->message, failures, next);
+    return error_set(error, failure->status, "%.460s; %s", failure->message, next);
+}
+
+static enum mist_status http_fetch_all(struct http_transport *http, struct mist_error *error)
+{
     for (unsigned failures = 0;;) {
         uint64_t before = http->position;
         bool again;
@@ -322,18 +373,32 @@ static enum mist_status http_fetch(struct transport *base, const struct transpor
         if (!status)
             return MIST_OK;
         failures = http->position - before >= PROGRESS_BYTES ? 0 : failures + 1;
-        bool patient = http->retry_after <= MAX_WAIT_SECONDS;
-        if (!again || failures > base->settings->retries || !patient) {
-            if (again && !patient)
-                return error_set(error, status, "%.380s and wants to be asked again in %u seconds", failure.message,
-                                 http->retry_after);
-            if (again && failures > 1)
-                return error_set(error, status, "%.400s; tried %u times", failure.message, failures);
+        bool unreached = http->request->first_contact && status == MIST_ERROR_NETWORK;
+        if (!again && !unreached)
             return error_set(error, status, "%s", failure.message);
-        }
+        if (!again || failures > http->base.settings->retries || http->retry_after > MAX_WAIT_SECONDS)
+            return give_up(http, failures, &failure, error);
         if (!wait_seconds(http, backoff(http, failures)))
             return error_set(error, MIST_ERROR_CANCELLED, "stopped");
     }
+}
+
+static enum mist_status http_fetch(struct transport *base, const struct transport_request *request,
+                                   struct mist_error *error)
+{
+    struct http_transport *http = (struct http_transport *)base;
+    http->url = url_join(&base->settings->url, request->path);
+    http->request = request;
+    http->position = request->first;
+    http->etag[0] = '\0';
+    enum mist_status status = MIST_OK;
+    if (!http->url || curl_easy_setopt(http->curl, CURLOPT_URL, http->url) != CURLE_OK)
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", request->name);
+    if (!status)
+        status = http_fetch_all(http, error);
+    memory_free(http->url);
+    http->url = NULL;
+    return status;
 }
 
 /* ---- making one ---- */
@@ -364,9 +429,7 @@ static bool set_options(struct http_transport *http)
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)(settings->timeout + 1) / 2);
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 1L << 17);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
