@@ -7,7 +7,7 @@ import numpy as np
 
 from judges import analysis_signs
 
-TYPES = {'u8': 'u1', 's8': 'i1', 'u16': 'u2', 's16': 'i2', 'u32': 'u4', 's32': 'i4'}
+TYPES = {'u8': 'u1', 's8': 'i1', 'u16': 'u2', 's16': 'i2', 'u32': 'u4', 's32': 'i4', 'f16': 'f2', 'f32': 'f4'}
 
 
 class Case:
@@ -16,7 +16,7 @@ class Case:
         self.name, self.samples, self.options = name, samples, options
         self.type = {v: k for k, v in TYPES.items()}[samples.dtype.str[1:]]
         self.precision = precision or 8 * samples.dtype.itemsize
-        self.signed = self.type[0] == 's'
+        self.signed = self.type[0] != 'u'
         self.status = None
 
     def request(self, directory):

@@ -32,6 +32,7 @@ class Codestream:
     def __init__(self, data):
         self.data = data
         self.order = []
+        self.nonlinearity = None
         assert data[:2] == b'\xff\x4f', 'SOC'
         at = 2
         while data[at:at + 2] != b'\xff\x90':
@@ -39,7 +40,8 @@ class Codestream:
             self.order.append(marker)
             payload = data[at + 4:at + 2 + length]
             assert len(payload) == length - 2
-            reader = {0xff51: self.siz, 0xff50: self.cap, 0xff52: self.cod, 0xff5c: self.qcd, 0xff55: self.tlm}
+            reader = {0xff51: self.siz, 0xff50: self.cap, 0xff52: self.cod, 0xff5c: self.qcd, 0xff55: self.tlm,
+                      0xff76: self.nlt}
             assert marker in reader, 'marker %04x in a main header' % marker
             reader[marker](payload, at)
             at += 2 + length
@@ -82,6 +84,10 @@ class Codestream:
         step = tile_bytes + length_bytes
         assert (len(p) - 2) % step == 0
         self.tlm_lengths = [int.from_bytes(p[i + tile_bytes:i + step], 'big') for i in range(2, len(p), step)]
+
+    def nlt(self, p, at):
+        """Components (65535: all), depth and sign, type (15444-2 A.3.10)."""
+        self.nonlinearity = struct.unpack('>HBB', p)
 
     def magnitude_planes(self):
         """Mb by band, LL first (E-2)."""

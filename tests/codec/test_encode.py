@@ -112,7 +112,7 @@ class EncodeTest(unittest.TestCase):
             self.check([plane_case('noise512', 'noise', (512, 512), 16, signed, 0, self.random)])
 
     def test_extremes_past_16_bits(self):
-        """OpenJPEG refuses blocks of more than 30 bit-planes, which 27 bits need; past that see test_roundtrip.c."""
+        """OpenJPEG refuses blocks of more than 30 bit-planes, which 27 bits need; past that see test_reference.py."""
         self.check(extreme_cases(self.random, range(17, 28)))
 
     def test_real_images(self):
