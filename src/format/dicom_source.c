@@ -257,7 +257,8 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
 enum mist_status format_dicom_open(const char *const *paths, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
-    static const struct format_source_ops ops = {dicom_read_frame, dicom_read_archive, dicom_close};
+    static const struct format_source_ops ops = {
+        .read_frame = dicom_read_frame, .read_archive = dicom_read_archive, .close = dicom_close};
     *result = NULL;
     if (count == 0 || count > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_ARGUMENT, "a DICOM series of %u files", count);

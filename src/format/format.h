@@ -65,6 +65,9 @@ struct format_source_ops {
     enum mist_status (*read_archive)(struct format_source *source, uint32_t file, struct format_archive *archive,
                                      struct mist_error *error);
     void (*close)(struct format_source *source); /* frees everything, the source included */
+    /* What counts as the file's content where that is not what is on disk (NIfTI: after gunzip): bytes that the source
+     * keeps until it is closed. NULL: the file itself. */
+    void (*content)(const struct format_source *source, const uint8_t **data, size_t *size);
 };
 
 /* Opens the files of one item (one file, or the instances of one DICOM series, in any order). */

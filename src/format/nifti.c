@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/gzip.h"
 #include "format/nifti_header.h"
 #include "format/pack.h"
 
@@ -163,6 +164,13 @@ static enum mist_status nifti_read_archive(struct format_source *base, uint32_t 
     return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
 }
 
+static void nifti_content(const struct format_source *base, const uint8_t **data, size_t *size)
+{
+    const struct nifti_source *source = (const struct nifti_source *)base;
+    *data = source->data;
+    *size = source->size;
+}
+
 static void nifti_close(struct format_source *base)
 {
     struct nifti_source *source = (struct nifti_source *)base;
@@ -204,7 +212,10 @@ static enum mist_status read_header(struct nifti_source *source, struct mist_err
 enum mist_status format_nifti_open(const char *const *paths, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
-    static const struct format_source_ops ops = {nifti_read_frame, nifti_read_archive, nifti_close};
+    static const struct format_source_ops ops = {.read_frame = nifti_read_frame,
+                                                 .read_archive = nifti_read_archive,
+                                                 .close = nifti_close,
+                                                 .content = nifti_content};
     if (count != 1)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a NIfTI image is one file", paths[0]);
     struct nifti_source *source = memory_allocate_zeroed(1, sizeof *source);
@@ -243,37 +254,18 @@ struct nifti_writer {
     struct file_writer file;
     struct mist_image_info info;
     bool big_endian;
-    bool gzip;
-    bool deflating; /* `deflate` has been initialised */
-    z_stream deflate;
-    uint8_t *packed; /* one frame */
-    uint8_t *chunk;  /* deflated bytes */
+    struct gzip_writer *gzip; /* NULL: the file is plain */
+    uint8_t *packed;          /* one frame */
     struct mist_buffer suffix;
     uint32_t written;
 };
-enum { DEFLATE_CHUNK = 1 << 16 };
 
-/* Appends bytes to the file, through deflate where it is gzipped; `flush` is Z_NO_FLUSH or Z_FINISH. */
-static void emit(struct nifti_writer *writer, const uint8_t *bytes, size_t size, int flush)
+static void emit(struct nifti_writer *writer, const uint8_t *bytes, size_t size, bool last)
 {
-    if (!writer->gzip) {
-        if (size)
-            fwrite(bytes, 1, size, writer->file.stream);
-        return;
-    }
-    do {
-        uInt piece = size > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)size;
-        writer->deflate.next_in = (Bytef *)(uintptr_t)bytes;
-        writer->deflate.avail_in = piece;
-        bytes += piece;
-        size -= piece;
-        do {
-            writer->deflate.next_out = writer->chunk;
-            writer->deflate.avail_out = DEFLATE_CHUNK;
-            deflate(&writer->deflate, size ? Z_NO_FLUSH : flush);
-            fwrite(writer->chunk, 1, DEFLATE_CHUNK - writer->deflate.avail_out, writer->file.stream);
-        } while (writer->deflate.avail_out == 0);
-    } while (size);
+    if (writer->gzip)
+        gzip_write(writer->gzip, bytes, size, last);
+    else if (size)
+        fwrite(bytes, 1, size, writer->file.stream);
 }
 
 static enum mist_status nifti_write_frame(struct format_writer *base, const struct mist_view *frame,
@@ -284,7 +276,7 @@ static enum mist_status nifti_write_frame(struct format_writer *base, const stru
     if (writer->written == info->frames)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: more than %u planes", writer->file.path, info->frames);
     pack_samples(frame, writer->big_endian, writer->packed);
-    emit(writer, writer->packed, mist_frame_bytes(info->type, info->width, info->height, info->components), Z_NO_FLUSH);
+    emit(writer, writer->packed, mist_frame_bytes(info->type, info->width, info->height, info->components), false);
     writer->written++;
     return MIST_OK;
 }
@@ -295,19 +287,17 @@ static enum mist_status nifti_finish(struct format_writer *base, struct mist_err
     if (writer->written != writer->info.frames)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: %u of %u planes were written", writer->file.path,
                          writer->written, writer->info.frames);
-    emit(writer, writer->suffix.data, writer->suffix.size, Z_FINISH);
+    emit(writer, writer->suffix.data, writer->suffix.size, true);
     return file_writer_commit(&writer->file, error);
 }
 
 static void nifti_free(struct format_writer *base)
 {
     struct nifti_writer *writer = (struct nifti_writer *)base;
-    if (writer->deflating)
-        deflateEnd(&writer->deflate);
+    gzip_writer_free(&writer->gzip);
     file_writer_cancel(&writer->file);
     mist_buffer_free(&writer->suffix);
     memory_free(writer->packed);
-    memory_free(writer->chunk);
     memory_free(writer);
 }
 
@@ -368,14 +358,6 @@ static enum mist_status make_header(struct nifti_writer *writer, const struct fo
     return status;
 }
 
-static bool start_deflate(struct nifti_writer *writer)
-{
-    writer->chunk = memory_allocate(DEFLATE_CHUNK);
-    writer->deflating =
-        writer->chunk && deflateInit2(&writer->deflate, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK;
-    return writer->deflating;
-}
-
 enum mist_status format_nifti_writer_open(const struct format_target *target, struct format_writer **result,
                                           struct mist_error *error)
 {
@@ -386,18 +368,19 @@ enum mist_status format_nifti_writer_open(const struct format_target *target, st
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     writer->base.ops = &ops;
     writer->info = *info;
-    writer->gzip = target->gzip;
     struct mist_buffer header = {0};
     enum mist_status status = make_header(writer, target, &header, error);
     writer->packed = memory_allocate(mist_frame_bytes(info->type, info->width, info->height, info->components));
-    if (!status && (!writer->packed || (writer->gzip && !start_deflate(writer))))
+    if (!status && !writer->packed)
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (status)
         error_prefix(error, status, "%s", target->path);
     else
         status = file_writer_open(target->path, &writer->file, error);
+    if (!status && target->gzip && !(writer->gzip = gzip_writer_new(writer->file.stream)))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     if (!status)
-        emit(writer, header.data, header.size, Z_NO_FLUSH);
+        emit(writer, header.data, header.size, false);
     mist_buffer_free(&header);
     if (status)
         nifti_free(&writer->base);

@@ -152,7 +152,8 @@ static void png_close(struct format_source *base)
 enum mist_status format_png_open(const char *const *paths, uint32_t count, struct format_source **result,
                                  struct mist_error *error)
 {
-    static const struct format_source_ops ops = {png_read_frame, png_read_archive, png_close};
+    static const struct format_source_ops ops = {
+        .read_frame = png_read_frame, .read_archive = png_read_archive, .close = png_close};
     if (count != 1)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG image is one file", paths[0]);
     struct png_source *source = memory_allocate_zeroed(1, sizeof *source);

@@ -6,14 +6,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-#include <string.h>
-#include <zlib.h>
-
 enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
                                struct mist_error *error)
 {
     content_free(content);
-    *content = (struct content){.path = path, .samples = checksum_start(), .again = checksum_start()};
+    *content = (struct content){.source = source, .path = path, .samples = checksum_start(), .again = checksum_start()};
     if (!content->samples || !content->again)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     enum mist_status status = source->ops->read_archive(source, file, &content->record.archive, error);
@@ -61,47 +58,33 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
     return MIST_OK;
 }
 
-/* Size and checksum of a file's content, inflated where it is gzipped and `inflate_it` says so. */
-static enum mist_status file_content(const char *path, bool inflate_it, uint64_t *size, uint64_t *sum,
-                                     struct mist_error *error)
+/* Size and checksum of the file's content. */
+static enum mist_status measure(struct content *content, struct mist_error *error)
 {
-    enum { CHUNK = 1 << 18 };
+    struct tail_record *record = &content->record;
+    const uint8_t *data;
+    size_t size;
+    if (content->source->ops->content) {
+        content->source->ops->content(content->source, &data, &size);
+        record->content_size = size;
+        record->content_checksum = checksum(data, size);
+        return MIST_OK;
+    }
     struct file_map map;
-    enum mist_status status = file_map_open(path, &map, error);
+    enum mist_status status = file_map_open(content->path, &map, error);
     if (status)
         return status;
-    bool gzip = inflate_it && map.size > 2 && map.data[0] == 0x1f && map.data[1] == 0x8b;
-    *size = map.size;
-    *sum = gzip ? 0 : checksum(map.data, map.size);
+    record->content_size = map.size;
+    record->content_checksum = checksum(map.data, map.size);
     file_map_close(&map);
-    if (!gzip)
-        return MIST_OK;
-    struct checksum_state *state = checksum_start();
-    uint8_t *chunk = memory_allocate(CHUNK);
-    gzFile file = gzopen(path, "rbe");
-    int got = -1;
-    *size = 0;
-    while (state && chunk && file && (got = gzread(file, chunk, CHUNK)) > 0) {
-        checksum_add(state, chunk, (size_t)got);
-        *size += (uint64_t)got;
-    }
-    if (got < 0)
-        status = error_set(error, MIST_ERROR_IO, "%s: cannot be read again", path);
-    else
-        *sum = checksum_value(state);
-    if (file)
-        gzclose(file);
-    memory_free(chunk);
-    checksum_free(state);
-    return status;
+    return MIST_OK;
 }
 
 enum mist_status content_finish(struct content *content, struct mist_error *error)
 {
     struct tail_record *record = &content->record;
     record->samples_checksum = checksum_value(content->samples);
-    enum mist_status status =
-        file_content(content->path, record->archive.raw, &record->content_size, &record->content_checksum, error);
+    enum mist_status status = measure(content, error);
     if (status || !record->archive.raw)
         return status;
     checksum_add(content->again, record->archive.suffix.data, record->archive.suffix.size);

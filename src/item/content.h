@@ -9,6 +9,7 @@
 #include "item/tail.h"
 
 struct content {
+    const struct format_source *source;
     const char *path;
     struct tail_record record;
     struct checksum_state *samples;
