@@ -1,7 +1,12 @@
-"""Catalogs of the tests' own making, and what a download has left."""
+"""Datasets for the tests, catalogs of their own making, and what a download has left."""
 import json
 import pathlib
+import shutil
 import subprocess
+import tempfile
+import unittest
+
+from servers import EXAMPLES, Counting, mist
 
 
 def tree(root):
@@ -26,3 +31,36 @@ def write_catalog(dataset, lines, items, files):
 def read_catalog(dataset):
     data = subprocess.run(["zstd", "-dcq", str(dataset / "catalog.jsonl.zst")], capture_output=True, check=True).stdout
     return [json.loads(line) for line in data.splitlines()][1:]
+
+
+class Served(unittest.TestCase):
+    """The chest X-rays are dataset `ex` of `store`; `server` serves it; `right` is what comes of it at `size`."""
+    size = "256"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.base = pathlib.Path(tempfile.mkdtemp(prefix="mist-served-"))
+        cls.store = cls.base / "store"
+        source = cls.base / "source"
+        shutil.copytree(EXAMPLES / "cxr", source / "cxr")
+        mist("encode", source, "-o", cls.store, "--dataset", "ex")
+        mist("get", cls.store / "ex", "-o", cls.base / "right", "--size", cls.size)
+        cls.right = tree(cls.base / "right")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.base)
+
+    def setUp(self):
+        self.out = self.base / "out"
+        self.server = Counting(self.store)
+        self.url = f"{self.server.url}/ex"
+
+    def tearDown(self):
+        self.server.stop()
+        shutil.rmtree(self.out, ignore_errors=True)
+
+    def get(self, *arguments, check=0, url=None, env=None):
+        """The report, or None, and what was said on standard error."""
+        result = mist("get", url or self.url, "-o", self.out, "--json", *arguments, check=check, env=env or {})
+        return json.loads(result.stdout) if result.stdout else None, result.stderr

@@ -6,46 +6,18 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 import unittest
 
-from datasets import read_catalog, tree, write_catalog
+from datasets import Served, read_catalog, tree, write_catalog
 from servers import EXAMPLES, MIST, Counting, mist
 
 ITEM = "cxr/00000061_012.png"
 OTHERS = {f"cxr/{n}.png" for n in ("00000150_002", "00000165_001", "00001326_002")} | {"cxr/labels.csv"}
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.base = pathlib.Path(tempfile.mkdtemp(prefix="mist-hostile-"))
-        cls.store = cls.base / "store"
-        source = cls.base / "source"
-        shutil.copytree(EXAMPLES / "cxr", source / "cxr")
-        mist("encode", source, "-o", cls.store, "--dataset", "ex")
-        mist("get", cls.store / "ex", "-o", cls.base / "right", "--size", "256")
-        cls.right = tree(cls.base / "right")
-
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.base)
-
-    def setUp(self):
-        self.out = self.base / "out"
-        self.server = Counting(self.store)
-        self.url = f"{self.server.url}/ex"
-
-    def tearDown(self):
-        self.server.stop()
-        shutil.rmtree(self.out, ignore_errors=True)
-
-    def get(self, *arguments, check=0, url=None, env=None):
-        result = mist("get", url or self.url, "-o", self.out, "--json", *arguments, check=check, env=env or {})
-        return json.loads(result.stdout) if result.stdout else None, result.stderr
-
+class Case(Served):
     def cached(self, path):
         return self.out / ".mist" / "ex" / "items" / (path + ".mist")
 

@@ -1,48 +1,29 @@
 """mist get from hosts that do not answer, stall, drip, or fail again and again."""
 import json
-import pathlib
 import shutil
 import socket
-import tempfile
 import threading
 import unittest
 
-from datasets import read_catalog, tree, write_catalog
-from servers import EXAMPLES, Counting, mist
+from datasets import Served, read_catalog, tree, write_catalog
 
 ITEM = "cxr/00000061_012.png"
 REMOTE = f"/ex/items/{ITEM}.mist"
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.base = pathlib.Path(tempfile.mkdtemp(prefix="mist-slow-"))
-        cls.store = cls.base / "store"
-        source = cls.base / "source"
-        shutil.copytree(EXAMPLES / "cxr", source / "cxr")
-        mist("encode", source, "-o", cls.store, "--dataset", "ex")
-        mist("get", cls.store / "ex", "-o", cls.base / "right", "--size", "512")
-        cls.right = tree(cls.base / "right")
-
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.base)
+class Case(Served):
+    size = "512"
 
     def setUp(self):
-        self.out = self.base / "out"
-        self.server = Counting(self.store)
-        self.url = f"{self.server.url}/ex"
+        super().setUp()
         self.over = threading.Event()  # ends answers that would never end
 
     def tearDown(self):
         self.over.set()
-        self.server.stop()
-        shutil.rmtree(self.out, ignore_errors=True)
+        super().tearDown()
 
-    def get(self, *arguments, check=0, url=None):
-        result = mist("get", url or self.url, "-o", self.out, "--size", "512", "--json", *arguments, check=check)
-        return json.loads(result.stdout) if result.stdout else None, result.stderr
+    def get(self, *arguments, **options):
+        return super().get("--size", self.size, *arguments, **options)
 
 
 class Stalls(Case):
