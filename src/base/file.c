@@ -312,7 +312,9 @@ bool path_is_safe(const char *path, size_t length)
         }
         unsigned char c = (unsigned char)path[i];
         size_t step = utf8_length((const unsigned char *)path + i, length - i);
-        if (step == 0 || c < 0x20 || c == 0x7f || c == '\\')
+        /* U+0080 .. U+009F: to a terminal U+009B begins a command, as ESC [ does. */
+        bool control = c < 0x20 || c == 0x7f || (step == 2 && c == 0xc2 && (unsigned char)path[i + 1] < 0xa0);
+        if (step == 0 || control || c == '\\')
             return false;
         i += step;
     }

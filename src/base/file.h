@@ -63,8 +63,8 @@ char *path_join(const char *directory, const char *name);
 
 /*
  * Whether a relative path may be used below a root: not empty, not absolute, '/'-separated parts none of which is
- * empty,
- * "." or "..", no NUL, backslash or control character, valid UTF-8, at most 1024 bytes, each part at most 255.
+ * empty, "." or "..", no NUL, backslash or control character (U+0001 .. U+001F, U+007F .. U+009F), valid UTF-8, at most
+ * 1024 bytes, each part at most 255.
  */
 bool path_is_safe(const char *path, size_t length);
 

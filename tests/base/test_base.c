@@ -40,11 +40,11 @@ static void test_varint(void **state)
 static void test_safe_paths(void **state)
 {
     (void)state;
-    const char *good[] = {"a", "a/b.nii.gz", "..a", "a../b", ".hidden", "\xc3\xa9/x y"};
+    const char *good[] = {"a", "a/b.nii.gz", "..a", "a../b", ".hidden", "\xc3\xa9/x y", "\xc2\xa0"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(path_is_safe(good[i], strlen(good[i])));
-    const char *bad[] = {"",      "/a",   "a/",   "a//b", "..",       "a/../b",      ".",
-                         "a/./b", "a\\b", "a\nb", "\xff", "\xc0\xaf", "\xed\xa0\x80"};
+    const char *bad[] = {"",     "/a",   "a/",   "a//b",     "..",           "a/../b",   ".",       "a/./b",
+                         "a\\b", "a\nb", "\xff", "\xc0\xaf", "\xed\xa0\x80", "\xc2\x80", "\xc2\x9b"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(path_is_safe(bad[i], strlen(bad[i])));
     assert_false(path_is_safe("a\0b", 3));
