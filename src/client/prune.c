@@ -32,7 +32,7 @@ static enum mist_status prune_file(struct session *session, const struct state_v
     struct mist_error failure = {0};
     if (vanished->found || !vanished->as_left) {
         note(session, vanished->path,
-             vanished->found ? "the host no longer has it, but it was here before it was first asked for; it is kept"
+             vanished->found ? "the host no longer has it, but it may be your own: it was found here; it is kept"
                              : "the host no longer has it, but it was changed since it was downloaded; it is kept");
     } else if (remove && beneath_remove_tidily(session->root, vanished->path, &failure)) {
         note(session, vanished->path, failure.message);
@@ -67,15 +67,10 @@ static enum mist_status forget_items(struct session *session, struct mist_error 
 enum mist_status prune(struct session *session, bool remove, struct mist_error *error)
 {
     struct state_vanished vanished = {.path = ""};
-    bool some, any = false, wanted = session->options->prune;
+    bool some, any = false, wanted = session->options->prune && !session->report.failed;
     enum mist_status status = state_find_vanished(session->state, &some, error);
     if (!status && some)
         status = session_each(session, look_for_files, session->state, error);
-    if (wanted && session->report.failed) {
-        note(session, session->dataset.name,
-             "nothing was removed, since not all that was asked for came in; run again");
-        wanted = false;
-    }
     while (!status && !(status = state_next_vanished(session->state, &vanished, &any, error)) && any) {
         struct stat about;
         bool there = beneath_stat(session->root, vanished.path, &about);
@@ -85,6 +80,9 @@ enum mist_status prune(struct session *session, bool remove, struct mist_error *
         else if (wanted && remove)
             status = state_forget_vanished(session->state, vanished.path, error);
     }
+    if (session->options->prune && !wanted && session->report.vanished)
+        note(session, session->dataset.name,
+             "nothing was removed, since not all that was asked for came in; run again");
     if (!status && wanted && remove)
         status = forget_items(session, error);
     return status;

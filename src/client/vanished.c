@@ -85,11 +85,14 @@ static size_t before_extension(const char *path)
     return length;
 }
 
-/* The first `length` bytes of a path without the number "_0001" that they may end in. */
+/* The first `length` bytes of a path without the number "_0001", of four digits or more, that they may end in. */
 static void copy_name(const char *path, size_t length, char name[1025])
 {
-    if (length > 5 && path[length - 5] == '_' && strspn(path + length - 4, "0123456789") >= 4)
-        length -= 5;
+    size_t digits = 0;
+    while (digits < length && path[length - digits - 1] >= '0' && path[length - digits - 1] <= '9')
+        digits++;
+    if (digits >= 4 && digits < length && path[length - digits - 1] == '_')
+        length -= digits + 1;
     snprintf(name, 1025, "%.*s", (int)length, path);
 }
 

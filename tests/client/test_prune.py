@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import tempfile
 import unittest
 
@@ -127,7 +128,7 @@ class Prune(Case):
         self.get(self.old)
         report, stderr = self.get(self.new, "--prune")
         self.assertEqual((report["vanished"], report["removed"]), (len(GONE), len(GONE) - 1))
-        self.assertIn("notes/first.txt: the host no longer has it, but it was here before", stderr)
+        self.assertIn("notes/first.txt: the host no longer has it, but it may be your own", stderr)
         self.assertEqual((self.out / "notes/first.txt").read_text(), "first")
         # The other way round: what we wrote is ours, however often it is found there again.
         self.get(self.old)
@@ -156,6 +157,9 @@ class Prune(Case):
         self.assertGreater(report["vanished"], len(GONE))
         self.assertIn("mist get: ex: nothing was removed, since not all", stderr)
         self.assertLessEqual(GONE, set(tree(self.out)))
+        shutil.rmtree(self.out)
+        self.get(broken, check=1)
+        self.assertNotIn("nothing was removed", self.get(broken, "--prune", check=1)[1])
 
     def test_nothing_outside(self):
         """A directory that has become a link: what it leads to is not touched, though it is just as it was left."""
@@ -210,7 +214,6 @@ class Prune(Case):
 
     def test_a_record_that_was_tampered_with(self):
         """Paths in it that lead outside are not followed."""
-        import sqlite3
         self.get(self.old)
         victim = self.base / "victim"
         victim.write_text("precious")
@@ -272,6 +275,18 @@ class Claims(Case):
             self.assertEqual(self.counts(second, "--exclude", "*.png", "--prune", *format), (0, 0))
             self.assertEqual(tree(self.out), before)
             shutil.rmtree(self.out)
+        # One of several files that were made of one, with its number; another such with a name of its own goes.
+        self.get(first, "--format", "npy")
+        made, = tree(self.out)
+        for name, left in [(made.replace(".npy", "_0001.npy"), True), (made.replace(".npy", "_12345.npy"), True),
+                           (made.replace(".npy", "_123.npy"), False)]:
+            with sqlite3.connect(self.out / ".mist/ex/written.sqlite") as database:
+                database.execute("UPDATE file SET path = ?", (name,))
+            database.close()
+            (self.out / made).rename(self.out / name)
+            made = name
+            self.assertEqual(self.counts(second, "--exclude", "*.png", "--prune", "--format", "npy"),
+                             (0, 0) if left else (1, 1), name)
 
     def test_of_two_one_is_refused(self):
         """At different levels too: of one item 1/16 is wanted, of the other, which is small, all."""
