@@ -141,10 +141,10 @@ enum mist_status decode_plan_windows(struct decode_plan *plan, struct mist_error
  * Dynamic range of the reversible path. Let samples have P bits (one more with RCT), so |x| <= 2^(P-1) after the level
  * shift. encode_reversible_planes() bounds the values of bands and of what lies between the two directions of a step;
  * here the largest number is a sum of two neighbours inside a lifting step. Adding two neighbouring high-pass samples
- * of decomposition d, each high-pass in the other direction too, is a filter whose taps have the absolute sum 8, 11.25,
- * 14.44, 15.23, 15.46, 15.67, 15.79 for d = 1 .. 7, growing to 15.94; all other sums are smaller. Rounding adds at most
- * 2 * 16.6 d, the step itself 2. So for P = 12 and d <= 7 it is below 15.79 * 2^11 + 235 < 2^15: LANE_16. For P = 28
- * and d <= 32 it is below 15.94 * 2^27 + 1065 < 2^31: LANE_32. For P = 38 it is far inside LANE_64.
+ * of decomposition d, each high-pass in the other direction too, is a filter whose taps have the absolute sum 8, 11.88,
+ * 14.44, 15.23, 15.50, 15.71, 15.82 for d = 1 .. 7 at most, growing to 15.98; all other sums are smaller. Rounding adds
+ * at most 2 * 16.6 d, the step itself 2. So for P = 12 and d <= 7 it is below 15.82 * 2^11 + 235 < 2^15: LANE_16. For
+ * P = 28 and d <= 32 it is below 15.98 * 2^27 + 1065 < 2^31: LANE_32. For P = 38 it is far inside LANE_64.
  *
  * A block that was cut above bit-plane 0 decodes to values that are off by less than e = 2^p, and the errors of all
  * bands add up: a level turns errors of e into e + 5.25 e at most, 33 levels into 175 e. As e is less than the bound of

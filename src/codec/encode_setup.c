@@ -28,20 +28,22 @@ struct mist_encode_options mist_encode_options_default(void)
  *
  * Without rounding, a sample of a band is a sum of input samples times the taps of an iterated analysis filter, so its
  * magnitude is at most the largest input magnitude times the sum of the taps' absolute values. In one dimension that
- * sum is, d decompositions down, low[d] for the low-pass and high[d] for the high-pass (rounded up; it grows towards
- * 1.7156 and 2.8671, the last entries); mirroring at an edge folds taps onto one another and can only make it smaller.
- * In two dimensions it is the product of the two. Rounding: each of the four lifting passes of a level is off by at
- * most 1/2, an error that what follows amplifies like a sample, by at most 2.8673^2 < 8.3; so it adds at most
- * 4 * 8.3 / 2 = 16.6 a level. Input magnitudes are at most 2^bits: the DC level shift maps 0 .. 2^p - 1 to
- * -2^(p-1) .. 2^(p-1) - 1; the RCT keeps Y in that range and puts differences, below 2^p, into Cb and Cr.
+ * sum is, d decompositions down, at most low[d] for the low-pass and high[d] for the high-pass: the largest for signals
+ * of any length, rounded up; the last entries are where it grows to, for all d from 7 on. In the middle of a signal it
+ * is a little less (2.8199 where high[5] is 2.8267): a level of an even number of samples is mirrored half a sample off
+ * what the next one mirrors, so that near such an edge taps do not just fold onto one another. In two dimensions it is
+ * the product of the two. Rounding: each of the four lifting passes of a level is off by at most 1/2, an error that
+ * what follows amplifies like a sample, by at most 2.8737^2 < 8.3; so it adds at most 4 * 8.3 / 2 = 16.6 a level. Input
+ * magnitudes are at most 2^bits: the DC level shift maps 0 .. 2^p - 1 to -2^(p-1) .. 2^(p-1) - 1; the RCT keeps Y in
+ * that range and puts differences, below 2^p, into Cb and Cr.
  *
  * For 32 bits and RCT: 2^32 * 8.3 + 16.6 * 32 < 2^36, far inside 64 bits. tests/codec/test_encode.py drives single
- * coefficients to the linear bound and compares every band with Mb.
+ * coefficients to the linear bound, and compares every band, and the sums themselves, with Mb.
  */
 unsigned encode_reversible_planes(unsigned bits, unsigned kind, unsigned decomposition)
 {
-    static const double low[] = {1, 1.5, 1.625, 1.6875, 1.6963, 1.7067, 1.7117, 1.7157};
-    static const double high[] = {1, 2, 2.5, 2.75, 2.8047, 2.8199, 2.8411, 2.8673};
+    static const double low[] = {1, 1.5, 1.625, 1.6875, 1.6973, 1.7067, 1.7137, 1.7209};
+    static const double high[] = {1, 2, 2.5, 2.75, 2.8047, 2.8267, 2.8476, 2.8737};
     unsigned level = decomposition < 7 ? decomposition : 7;
     double gain = (kind & 1 ? high[level] : low[level]) * (kind & 2 ? high[level] : low[level]);
     double bound = ldexp(gain, (int)bits) + 16.6 * decomposition;

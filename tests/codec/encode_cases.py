@@ -150,6 +150,10 @@ def worst_cases(random):
             for precision, levels in ((12, 7), (12, 8), (11, 8), (12, 9)):
                 yield plane_case('deep-%s-%d-%d' % (kind, precision, levels), kind, (523, 517), precision,
                                  levels == 8, levels, random)
+    # The sides at which 5 and 6 decompositions can make the most of 12 bits.
+    for side, levels in ((53, 6), (109, 7)):
+        for kind in ('worst-ll', 'worst-hl', 'worst-lh', 'worst-hh'):
+            yield plane_case('%s-side-%d' % (kind, side), kind, (side, side), 12, bool(levels & 1), levels, random)
 
 
 def color_cases(random):

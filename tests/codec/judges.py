@@ -132,8 +132,8 @@ def color53(planes):
     return [(r + 2 * g + b) >> 2, b - g, r - g] + [p.astype(np.int64) for p in planes[3:]]
 
 
-def analysis_signs(n, decompositions, high):
-    """+-1 signal of n samples that drives one sample of the deepest (high- or low-pass) band to its maximum."""
+def analysis_taps(n, decompositions, high):
+    """What each of n samples counts in each sample of the deepest (high- or low-pass) band, rounding aside."""
     basis = np.eye(n)
     for level in range(decompositions):
         last, m = level == decompositions - 1, len(basis)
@@ -145,7 +145,13 @@ def analysis_signs(n, decompositions, high):
             for i in range(0, m, 2):
                 out[i] = basis[i] + (out[mirror(i - 1)] + out[mirror(i + 1)]) / 4
         basis = out[1::2] if last and high and m > 1 else out[0::2]
-    best = basis[np.argmax(np.abs(basis).sum(axis=1))]
+    return basis
+
+
+def analysis_signs(n, decompositions, high):
+    """+-1 signal of n samples that drives one sample of the deepest (high- or low-pass) band to its maximum."""
+    taps = analysis_taps(n, decompositions, high)
+    best = taps[np.argmax(np.abs(taps).sum(axis=1))]
     return np.where(best < 0, -1, 1)
 
 

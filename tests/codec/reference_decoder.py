@@ -5,8 +5,8 @@ and sharing nothing with the C codec but the CxtVLC tables of 15444-15 Annex C a
 Python's integers, so no width is too small for them. Bits come one at a time from generators; a block's samples are
 known by their place. What the standard requires of a codestream is asserted, not tolerated.
 
-One tile at the origin, no sub-sampling, one layer, one HT cleanup pass a block down to bit-plane 0, the 5/3 wavelet, RCT
-or none, NLT of type 3 or none.
+One tile at the origin, no sub-sampling, one layer, one HT cleanup pass a block down to bit-plane 0, the 5/3 wavelet,
+RCT or none, NLT of type 3 or none.
 """
 import csv
 import os

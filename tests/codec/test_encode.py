@@ -101,6 +101,21 @@ class EncodeTest(unittest.TestCase):
     def test_worst_cases(self):
         self.check(worst_cases(self.random))
 
+    def test_bound(self):
+        """Mb leaves room for the largest sum of samples times taps, and for rounding (16.6 a level: encode_setup.c)."""
+        cases = [Case('bound-%d-%d-%d' % (side, levels, precision), np.zeros((side, side, 1), 'i2'), precision,
+                      levels=levels)
+                 for side in (25, 37, 53, 109, 153, 217) for levels in range(2, 9) for precision in (8, 12, 14)]
+        encode(cases, self.directory.name)
+        for case in cases:
+            planes = judges.Codestream(case.data).magnitude_planes()
+            decompositions = case.options['levels'] - 1
+            low, high = (np.abs(judges.analysis_taps(len(case.samples), decompositions, kind)).sum(axis=1).max()
+                         for kind in (False, True))
+            for n, gain in enumerate((low * low, low * high, low * high, high * high)):
+                most = gain * ((1 << case.precision - 1) - 0.5) + 16.6 * decompositions
+                self.assertLess(most, 1 << planes[n], '%s, band %d' % (case.name, n))
+
     def test_color(self):
         self.check(color_cases(self.random))
 
