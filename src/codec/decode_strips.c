@@ -152,6 +152,8 @@ static bool lay_out(struct strips *strips)
     struct wavelet_job *wavelet = &strips->wavelet;
     const size_t element = strips->element;
     const uint32_t lows = wavelet_low(wavelet->width, false);
+    const uint32_t all_rows = band_rows(strips, BAND_HL); /* the most of any band */
+    const uint32_t rows = all_rows < strips->strip ? all_rows : strips->strip;
     size_t size = wavelet_scratch_size(wavelet->width, element), blocks = 0;
     wavelet->plane_stride = ((size_t)wavelet->width + 31) & ~(size_t)31;
     strips->chunk = parts_steps_in_cache(wavelet->plane_stride * element, (size_t)1 << 17);
@@ -162,7 +164,7 @@ static bool lay_out(struct strips *strips)
         wavelet->band_stride[kind] = ((size_t)wide + 31) & ~(size_t)31;
         const size_t row_size = wavelet->band_stride[kind] * element;
         strips->band_at[kind] = size;
-        size += strips->strip * row_size;
+        size += rows * row_size;
         blocks += (size_t)strips->resolution->precinct[0]->band[kind - 1].grid.wide;
         strips->seam[kind] = arena_allocate(arena, strips->count, 2 * SEAM * row_size);
         if (!strips->seam[kind])

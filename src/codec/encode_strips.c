@@ -114,6 +114,7 @@ static bool lay_out(struct strips *strips, struct band_plane *low)
     struct wavelet_job *wavelet = &strips->wavelet;
     const size_t element = codec_lane_size(encoder->lane);
     const uint32_t lows = wavelet_low(wavelet->height, false);
+    const uint32_t rows = lows < strips->strip ? lows : strips->strip; /* of a band at a time */
     size_t size = (wavelet_scratch_size(wavelet->width, element) + 63) & ~(size_t)63;
     strips->chunk = parts_steps_in_cache(strips->load.stride * element, (size_t)1 << 17);
     strips->rows_at = size;
@@ -124,7 +125,7 @@ static bool lay_out(struct strips *strips, struct band_plane *low)
         wavelet->band_stride[kind] = ((size_t)wide + 31) & ~(size_t)31;
         strips->band_at[kind] = size;
         if (kind != BAND_LL)
-            size += strips->strip * wavelet->band_stride[kind] * element;
+            size += rows * wavelet->band_stride[kind] * element;
     }
     strips->memory_size = size;
     strips->memory = arena_allocate(encoder->arena, size, pool_threads(encoder->codec->pool));

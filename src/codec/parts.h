@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The wavelet and the transfer of a large plane by several threads: each does a run of its rows. Same bits as by one.
+/*
+ * The steps of a frame by several threads, each of which does a run of rows, and by rows that stay in the cache. Same
+ * bits as by one thread and all at once.
  */
 #ifndef CODEC_PARTS_H
 #define CODEC_PARTS_H

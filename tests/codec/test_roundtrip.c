@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "codec/context.h"
 
 #include <mist/codec.h>
 #include <stdio.h>
@@ -395,6 +396,26 @@ static void test_threads(void **state)
     }
 }
 
+/* A frame of few rows takes little memory, however high its blocks may be. */
+static void test_flat_frames_take_little(void **state)
+{
+    enum { WIDTH = 30000, HEIGHT = 4, MOST = 16 << 20 };
+    static uint16_t samples[WIDTH * HEIGHT];
+    mist_codec *own = mist_codec_new(), *shared = codec;
+    struct mist_view frame = mist_view_planar(samples, MIST_U16, WIDTH, HEIGHT, 1);
+    struct mist_encode_options options = mist_encode_options_default();
+    assert_non_null(own);
+    options.block_width = 4;
+    options.block_height = 1024;
+    options.levels = 2;
+    fill(&frame, 16, SMOOTH);
+    codec = own;
+    check(&frame, &options, "30000 x 4 in blocks of 4 x 1024");
+    codec = shared;
+    assert_true(own->arena.peak < MOST);
+    mist_codec_free(&own);
+}
+
 static void test_irreversible_is_close(void **state)
 {
     static uint16_t samples[3 * 100 * 80], back[3 * 100 * 80];
@@ -441,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_regions_of_levels),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_flat_frames_take_little),
         cmocka_unit_test(test_irreversible_is_close),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
