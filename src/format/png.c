@@ -190,6 +190,7 @@ struct png_writer {
     struct file_writer file;
     struct mist_image_info info;
     struct mist_buffer prefix, suffix; /* metadata chunks */
+    int strategy;
     bool written;
 };
 
@@ -260,8 +261,9 @@ static void splice(struct png_writer *writer, const uint8_t *png, size_t size)
     fwrite(png + size - CHUNK_FRAME, 1, CHUNK_FRAME, stream);
 }
 
-enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
-                                   struct mist_error *error)
+/* `strategy` is zlib's, of how to look for repetitions. */
+static enum mist_status encode(const struct mist_view *frame, int strategy, const char *name, struct mist_buffer *out,
+                               struct mist_error *error)
 {
     unsigned bytes = mist_sample_size(frame->type) == 1 ? 1 : 2;
     size_t count = (size_t)frame->width * frame->height * frame->components;
@@ -275,10 +277,8 @@ enum mist_status format_png_encode(const struct mist_view *frame, const char *na
     int result = packed && context ? spng_set_ihdr(context, &header) : SPNG_EMEM;
     if (!result)
         result = spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1);
-    /* Filtered images have runs but hardly repeat themselves: the search for more took 9 tenths of the time, and X-rays
-     * (../shared/data/cxr) came out 6 % larger for it. */
     if (!result)
-        result = spng_set_option(context, SPNG_IMG_COMPRESSION_STRATEGY, Z_RLE);
+        result = spng_set_option(context, SPNG_IMG_COMPRESSION_STRATEGY, strategy);
     if (!result)
         result = spng_encode_image(context, packed, count * bytes, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
     size_t size = 0;
@@ -294,6 +294,21 @@ enum mist_status format_png_encode(const struct mist_view *frame, const char *na
                : MIST_OK;
 }
 
+/*
+ * Filtered images have runs but hardly repeat themselves: the search for more takes nine tenths of the time, and X-rays
+ * (../shared/data/cxr) come out larger for it.
+ */
+#define FAST_STRATEGY Z_RLE
+/* What libspng and libpng do if not told otherwise: with it an original that one of them wrote may come back to the
+ * byte. */
+#define USUAL_STRATEGY Z_FILTERED
+
+enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
+                                   struct mist_error *error)
+{
+    return encode(frame, FAST_STRATEGY, name, out, error);
+}
+
 static enum mist_status png_write_frame(struct format_writer *base, const struct mist_view *frame,
                                         struct mist_error *error)
 {
@@ -302,7 +317,7 @@ static enum mist_status png_write_frame(struct format_writer *base, const struct
     if (writer->written)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG file holds one frame", writer->file.path);
     writer->written = true;
-    enum mist_status status = format_png_encode(frame, writer->file.path, &png, error);
+    enum mist_status status = encode(frame, writer->strategy, writer->file.path, &png, error);
     if (!status)
         splice(writer, png.data, png.size);
     mist_buffer_free(&png);
@@ -382,6 +397,8 @@ enum mist_status format_png_writer_open(const struct format_target *target, stru
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     writer->base.ops = &ops;
     writer->info = target->info;
+    bool original = target->source_kind == FORMAT_PNG && target->reduce == 0 && !target->resampled;
+    writer->strategy = original ? USUAL_STRATEGY : FAST_STRATEGY;
     enum mist_status status = take_metadata(writer, target)
                                   ? file_writer_open(target->path, &writer->file, error)
                                   : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);

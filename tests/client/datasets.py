@@ -33,7 +33,21 @@ def read_catalog(dataset):
     return [json.loads(line) for line in data.splitlines()][1:]
 
 
-class Served(unittest.TestCase):
+class Downloads(unittest.TestCase):
+    """`base`, which setUpClass() makes, goes with all that is in it; `out` goes after each test."""
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.base)
+
+    def setUp(self):
+        self.out = self.base / "out"
+
+    def tearDown(self):
+        shutil.rmtree(self.out, ignore_errors=True)
+
+
+class Served(Downloads):
     """The chest X-rays are dataset `ex` of `store`; `server` serves it; `right` is what comes of it at `size`."""
     size = "256"
 
@@ -47,18 +61,14 @@ class Served(unittest.TestCase):
         mist("get", cls.store / "ex", "-o", cls.base / "right", "--size", cls.size)
         cls.right = tree(cls.base / "right")
 
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.base)
-
     def setUp(self):
-        self.out = self.base / "out"
+        super().setUp()
         self.server = Counting(self.store)
         self.url = f"{self.server.url}/ex"
 
     def tearDown(self):
         self.server.stop()
-        shutil.rmtree(self.out, ignore_errors=True)
+        super().tearDown()
 
     def get(self, *arguments, check=0, url=None, env=None):
         """The report, or None, and what was said on standard error."""

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import unittest
 
-from datasets import tree
+from datasets import Downloads, tree
 from servers import EXAMPLES, SHARED, Counting, Nginx, Serve, mist
 
 try:
@@ -29,7 +29,7 @@ def content(data):
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-class Case(unittest.TestCase):
+class Case(Downloads):
     @classmethod
     def setUpClass(cls):
         cls.base = pathlib.Path(tempfile.mkdtemp(prefix="mist-get-"))
@@ -43,16 +43,6 @@ class Case(unittest.TestCase):
         else:
             print("skipped: ../shared/data/seg-hippocampus is not here; examples/data has two of its pairs")
         mist("encode", cls.source, "-o", cls.store, "--dataset", "ex")
-
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.base)
-
-    def setUp(self):
-        self.out = self.base / "out"
-
-    def tearDown(self):
-        shutil.rmtree(self.out, ignore_errors=True)
 
     def get(self, url, *arguments, check=0, out=None):
         result = mist("get", url, "-o", out or self.out, "--json", *arguments, check=check)
@@ -167,6 +157,14 @@ class Judges(Case):
                 mist("decode", self.item(path), "-o", decoded, "--reduce", reduce)
                 self.assertEqual(content((decoded / path).read_bytes()), content((self.out / path).read_bytes()))
             shutil.rmtree(decoded)
+
+    def test_pictures_come_back_to_the_byte(self):
+        """These X-rays were written as libpng does if not told otherwise, and at full size so do we."""
+        self.get(f"{self.store}/ex", "--include", "cxr/*.png")
+        pictures = [path for path in tree(self.source) if path.startswith("cxr/") and path.endswith(".png")]
+        self.assertGreater(len(pictures), 3)
+        for path in pictures:
+            self.assertEqual((self.out / path).read_bytes(), (self.source / path).read_bytes(), path)
 
     def test_labels_lie_on_the_grid_of_their_images(self):
         self.get(f"{self.store}/ex", "--size", "64", "--include", "*.nii.gz")

@@ -7,14 +7,14 @@ import sqlite3
 import tempfile
 import unittest
 
-from datasets import read_catalog, tree, write_catalog
+from datasets import Downloads, read_catalog, tree, write_catalog
 from servers import EXAMPLES, mist
 
 GONE = {"cxr/00000061_012.png", "ct-head/I200", "ct-head/I210", "ct-head/I220", "ct-head/I230", "ct-head/I240",
         "ct-head/I250", "notes/first.txt"}
 
 
-class Case(unittest.TestCase):
+class Case(Downloads):
     @classmethod
     def setUpClass(cls):
         """The dataset `ex` of `old` has all, that of `new` all but GONE."""
@@ -30,16 +30,6 @@ class Case(unittest.TestCase):
             (source / path).unlink()
         mist("encode", source, "-o", cls.base / "new", "--dataset", "ex")
         cls.old, cls.new = cls.base / "old/ex", cls.base / "new/ex"
-
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.base)
-
-    def setUp(self):
-        self.out = self.base / "out"
-
-    def tearDown(self):
-        shutil.rmtree(self.out, ignore_errors=True)
 
     def get(self, url, *arguments, check=0):
         result = mist("get", url, "-o", self.out, "--size", "64", "--json", *arguments, check=check)
