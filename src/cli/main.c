@@ -3,13 +3,14 @@
 #include "cli/command.h"
 #include "cli/help.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-int main(int argc, char **argv)
+static enum exit_status dispatch(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe or socket is an error of the write, not the end of the process */
     if (argc < 2) {
         fprintf(stderr, "mist: no command; see 'mist --help'\n");
         return EXIT_USAGE;
@@ -34,4 +35,27 @@ int main(int argc, char **argv)
     }
     fprintf(stderr, "mist: unknown command '%s'; see 'mist --help'\n", name);
     return EXIT_USAGE;
+}
+
+/* Whether all that was printed reached standard output; if not, errno says why. */
+static bool output_arrived(void)
+{
+    const bool failed = ferror(stdout);
+    /* Of an earlier failure nothing may be left to flush, and its errno is gone: one more byte asks again. */
+    if (failed)
+        putchar('\n');
+    errno = EIO;
+    return fflush(stdout) == 0 && !failed;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe or socket is an error of the write, not the end of the process */
+    enum exit_status status = dispatch(argc, argv);
+    /* Data that did not arrive (a full disk, a closed pipe) is a failure. */
+    if (!output_arrived() && status == EXIT_DONE) {
+        fprintf(stderr, "mist: standard output: %s\n", strerror(errno));
+        status = EXIT_FAILED;
+    }
+    return status;
 }

@@ -52,10 +52,12 @@ class Frame(unittest.TestCase):
             self.assertIn(f".SS mist {name}", page)
 
     def test_a_full_disk_is_a_failure(self):
-        with open("/dev/full", "w") as full:
-            result = subprocess.run([MIST, "man"], stdout=full, stderr=subprocess.PIPE, text=True)
-        self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, "standard output: (No space left|not all could be written)")
+        """Of every output: longer ones fail before they end, short ones in the last flush."""
+        for arguments in [["man"], ["--help"], ["--version"], ["help", "get"], ["get", "--help"]]:
+            with self.subTest(arguments), open("/dev/full", "w") as full:
+                result = subprocess.run([MIST, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(result.returncode, 1)
+                self.assertEqual(result.stderr, "mist: standard output: No space left on device\n")
 
 
 if __name__ == "__main__":
