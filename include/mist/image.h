@@ -121,7 +121,9 @@ struct mist_image_info {
     uint32_t width;             /* columns */
     uint32_t height;            /* rows */
     uint32_t components;        /* samples per pixel */
-    uint32_t frames;            /* planes: slices x time points for volumes */
+    uint32_t frames;            /* planes: slices x volumes */
+    uint32_t slices;            /* spatial slices of a volume; frame f is slice f % slices of volume f / slices */
+    uint8_t axes[3];            /* which axis of the file is column, row, slice: {0, 1, 2} but for turned volumes */
     bool label;                 /* values are names (masks, palettes): never averaged */
     struct mist_geometry geometry;
 };

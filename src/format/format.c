@@ -115,6 +115,16 @@ enum mist_status format_detect(const char *path, enum format_kind *kind, struct 
     return MIST_OK;
 }
 
+/* What a format need not say: all frames are slices of one volume, and axes are in the order of the file. */
+static void complete_info(struct mist_image_info *info)
+{
+    if (info->slices == 0)
+        info->slices = info->frames;
+    if (info->axes[0] == info->axes[1])
+        for (uint8_t axis = 0; axis < 3; axis++)
+            info->axes[axis] = axis;
+}
+
 enum mist_status format_open(enum format_kind kind, const char *const *paths, uint32_t count,
                              struct format_source **source, struct mist_error *error)
 {
@@ -123,7 +133,10 @@ enum mist_status format_open(enum format_kind kind, const char *const *paths, ui
         return error_set(error, MIST_ERROR_ARGUMENT, "no image file was given");
     if ((unsigned)kind >= FORMAT_COUNT || !formats[kind].open)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not in a format that can be read", paths[0]);
-    return formats[kind].open(paths, count, source, error);
+    enum mist_status status = formats[kind].open(paths, count, source, error);
+    if (!status)
+        complete_info(&(*source)->info);
+    return status;
 }
 
 void format_close(struct format_source **source)

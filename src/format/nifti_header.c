@@ -307,6 +307,7 @@ enum mist_status nifti_header_info(const struct nifti_header *header, struct mis
     info->width = (uint32_t)header->dim[1];
     info->height = (uint32_t)header->dim[2];
     info->frames = (uint32_t)frames;
+    info->slices = (uint32_t)header->dim[3];
     info->label = header->intent == NIFTI_INTENT_LABEL || header->intent == NIFTI_INTENT_NEURONAME;
     set_geometry(header, &info->geometry);
     if (!mist_frame_bytes(info->type, info->width, info->height, info->components))

@@ -1,11 +1,12 @@
-"""Includes go one way: base <- image <- {format, codec} <- item <- store <- {host, client} <- cli (design.md)."""
+"""Includes go one way: base <- image <- {format, codec <- coder} <- item <- store <- {host, client} <- cli."""
 import pathlib
 import re
 import sys
 
 below = {"base": set(), "image": {"base"}}
 below["format"] = below["codec"] = {"base", "image"}
-below["item"] = {"base", "image", "format", "codec"}
+below["coder"] = {"base", "image", "codec"}
+below["item"] = {"base", "image", "format", "codec", "coder"}
 below["store"] = below["item"] | {"item"}
 below["host"] = below["client"] = below["store"] | {"store"}
 below["cli"] = set()  # only include/mist
