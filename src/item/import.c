@@ -239,10 +239,28 @@ static enum mist_status import_source(struct import *import, const struct mist_p
     return status;
 }
 
+static enum mist_status open_source(struct import *import, struct mist_error *error)
+{
+    const struct mist_import_options *options = import->options;
+    enum format_kind kind;
+    struct format_input *inputs = memory_allocate_zeroed(options->count, sizeof *inputs);
+    if (!inputs)
+        return import_out_of_memory(import, error);
+    for (uint32_t i = 0; i < options->count; i++)
+        inputs[i] = format_input_path(options->paths[i]);
+    enum mist_status status = format_detect(inputs, &kind, error);
+    if (!status)
+        status = format_open(kind, inputs, options->count, &import->source, error);
+    memory_free(inputs);
+    return status;
+}
+
 enum mist_status mist_item_import(const struct mist_import_options *options, const char *item_path,
                                   struct mist_import_report *report, const struct mist_progress *progress,
                                   struct mist_error *error)
 {
+    if (options->count == 0)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: no source files", item_path);
     struct import *import = memory_allocate_zeroed(1, sizeof *import);
     if (!import)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item_path);

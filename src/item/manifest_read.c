@@ -72,7 +72,8 @@ static void get_format(struct reading *reading, struct manifest *manifest)
     if (bytes)
         memcpy(name, bytes, size);
     manifest->kind = format_from_name(name);
-    if (strlen(name) != size || manifest->kind == FORMAT_UNKNOWN)
+    const struct format *format = format_of(manifest->kind);
+    if (strlen(name) != size || !format || !format->dataset)
         wrong(reading, "format");
 }
 
