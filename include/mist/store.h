@@ -27,11 +27,16 @@ struct mist_catalog_file {
 /* One item. */
 struct mist_catalog_item {
     const char *path;             /* relative to the dataset; the item is DATASET/items/PATH.mist */
-    char format[8];               /* of the source files: "png", "jpeg", "nifti", "dicom" */
+    char format[16];              /* of the source files: "png", "jpeg", "nifti", "dicom" */
     struct mist_image_info image; /* of the geometry only `spacing` is kept (has_affine is false) */
     unsigned levels;              /* resolution levels, 1 .. MIST_MAX_LEVELS */
-    uint64_t head_end;            /* offsets in the item file, as in struct mist_item_info */
+    unsigned steps;               /* as in struct mist_item_info, like all that follows up to source_bytes */
+    bool centred;
+    const char *label;
+    const char *kept;
+    uint64_t head_end;
     uint64_t level_end[MIST_MAX_LEVELS];
+    const uint64_t *range_end;
     uint64_t size;
     uint64_t id;
     uint64_t source_bytes;
@@ -44,6 +49,7 @@ struct mist_catalog_attachment {
     const char *path;
     uint64_t size;
     uint64_t checksum; /* XXH3-64 of its bytes */
+    const char *kept;  /* it is an image: why it is no item; else NULL */
 };
 
 enum mist_catalog_kind { MIST_CATALOG_END, MIST_CATALOG_ITEM, MIST_CATALOG_ATTACHMENT };

@@ -54,6 +54,8 @@ struct mist_catalog_item item_row(const struct mist_item_info *info)
 {
     struct mist_catalog_item row = {.image = info->image, .levels = info->levels, .size = info->size};
     memcpy(row.level_end, info->level_end, sizeof row.level_end);
+    row.steps = info->steps;
+    row.range_end = info->range_end;
     return row;
 }
 

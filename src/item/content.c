@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/copy.h"
 
 enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
                                struct mist_error *error)
@@ -22,22 +23,6 @@ enum mist_status content_start(struct content *content, struct format_source *so
     return MIST_OK;
 }
 
-void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out)
-{
-    const size_t size = mist_sample_size(frame->type);
-    const size_t pixels = (size_t)frame->width * frame->height;
-    for (uint32_t y = 0; y < frame->height; y++)
-        for (uint32_t x = 0; x < frame->width; x++)
-            for (uint32_t c = 0; c < frame->components; c++) {
-                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
-                                        x * frame->column_stride + c * frame->component_stride;
-                size_t pixel = (size_t)y * frame->width + x;
-                size_t index = archive->planar ? c * pixels + pixel : pixel * frame->components + c;
-                for (size_t i = 0; i < size; i++)
-                    out[index * size + i] = sample[archive->big_endian ? size - 1 - i : i];
-            }
-}
-
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
 {
     const struct format_archive *archive = &content->record.archive;
@@ -46,11 +31,11 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
     if (!archive->raw)
         return MIST_OK;
     const void *packed = frame->data;
-    bool swapped = archive->big_endian && mist_sample_size(frame->type) > 1;
-    if (swapped || (archive->planar && frame->components > 1)) {
+    struct copy_packing packing = {archive->big_endian, archive->planar};
+    if (!copy_is_packed(frame, packing)) {
         if (!buffer_reserve(&content->packed, bytes))
             return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", content->path);
-        content_pack(archive, frame, content->packed.data);
+        copy_pack(frame, packing, content->packed.data);
         packed = content->packed.data;
     }
     checksum_add(content->again, packed, bytes);

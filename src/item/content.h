@@ -28,7 +28,4 @@ enum mist_status content_finish(struct content *content, struct mist_error *erro
 /* Safe on a zeroed content. */
 void content_free(struct content *content);
 
-/* A frame as a raw file has it: byte order and layout of its archive. `out` has mist_frame_bytes() of room. */
-void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out);
-
 #endif

@@ -118,7 +118,7 @@ enum mist_status item_decode_stream(const mist_item *item, mist_decoder *decoder
     size_t bytes = mist_frame_bytes(out->type, out->width, out->height, out->components);
     struct mist_view found = mist_view_interleaved(cache->samples.data + bytes * (slice >> cache->step), out->type,
                                                    out->width, out->height, out->components);
-    image_copy(&found, out);
+    copy_samples(&found, out, false);
     return MIST_OK;
 }
 

@@ -126,7 +126,7 @@ static enum mist_status gather(struct import *import, unsigned stream, uint32_t 
         return import_out_of_memory(import, error);
     struct mist_view place = mist_view_interleaved(unit->samples.data + bytes * slice, view->type, view->width,
                                                    view->height, view->components);
-    image_copy(view, &place);
+    copy_samples(view, &place, false);
     if (slice + 1 < frames)
         return MIST_OK;
     struct mist_view *views = memory_allocate_array(frames, sizeof *views);
