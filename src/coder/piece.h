@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bytes of one chunk where they lie; data is NULL where they are not at hand. */
+/* A run of coded bytes that belongs to somebody else. */
 #ifndef CODER_PIECE_H
 #define CODER_PIECE_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct coder_piece {
-    const uint8_t *data;
+    const uint8_t *data; /* may be NULL if size is 0; in struct coder_parts NULL means that the bytes are not at hand */
     size_t size;
 };
 
