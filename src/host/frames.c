@@ -150,7 +150,7 @@ static bool read_request(struct request *request, const struct item_part *part, 
 static void answer_owned(struct request *request, struct worker *worker, const struct frame_request *wanted,
                          struct frame_owner *owner)
 {
-    struct MHD_IoVec pieces[TEMPLATE_MAX_PIECES];
+    struct MHD_IoVec pieces[CODEC_MAX_PIECES];
     struct mist_error error = {0};
     struct body body = {.type = types[wanted->kind],
                         .negotiated = true,

@@ -129,19 +129,46 @@ static bool is_direct(const mist_item *item, const struct mist_view *out)
     return item->manifest.values.kind == VALUE_MAP_IDENTITY && item->manifest.values.coded == out->type;
 }
 
+/* Room for a plane of a stream at the size of `out`, which the next call reuses. */
+static enum mist_status take_plane(const mist_item *item, mist_decoder *decoder, unsigned stream,
+                                   const struct mist_view *out, struct mist_view *plane, struct mist_error *error)
+{
+    const struct coder_plane *about = &item->manifest.stream[stream].plane;
+    if (!buffer_reserve(&decoder->coded, mist_frame_bytes(about->type, out->width, out->height, about->components)))
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
+    *plane = mist_view_interleaved(decoder->coded.data, about->type, out->width, out->height, about->components);
+    return MIST_OK;
+}
+
 /* The picture's samples, the value map undone. */
 static enum mist_status decode_picture(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
                                        struct mist_view *out, struct mist_error *error)
 {
     if (is_direct(item, out))
         return item_decode_stream(item, decoder, 0, frame, reduce, out, error);
-    const struct coder_plane *plane = &item->manifest.stream[0].plane;
-    if (!buffer_reserve(&decoder->coded, mist_frame_bytes(plane->type, out->width, out->height, plane->components)))
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
-    struct mist_view coded =
-        mist_view_interleaved(decoder->coded.data, plane->type, out->width, out->height, plane->components);
-    enum mist_status status = item_decode_stream(item, decoder, 0, frame, reduce, &coded, error);
+    struct mist_view coded;
+    enum mist_status status = take_plane(item, decoder, 0, out, &coded, error);
+    if (!status)
+        status = item_decode_stream(item, decoder, 0, frame, reduce, &coded, error);
     return status ? status : value_map_inverse(&item->manifest.values, &coded, reduce > 0, out, error);
+}
+
+/* What a further stream says of the samples. */
+static enum mist_status apply_stream(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t frame,
+                                     unsigned reduce, struct mist_view *out, struct mist_error *error)
+{
+    const struct coder_stream *about = &item->manifest.stream[stream];
+    if (about->coder == CODER_TABLE || (about->role == CODER_EXACT && reduce))
+        return MIST_OK;
+    struct mist_view plane;
+    enum mist_status status = take_plane(item, decoder, stream, out, &plane, error);
+    if (!status)
+        status = item_decode_stream(item, decoder, stream, frame, reduce, &plane, error);
+    if (status)
+        return status;
+    status = about->role == CODER_HOLES ? value_map_apply_holes(&item->manifest.values, &plane, out, error)
+                                        : value_map_apply_remainder(&item->manifest.values, &plane, out, error);
+    return status ? error_prefix(error, status, "%s: frame %u", item->name, frame) : MIST_OK;
 }
 
 enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
@@ -155,7 +182,11 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
         out->width != mist_reduced_size(image->width, reduce) ||
         out->height != mist_reduced_size(image->height, reduce))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: the view is not of the frame's type and size", item->name);
-    return decode_picture(item, decoder, frame, reduce, out, error);
+    status = decode_picture(item, decoder, frame, reduce, out, error);
+    /* Holes first; what is exact has the last word. */
+    for (unsigned stream = 1; stream < item->manifest.streams && !status; stream++)
+        status = apply_stream(item, decoder, stream, frame, reduce, out, error);
+    return status;
 }
 
 /* ---- codestreams ---- */

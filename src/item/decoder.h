@@ -3,6 +3,7 @@
 #ifndef ITEM_DECODER_H
 #define ITEM_DECODER_H
 
+#include "coder/coder.h"
 #include "item/item.h"
 
 /* The slices of a unit at one reduce and step, packed. */

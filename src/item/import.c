@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "image/copy.h"
+#include "item/compress.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -55,13 +56,23 @@ static enum mist_status fill_manifest(struct import *import, struct mist_error *
 static bool make_slot(const struct import *import, struct import_slot *slot)
 {
     const struct mist_image_info *image = &import->manifest.image;
+    const struct value_map *values = &import->manifest.values;
     const struct coder_plane *plane = &import->manifest.stream[0].plane;
-    *slot = (struct import_slot){.samples =
-                                     item_new_view(image->type, image->width, image->height, image->components)};
-    bool good = slot->samples.data != NULL;
-    if (good && import->manifest.values.kind != VALUE_MAP_IDENTITY) {
-        slot->plane = item_new_view(plane->type, image->width, image->height, plane->components);
+    const uint32_t width = image->width, height = image->height;
+    *slot = (struct import_slot){.samples = item_new_view(image->type, width, height, image->components)};
+    slot->coded = memory_allocate_zeroed(import->manifest.streams, sizeof *slot->coded);
+    bool good = slot->samples.data && slot->coded;
+    if (good && (values->kind != VALUE_MAP_IDENTITY || values->holes.count)) {
+        slot->plane = item_new_view(plane->type, width, height, plane->components);
         good = slot->plane.data != NULL;
+    }
+    if (good && values->holes.count) {
+        slot->holes = item_new_view(MIST_U16, width, height, image->components);
+        good = slot->holes.data != NULL;
+    }
+    if (good && values->remainder) {
+        slot->remainder = item_new_view(value_map_remainder_type(values), width, height, image->components);
+        good = slot->remainder.data != NULL;
     }
     return good;
 }
@@ -69,29 +80,46 @@ static bool make_slot(const struct import *import, struct import_slot *slot)
 static void free_slots(struct import *import)
 {
     for (uint32_t i = 0; import->slots && i < import->slot_count; i++) {
-        memory_free(import->slots[i].samples.data);
-        memory_free(import->slots[i].plane.data);
-        memory_free(import->slots[i].holes.data);
-        mist_buffer_free(&import->slots[i].remainder);
-        coder_coded_free(&import->slots[i].coded);
+        struct import_slot *slot = &import->slots[i];
+        memory_free(slot->samples.data);
+        memory_free(slot->plane.data);
+        memory_free(slot->holes.data);
+        memory_free(slot->remainder.data);
+        for (unsigned stream = 0; slot->coded && stream < import->manifest.streams; stream++)
+            coder_coded_free(&slot->coded[stream]);
+        memory_free(slot->coded);
     }
     memory_free(import->slots);
     import->slots = NULL;
+}
+
+/* What a stream codes of a frame. */
+static const struct mist_view *stream_view(const struct import_slot *slot, const struct coder_stream *stream)
+{
+    if (stream->role == CODER_HOLES)
+        return &slot->holes;
+    if (stream->role == CODER_EXACT)
+        return &slot->remainder;
+    return slot->plane.data ? &slot->plane : &slot->samples;
 }
 
 static enum mist_status encode_slot(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct import *import = context;
     struct import_slot *slot = &import->slots[index];
-    const struct coder_stream *picture = &import->manifest.stream[0];
     uint32_t frame = import->first + (uint32_t)index;
     enum mist_status status = import->source->ops->read_frame(import->source, frame, &slot->samples, error);
     if (!status && slot->plane.data)
-        status = value_map_forward(&import->manifest.values, &slot->samples, &slot->plane, error);
-    if (status || picture->unit != 1)
-        return status;
-    return coder_encode(import->codecs[worker], import->slot_count == 1 ? import->threads : 1, picture,
-                        slot->plane.data ? &slot->plane : &slot->samples, 1, &slot->coded, error);
+        status = value_map_forward(&import->manifest.values, &slot->samples, &slot->plane,
+                                   slot->holes.data ? &slot->holes : NULL,
+                                   slot->remainder.data ? &slot->remainder : NULL, error);
+    for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
+        const struct coder_stream *stream = &import->manifest.stream[i];
+        if (stream->unit == 1)
+            status = coder_encode(import->codecs[worker], import->slot_count == 1 ? import->threads : 1, stream,
+                                  stream_view(slot, stream), 1, &slot->coded[i], error);
+    }
+    return status;
 }
 
 /* ---- frames in order ---- */
@@ -144,10 +172,35 @@ static enum mist_status gather(struct import *import, unsigned stream, uint32_t 
 static enum mist_status put_streams(struct import *import, struct import_slot *slot, uint32_t frame,
                                     struct mist_error *error)
 {
-    const struct coder_stream *picture = &import->manifest.stream[0];
-    if (picture->unit == 1)
-        return item_writer_unit(&import->writer, 0, &slot->coded, error);
-    return gather(import, 0, frame, slot->plane.data ? &slot->plane : &slot->samples, error);
+    enum mist_status status = MIST_OK;
+    for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
+        const struct coder_stream *stream = &import->manifest.stream[i];
+        if (stream->unit == 1)
+            status = item_writer_unit(&import->writer, i, &slot->coded[i], error);
+        else if (stream->unit > 1)
+            status = gather(import, i, frame, stream_view(slot, stream), error);
+    }
+    return status;
+}
+
+/* The table of values, which all frames share. */
+static enum mist_status put_table(struct import *import, struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
+        if (import->manifest.stream[i].coder != CODER_TABLE)
+            continue;
+        struct mist_buffer table = {0};
+        status = value_map_write_table(&import->manifest.values, &table, error);
+        import->coded.header.size = import->coded.bytes.size = 0;
+        if (!status)
+            status = pack_bytes(&table, &import->coded.bytes, error);
+        import->coded.size[0] = import->coded.bytes.size;
+        if (!status)
+            status = item_writer_unit(&import->writer, i, &import->coded, error);
+        mist_buffer_free(&table);
+    }
+    return status;
 }
 
 static enum mist_status put_slot(struct import *import, struct import_slot *slot, uint32_t frame,
@@ -202,6 +255,8 @@ static enum mist_status code_all(struct import *import, const struct mist_progre
     if (status)
         return status;
     status = make_workers(import, error);
+    if (!status)
+        status = put_table(import, error);
     if (!status)
         status = code_frames(import, progress, error);
     if (!status)

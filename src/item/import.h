@@ -12,8 +12,8 @@ struct import_slot {
     struct mist_view samples;        /* as in the source */
     struct mist_view plane;          /* what the picture stream codes; data NULL where that is the samples */
     struct mist_view holes;          /* u16; data NULL where there are none */
-    struct mist_buffer remainder;    /* of exact values, packed */
-    struct coder_coded coded;        /* the picture, where its units are frames */
+    struct mist_view remainder;      /* data NULL where there is none */
+    struct coder_coded *coded;       /* [streams] where units are frames */
 };
 
 /* The slices of a unit of several, until it is whole. */

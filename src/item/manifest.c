@@ -12,16 +12,20 @@ struct coder_plane manifest_plane(const struct manifest *manifest, const struct 
         .precision = values->precision,
         .width = image->width,
         .height = image->height,
-        .components = image->components * values->planes,
+        .components = value_map_coded_components(values),
         .slices = image->slices,
         .volumes = image->frames / image->slices,
         .levels = layout->levels,
         .steps = layout->steps,
-        .color_transform = values->planes == 1 && !image->label,
+        .color_transform = values->kind == VALUE_MAP_IDENTITY && !image->label,
     };
     if (role == CODER_HOLES) {
         plane.type = MIST_U16;
         plane.precision = 16;
+        plane.components = image->components;
+    } else if (role == CODER_EXACT) {
+        plane.type = value_map_remainder_type(values);
+        plane.components = image->components;
     }
     return plane;
 }
@@ -56,6 +60,7 @@ void manifest_free(struct manifest *manifest)
     memory_free(manifest->file);
     memory_free(manifest->group);
     mist_buffer_free(&manifest->source_head);
+    value_map_free(&manifest->values);
     for (unsigned i = 0; i < manifest->streams; i++)
         stream_free(&manifest->stream[i]);
     for (unsigned tag = 0; tag < 256; tag++)

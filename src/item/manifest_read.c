@@ -230,6 +230,17 @@ static void get_extras(struct reading *reading, struct manifest *manifest)
     }
 }
 
+/* The streams must be just those that the value map needs. */
+static bool streams_fit(const struct manifest *manifest)
+{
+    const struct value_map *values = &manifest->values;
+    const struct coder_stream *exact = manifest_stream(manifest, CODER_EXACT);
+    unsigned wanted = values->remainder ? CODER_REMAINDER : values->kind == VALUE_MAP_TABLE ? CODER_TABLE : 0;
+    return (values->holes.count > 0) == (manifest_stream(manifest, CODER_HOLES) != NULL) &&
+           (exact ? exact->coder : 0) == wanted &&
+           (values->kind == VALUE_MAP_RANKS) == (manifest->stream[0].coder == CODER_LATTICE);
+}
+
 static enum mist_status get_streams(struct reading *reading, struct manifest *manifest, const struct layout *layout,
                                     struct mist_error *error)
 {
@@ -248,6 +259,8 @@ static enum mist_status get_streams(struct reading *reading, struct manifest *ma
             status = coder_check(stream, error);
         before = stream->role;
     }
+    if (!status && !reading->problem && !streams_fit(manifest))
+        wrong(reading, "streams");
     return status;
 }
 
@@ -287,7 +300,9 @@ enum mist_status manifest_read(struct byte_reader *reader, struct manifest *mani
         get_files(&reading, manifest);
     enum mist_status status = finish(&reading, error);
     if (!status)
-        status = value_map_read(reader, image->type, image->components, &manifest->values, error);
+        status = value_map_read(reader, image->components, &manifest->values, error);
+    if (!status && manifest->values.source != image->type)
+        status = error_set(error, MIST_ERROR_CORRUPT, "the head is damaged: its value map is of another sample type");
     if (status)
         return status;
     get_source_head(&reading, manifest);

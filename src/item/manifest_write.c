@@ -129,7 +129,7 @@ bool manifest_write(const struct manifest *manifest, const struct layout *layout
     put_varint(&writing, layout->tail_size);
     put_image(&writing, manifest);
     put_files(&writing, manifest);
-    writing.good = writing.good && value_map_write(&manifest->values, out);
+    writing.good = writing.good && value_map_write(&manifest->values, out, NULL) == MIST_OK;
     put_rest(&writing, manifest);
     return writing.good;
 }

@@ -168,6 +168,7 @@ static enum mist_status fill_entry(mist_store *store, sqlite3_stmt *statement, e
         column_text(statement, 0),
         (uint64_t)sqlite3_column_int64(statement, 1),
         (uint64_t)sqlite3_column_int64(statement, 2),
+        NULL,
     };
     return MIST_OK;
 }

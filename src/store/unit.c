@@ -167,7 +167,8 @@ static enum mist_status import(struct unit *unit, uint32_t only, const char *fil
                 continue;
             paths[options.count] = member->disk;
             names[options.count++] = member->path;
-            options.label |= member->label != 0;
+            if (member->label)
+                options.label = "name";
         }
         pthread_mutex_lock(&unit->encode->maker.lock);
         options.threads = threads_for_item(unit->encode);
