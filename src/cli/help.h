@@ -2,9 +2,11 @@
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 
-/* `mist --help` on standard output. */
-void help_overview(void);
+#include "cli/command.h"
+
+/* `mist --help` on standard output. `commands` ends with NULL. */
+void help_overview(const struct command *const commands[]);
 /* The manual page (roff) on standard output. */
-void help_man_page(void);
+void help_man_page(const struct command *const commands[]);
 
 #endif

@@ -22,7 +22,7 @@ struct encode {
     uint64_t units_finished;
 };
 
-/* A file or item with something wrong: counted and noted. */
+/* encode_fail.c: a file or item with something wrong: counted and noted. */
 void encode_fail(struct encode *encode, const char *path, const char *sentence);
 
 /* The same for an image that is no item; `kept`: its bytes are an attachment. `sentence` may be NULL. */
