@@ -54,7 +54,7 @@ struct worker {
 /* An entry with its own copy of the path. */
 struct job {
     struct mist_catalog_entry entry;
-    char path[1025];
+    char path[PATH_ROOM];
 };
 
 /* ---- shared ---- */

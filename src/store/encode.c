@@ -39,7 +39,7 @@ static enum mist_status remove_vanished(struct encode *encode, enum mist_catalog
     struct maker *maker = &encode->maker;
     bool items = kind == MIST_CATALOG_ITEM;
     size_t query = items ? Q_VANISHED_ITEMS : Q_VANISHED_ATTACHMENTS;
-    char path[1300] = "";
+    char path[UNIT_ROOM] = "";
     enum mist_status status = MIST_OK;
     for (;;) { /* one by one behind the last, since rows go while we look */
         sqlite3_stmt *statement;

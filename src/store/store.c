@@ -229,7 +229,7 @@ enum mist_status mist_store_find(mist_store *store, const char *dataset, enum mi
 enum mist_status mist_store_open_file(mist_store *store, const char *dataset, enum mist_catalog_kind kind,
                                       const char *path, int *descriptor, struct mist_error *error)
 {
-    char whole[MIST_DATASET_NAME_MAX + 1024 + 32];
+    char whole[MIST_DATASET_NAME_MAX + PATH_ROOM + sizeof "/items/.mist"];
     *descriptor = -1;
     if (!mist_dataset_name_is_valid(dataset))
         return error_set(error, MIST_ERROR_NOT_FOUND, "no dataset of this name");
