@@ -49,7 +49,7 @@ struct mist_encode_options {
     unsigned threads;     /* threads for one frame; default 1 */
 };
 
-/* The dataset store's settings: design.md, "Codec". */
+/* What a store's items are coded with: the defaults that the fields above name. */
 MIST_API struct mist_encode_options mist_encode_options_default(void);
 
 /*

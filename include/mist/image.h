@@ -78,7 +78,7 @@ struct mist_geometry {
 
 /*
  * The geometry of the same image reduced r times by the 5/3 low-pass: sample n sits on full-resolution sample 2^r n,
- * so in-plane spacing and affine columns are multiplied by 2^r and the origin stays (design.md, "Geometry").
+ * so in-plane spacing and affine columns are multiplied by 2^r and the origin stays.
  * With `centered`, of the conventional pixel grid: the origin also moves by (2^r - 1)/2 full-resolution samples
  * in-plane.
  */

@@ -63,6 +63,8 @@ char *path_join(const char *directory, const char *name);
 
 /* The longest relative path that may be used below a root, in bytes without the NUL, and the longest of its parts. */
 enum { PATH_LIMIT = 1024, PATH_PART_LIMIT = 255 };
+/* Room for such a path with its NUL: `char path[PATH_ROOM]`. */
+enum { PATH_ROOM = PATH_LIMIT + 1 };
 
 /*
  * Whether a relative path may be used below a root: not empty, not absolute, '/'-separated parts none of which is

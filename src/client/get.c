@@ -54,7 +54,7 @@ struct worker {
 /* An entry with its own copy of what the catalog's next entry would overwrite. */
 struct job {
     struct mist_catalog_entry entry;
-    char path[1025];
+    char path[PATH_ROOM];
     uint64_t range_end[MIST_MAX_LEVELS * (MIST_MAX_STEPS + 1)];
 };
 

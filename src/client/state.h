@@ -7,6 +7,8 @@
 #ifndef CLIENT_STATE_H
 #define CLIENT_STATE_H
 
+#include "base/file.h"
+
 #include <mist/buffer.h>
 #include <mist/store.h>
 
@@ -78,7 +80,7 @@ enum mist_status state_find_vanished(struct state *state, bool *any, struct mist
 enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error);
 
 struct state_vanished {
-    char path[1025];
+    char path[PATH_ROOM];
     bool found;   /* it was here before, and not written by us */
     bool as_left; /* as it was written; else it is another now, or not there */
 };
@@ -88,7 +90,7 @@ enum mist_status state_next_vanished(struct state *state, struct state_vanished 
 /* No longer records the file. */
 enum mist_status state_forget_vanished(struct state *state, const char *path, struct mist_error *error);
 /* The same for items that the catalog no longer has: behind `path`, which is replaced. */
-enum mist_status state_next_gone_item(struct state *state, char path[1025], bool *any, struct mist_error *error);
+enum mist_status state_next_gone_item(struct state *state, char path[PATH_ROOM], bool *any, struct mist_error *error);
 /* No longer records what has gone and has no files that are recorded. */
 enum mist_status state_forget_gone(struct state *state, struct mist_error *error);
 

@@ -75,20 +75,20 @@ enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind,
 /* ---- their files ---- */
 
 /* The first `length` bytes of a path without the number "_0001", of four digits or more, that they may end in. */
-static void copy_name(const char *path, size_t length, char name[1025])
+static void copy_name(const char *path, size_t length, char name[PATH_ROOM])
 {
     size_t digits = 0;
     while (digits < length && path[length - digits - 1] >= '0' && path[length - digits - 1] <= '9')
         digits++;
     if (digits >= 4 && digits < length && path[length - digits - 1] == '_')
         length -= digits + 1;
-    snprintf(name, 1025, "%.*s", (int)length, path);
+    snprintf(name, PATH_ROOM, "%.*s", (int)length, path);
 }
 
 /* Takes a row of FILES_OF_GONE. */
 static enum mist_status add_vanished(struct state *state, sqlite3_stmt *row, struct mist_error *error)
 {
-    char converted[1025];
+    char converted[PATH_ROOM];
     if (!has_safe_path(row, 0))
         return MIST_OK;
     const char *path = column_text(row, 0), *how = column_text(row, 5);
@@ -129,7 +129,7 @@ enum mist_status state_find_vanished(struct state *state, bool *any, struct mist
  */
 enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error)
 {
-    char name[1025];
+    char name[PATH_ROOM];
     enum mist_status status = database_run(&state->database, STILL_THERE, error, "ti", path, (int64_t)1);
     copy_name(path, strlen(path), name);
     if (!status)
@@ -167,7 +167,7 @@ enum mist_status state_forget_vanished(struct state *state, const char *path, st
     return database_run(&state->database, DROP_FILE, error, "t", path);
 }
 
-enum mist_status state_next_gone_item(struct state *state, char path[1025], bool *any, struct mist_error *error)
+enum mist_status state_next_gone_item(struct state *state, char path[PATH_ROOM], bool *any, struct mist_error *error)
 {
     sqlite3_stmt *statement;
     enum mist_status status = database_query(&state->database, NEXT_GONE, &statement, error, "t", path);
@@ -176,7 +176,7 @@ enum mist_status state_next_gone_item(struct state *state, char path[1025], bool
         status = database_step(&state->database, statement, any, error);
     if (status || !*any)
         return status;
-    snprintf(path, 1025, "%s", column_text(statement, 0));
+    snprintf(path, PATH_ROOM, "%s", column_text(statement, 0));
     sqlite3_reset(statement);
     return MIST_OK;
 }

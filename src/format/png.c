@@ -286,7 +286,7 @@ static enum mist_status encode(const struct mist_view *frame, int strategy, cons
 
 /*
  * Filtered images have runs but hardly repeat themselves: the search for more takes nine tenths of the time, and X-rays
- * (../shared/data/cxr) come out larger for it.
+ * come out larger for it.
  */
 #define FAST_STRATEGY Z_RLE
 /* What libspng and libpng do if not told otherwise: with it an original that one of them wrote may come back to the

@@ -23,11 +23,15 @@ enum {
     HAS_ALL = 255
 };
 
-/* What is gathered while a line is read; texts are offsets into row->text, which moves as it grows. */
+/*
+ * What is gathered while a line is read. Texts are appended to row->text, which moves as it grows: where they start is
+ * kept until the line is read.
+ */
 struct gather {
     struct json_reader json;
     struct catalog_row *row;
-    size_t path_size;
+    size_t path_at;  /* the entry's path */
+    size_t files_at; /* the paths of its files, one behind the other, each with its NUL */
     bool path_seen;
     bool file_seen; /* an attachment's "file" */
     unsigned has;
@@ -37,37 +41,37 @@ struct gather {
     const char *wrong; /* what is wrong beyond the syntax */
 };
 
-/* Reads a path into row->text; it must be safe. */
-static size_t gather_path(struct gather *gather, size_t *offset)
+/* Appends a path to row->text; it must be safe. */
+static void gather_path(struct gather *gather)
 {
-    size_t length;
-    if (!json_text(&gather->json, &gather->row->text, offset, &length))
-        return 0;
-    if (!path_is_safe((const char *)gather->row->text.data + *offset, length))
+    size_t offset, length;
+    if (json_text(&gather->json, &gather->row->text, &offset, &length) &&
+        !path_is_safe((const char *)gather->row->text.data + offset, length))
         gather->wrong = "a path that is not safe";
-    return length;
 }
 
 static void gather_files(struct gather *gather)
 {
     char key[16];
     gather->row->files.size = 0;
+    gather->files_at = gather->row->text.size;
     json_enter_array(&gather->json);
     while (json_element(&gather->json) && !gather->wrong) {
         struct mist_catalog_file file = {NULL, 1};
-        size_t offset = SIZE_MAX;
+        unsigned paths = 0;
         json_enter_object(&gather->json);
         while (json_key(&gather->json, key, sizeof key)) {
-            if (strcmp(key, "path") == 0)
-                gather_path(gather, &offset);
-            else if (strcmp(key, "frames") == 0)
+            if (strcmp(key, "path") == 0) {
+                gather_path(gather);
+                paths++;
+            } else if (strcmp(key, "frames") == 0) {
                 file.frames = (uint32_t)json_unsigned(&gather->json, MIST_MAX_FRAMES);
-            else
+            } else {
                 json_skip(&gather->json);
+            }
         }
-        if (offset == SIZE_MAX || file.frames == 0)
+        if (paths != 1 || file.frames == 0)
             gather->wrong = "a file without path or frames";
-        file.path = (const char *)(uintptr_t)offset; /* made a pointer in finish_item() */
         gather->frames_of_files += file.frames;
         if (!buffer_append(&gather->row->files, &file, sizeof file))
             gather->json.failed = true;
@@ -182,14 +186,13 @@ static void gather_member(struct gather *gather, const char *key)
     struct json_reader *json = &gather->json;
     struct mist_catalog_item *item = &gather->row->entry.item;
     struct mist_catalog_attachment *attachment = &gather->row->entry.attachment;
-    size_t offset;
     if (strcmp(key, "path") == 0 || strcmp(key, "file") == 0) {
         if (gather->path_seen)
             gather->wrong = "two paths";
         gather->path_seen = true;
         gather->file_seen = *key == 'f';
-        gather_path(gather, &offset);
-        item->path = (const char *)(uintptr_t)offset;
+        gather->path_at = gather->row->text.size;
+        gather_path(gather);
     } else if (strcmp(key, "levels") == 0) {
         gather->has |= HAS_LEVELS;
         item->levels = (unsigned)json_unsigned(json, MIST_MAX_LEVELS);
@@ -198,7 +201,8 @@ static void gather_member(struct gather *gather, const char *key)
     } else if (strcmp(key, "centred") == 0) {
         item->centred = json_boolean(json);
     } else if (strcmp(key, "kept") == 0) {
-        json_text(json, &gather->row->text, &gather->kept, &offset);
+        size_t length;
+        json_text(json, &gather->row->text, &gather->kept, &length);
     } else if (strcmp(key, "head_end") == 0) {
         item->head_end = json_unsigned(json, CATALOG_MAX_BYTES);
     } else if (strcmp(key, "ends") == 0) {
@@ -253,7 +257,7 @@ static const char *item_problem(struct mist_catalog_item *item, const struct mis
     return item->size < before ? "a size below its last end" : NULL;
 }
 
-/* Offsets become pointers; items get the one file that is their own path where none is listed. */
+/* The files get their paths; items get the one file that is their own path where none is listed. */
 static void finish_item(struct gather *gather)
 {
     struct catalog_row *row = gather->row;
@@ -272,8 +276,9 @@ static void finish_item(struct gather *gather)
         return;
     struct mist_catalog_file *files = (struct mist_catalog_file *)(void *)row->files.data;
     size_t count = row->files.size / sizeof *files;
-    for (size_t i = 0; i < count; i++)
-        files[i].path = (const char *)row->text.data + (uintptr_t)files[i].path;
+    const char *path = (const char *)row->text.data + gather->files_at;
+    for (size_t i = 0; i < count; i++, path += strlen(path) + 1)
+        files[i].path = path;
     if (count == 0) {
         struct mist_catalog_file self = {item->path, item->image.frames};
         if (!buffer_append(&row->files, &self, sizeof self)) {
@@ -308,8 +313,7 @@ enum mist_status catalog_row_parse(const char *line, size_t size, struct catalog
     if (!gather.wrong && row->entry.item.image.precision == 0)
         row->entry.item.image.precision = (unsigned)(8 * mist_sample_size(row->entry.item.image.type));
     if (!gather.wrong) {
-        const char *path = (const char *)row->text.data + (uintptr_t)row->entry.item.path;
-        row->entry.item.path = row->entry.attachment.path = path;
+        row->entry.item.path = row->entry.attachment.path = (const char *)row->text.data + gather.path_at;
         if (!gather.file_seen)
             finish_item(&gather);
         else if ((gather.has & (HAS_SIZE | HAS_ID)) != (HAS_SIZE | HAS_ID))

@@ -87,7 +87,7 @@ static enum mist_status find_file(void *context, const char *path, struct mist_e
 {
     struct indexing *indexing = context;
     size_t end = strlen(path);
-    char name[1100];
+    char name[PATH_ROOM];
     if (!indexing->attach && !ends_in(path, ".mist", &end))
         return MIST_OK;
     snprintf(name, sizeof name, "%.*s", (int)end, path);
@@ -169,7 +169,7 @@ static enum mist_status index_one(void *context, uint64_t index, unsigned worker
     struct indexing *indexing = context;
     struct maker *maker = &indexing->maker;
     sqlite3_stmt *statement;
-    char path[1100] = "";
+    char path[PATH_ROOM] = "";
     bool row = false, attach = false;
     int64_t rank = (int64_t)index + 1;
     pthread_mutex_lock(&maker->lock);

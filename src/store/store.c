@@ -39,21 +39,6 @@ struct mist_store {
     struct catalog_row row;
 };
 
-bool mist_dataset_name_is_valid(const char *name)
-{
-    /* What the host's URLs and the store itself use. */
-    static const char *const taken[] = {"v1", "dicom-web", "healthz", "metrics", "mist.sqlite"};
-    size_t length = strlen(name);
-    if (length == 0 || length > MIST_DATASET_NAME_MAX || name[0] == '.' ||
-        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != length)
-        return false;
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        if (strcmp(name, taken[i]) == 0)
-            return false;
-    /* The files that SQLite keeps beside its own. */
-    return strncmp(name, "mist.sqlite-", 12) != 0;
-}
-
 enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error)
 {
     *store = memory_allocate_zeroed(1, sizeof **store);
@@ -245,7 +230,7 @@ enum mist_status mist_store_find(mist_store *store, const char *dataset, enum mi
 enum mist_status mist_store_open_file(mist_store *store, const char *dataset, enum mist_catalog_kind kind,
                                       const char *path, int *descriptor, struct mist_error *error)
 {
-    char whole[MIST_DATASET_NAME_MAX + 1024 + 32];
+    char whole[MIST_DATASET_NAME_MAX + PATH_ROOM + sizeof "/items/.mist"];
     *descriptor = -1;
     if (!mist_dataset_name_is_valid(dataset))
         return error_set(error, MIST_ERROR_NOT_FOUND, "no dataset of this name");

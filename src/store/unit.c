@@ -10,8 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A source file of the unit. Texts are offsets into unit.text until load() is through. */
+/* Where the texts of a member start in unit.text; NO_TEXT where it has none. */
+struct member_places {
+    size_t path, disk, series, format;
+};
+#define NO_TEXT SIZE_MAX
+
+/* A source file of the unit. */
 struct member {
+    struct member_places places; /* while unit.text grows; load() sets the pointers to it when all are there */
     const char *path;
     const char *disk;
     const char *series;
@@ -32,7 +39,7 @@ struct unit {
     struct encode *encode;
     unsigned worker;
     bool attach;
-    char path[1300];
+    char path[UNIT_ROOM];
     uint64_t bytes;
     struct mist_buffer text;
     struct mist_buffer list; /* struct member each */
@@ -40,8 +47,6 @@ struct unit {
     uint32_t count;
     bool encoded; /* the item was written */
 };
-
-static const char *const no_text = (const char *)UINTPTR_MAX;
 
 static void unit_free(struct unit *unit)
 {
@@ -54,34 +59,34 @@ static void unit_free(struct unit *unit)
 
 /* ---- from the tables ---- */
 
-/* Appends a column's text to unit.text and gives its offset as a pointer. */
-static const char *keep_text(struct unit *unit, sqlite3_stmt *statement, int column, bool *good)
+/* Appends a column's text to unit.text and gives its offset. */
+static size_t keep_text(struct unit *unit, sqlite3_stmt *statement, int column, bool *good)
 {
     const char *text = column_text(statement, column);
     size_t offset = unit->text.size;
     if (!text)
-        return no_text;
+        return NO_TEXT;
     *good = *good && buffer_append(&unit->text, text, strlen(text) + 1);
-    return (const char *)(uintptr_t)offset;
+    return offset;
 }
 
-static const char *place_text(const struct unit *unit, const char *offset)
+static const char *text_at(const struct unit *unit, size_t offset)
 {
-    return offset == no_text ? NULL : (const char *)unit->text.data + (uintptr_t)offset;
+    return offset == NO_TEXT ? NULL : (const char *)unit->text.data + offset;
 }
 
 static enum mist_status add_member(struct unit *unit, sqlite3_stmt *statement, struct mist_error *error)
 {
     bool good = true;
     struct member member = {
-        .path = keep_text(unit, statement, 0, &good),
-        .disk = keep_text(unit, statement, 1, &good),
+        .places = {.path = keep_text(unit, statement, 0, &good),
+                   .disk = keep_text(unit, statement, 1, &good),
+                   .series = keep_text(unit, statement, 6, &good),
+                   .format = keep_text(unit, statement, 7, &good)},
         .size = sqlite3_column_int64(statement, 2),
         .mtime = sqlite3_column_int64(statement, 3),
         .label = sqlite3_column_int64(statement, 4),
         .kind = sqlite3_column_int64(statement, 5),
-        .series = keep_text(unit, statement, 6, &good),
-        .format = keep_text(unit, statement, 7, &good),
     };
     if (member.kind < 0) {
         const char *problem = column_text(statement, 8);
@@ -124,10 +129,10 @@ static enum mist_status load(struct unit *unit, uint64_t rank, struct mist_error
         sqlite3_reset(statement);
     for (uint32_t i = 0; i < unit->count && !status; i++) {
         struct member *member = &unit->members[i];
-        member->path = place_text(unit, member->path);
-        member->disk = place_text(unit, member->disk);
-        member->series = place_text(unit, member->series);
-        member->format = place_text(unit, member->format);
+        member->path = text_at(unit, member->places.path);
+        member->disk = text_at(unit, member->places.disk);
+        member->series = text_at(unit, member->places.series);
+        member->format = text_at(unit, member->places.format);
     }
     return status;
 }
@@ -284,7 +289,7 @@ static enum mist_status leave_old_place(struct unit *unit, const struct member *
     struct maker *maker = &unit->encode->maker;
     sqlite3_stmt *statement;
     bool row = false;
-    char old[1300] = "";
+    char old[UNIT_ROOM] = "";
     enum mist_status status =
         database_query(&maker->database, Q_SOURCE_OWNER, &statement, error, "it", maker->id, member->path);
     if (!status)

@@ -48,7 +48,7 @@ static enum mist_status no_memory(const char *path, struct mist_error *error)
 
 static void leave_out(struct walk *walk, const char *path, const char *reason)
 {
-    char sentence[300], printable[1100];
+    char sentence[300], printable[PATH_ROOM];
     snprintf(sentence, sizeof sentence, "%s; left out", reason);
     snprintf(printable, sizeof printable, "%s", path);
     if (!path_is_safe(path + strspn(path, "/"), strlen(path + strspn(path, "/"))))
