@@ -6,16 +6,16 @@
 /* ---- runs: `count` samples, each `step` bytes behind the one before ---- */
 
 /* One loop for each size and order, which the compiler makes vector code of where steps are those of packed samples. */
-#define DEFINE_RUN(name, type, reversed)                                                                               \
-    static inline void name(uint8_t *restrict to, size_t to_step, const uint8_t *restrict from, size_t from_step,      \
-                            size_t count)                                                                              \
-    {                                                                                                                  \
-        for (size_t i = 0; i < count; i++) {                                                                           \
-            type value;                                                                                                \
-            memcpy(&value, from + i * from_step, sizeof value);                                                        \
-            value = reversed;                                                                                          \
-            memcpy(to + i * to_step, &value, sizeof value);                                                            \
-        }                                                                                                              \
+#define DEFINE_RUN(name, type, reversed)                                                                          \
+    static inline void name(uint8_t *restrict to, size_t to_step, const uint8_t *restrict from, size_t from_step, \
+                            size_t count)                                                                         \
+    {                                                                                                             \
+        for (size_t i = 0; i < count; i++) {                                                                      \
+            type value;                                                                                           \
+            memcpy(&value, from + i * from_step, sizeof value);                                                   \
+            value = reversed;                                                                                     \
+            memcpy(to + i * to_step, &value, sizeof value);                                                       \
+        }                                                                                                         \
     }
 DEFINE_RUN(run_1, uint8_t, value)
 DEFINE_RUN(run_2, uint16_t, value)
@@ -154,12 +154,12 @@ static void load(const struct mist_view *from, uint32_t y, uint32_t x, uint32_t 
 {
     const uint8_t *at = place(from, x, y, c);
     const size_t step = from->column_stride;
-#define LOAD(type)                                                                                                     \
-    for (uint32_t i = 0; i < count; i++) {                                                                             \
-        type value;                                                                                                    \
-        memcpy(&value, at + i * step, sizeof value);                                                                   \
-        values[i] = value;                                                                                             \
-    }                                                                                                                  \
+#define LOAD(type)                                   \
+    for (uint32_t i = 0; i < count; i++) {           \
+        type value;                                  \
+        memcpy(&value, at + i * step, sizeof value); \
+        values[i] = value;                           \
+    }                                                \
     break
     switch (from->type) {
     case MIST_U8:
@@ -182,11 +182,11 @@ static void store(const struct mist_view *to, uint32_t y, uint32_t x, uint32_t c
 {
     uint8_t *at = place(to, x, y, c);
     const size_t step = to->column_stride;
-#define STORE(type)                                                                                                    \
-    for (uint32_t i = 0; i < count; i++) {                                                                             \
-        type value = (type)values[i];                                                                                  \
-        memcpy(at + i * step, &value, sizeof value);                                                                   \
-    }                                                                                                                  \
+#define STORE(type)                                  \
+    for (uint32_t i = 0; i < count; i++) {           \
+        type value = (type)values[i];                \
+        memcpy(at + i * step, &value, sizeof value); \
+    }                                                \
     break
     switch (mist_sample_size(to->type)) {
     case 1:

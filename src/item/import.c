@@ -304,6 +304,10 @@ static enum mist_status open_source(struct import *import, struct mist_error *er
     for (uint32_t i = 0; i < options->count; i++)
         inputs[i] = format_input_path(options->paths[i]);
     enum mist_status status = format_detect(inputs, &kind, error);
+    const struct format *format = status ? NULL : format_of(kind);
+    if (format && !format->dataset)
+        status = error_set(error, MIST_ERROR_UNSUPPORTED, "%s: files of format '%s' are not made items of",
+                           options->paths[0], format->name);
     if (!status)
         status = format_open(kind, inputs, options->count, &import->source, error);
     memory_free(inputs);
