@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "store/store_database.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -271,7 +272,7 @@ static enum mist_status forget_datasets(const char *store, struct mist_error *er
     };
     enum { QUERY_COUNT = sizeof queries / sizeof *queries };
     struct database database;
-    enum mist_status status = database_open(store, DATABASE_WRITE, queries, QUERY_COUNT, &database, error);
+    enum mist_status status = store_database_open(store, DATABASE_WRITE, queries, QUERY_COUNT, &database, error);
     for (int64_t id = 0; !status;) {
         sqlite3_stmt *statement;
         bool row = false;

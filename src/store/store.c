@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "store/catalog.h"
 #include "base/confined.h"
-#include "store/database.h"
+#include "store/store_database.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +50,7 @@ enum mist_status mist_store_open(const char *directory, mist_store **store, stru
     if ((*store)->root < 0)
         status = error_set_errno(error, errno, "%s", directory);
     else
-        status = database_open(directory, DATABASE_READ, queries, QUERY_COUNT, &(*store)->database, error);
+        status = store_database_open(directory, DATABASE_READ, queries, QUERY_COUNT, &(*store)->database, error);
     if (status)
         mist_store_close(store);
     return status;
