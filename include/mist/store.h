@@ -194,6 +194,10 @@ MIST_API enum mist_status mist_store_open_file(mist_store *store, const char *da
 /* What happened to one file or item; `sentence` says what is wrong with it. Called from one thread at a time. */
 typedef void mist_store_note(void *context, const char *path, const char *sentence);
 
+/* Why an item is a label map: "name", "dataset.json", "option", "intent", "segmentation", "palette". */
+enum { MIST_LABEL_REASONS = 6 };
+MIST_API const char *mist_label_reason(unsigned reason); /* 0 .. MIST_LABEL_REASONS - 1; NULL beyond */
+
 struct mist_store_report {
     uint64_t items;       /* encoded (or indexed, or verified) now */
     uint64_t attachments; /* copied (or indexed, or verified) now */
@@ -203,13 +207,23 @@ struct mist_store_report {
     uint64_t removed;     /* of those, removed with `prune` */
     uint64_t source_bytes;
     uint64_t stored_bytes;
+    uint64_t label_maps;  /* of the items encoded now: label maps ... */
+    uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
+    uint64_t looks_like;  /* no label maps, though their samples look like it: neither name nor source says so */
+    uint64_t named_only;  /* no label maps, though named so: their samples do not look like it */
+    char looks_like_path[256]; /* one of each; "" where there is none */
+    char named_only_path[256];
 };
 
 struct mist_store_encode_options {
     const char *const *sources; /* directories or files; with several, each one's base name is a top directory */
     uint32_t source_count;
     const char *dataset; /* NULL: the base name of the first source */
-    const char *labels;  /* shell pattern on dataset paths: these are labels too; NULL: none */
+    /* Shell patterns on dataset paths: these are label maps; these are none. The latter win. */
+    const char *const *labels;
+    const char *const *images;
+    uint32_t label_count;
+    uint32_t image_count;
     unsigned threads;    /* 0: pool_default_threads() */
     bool prune;          /* remove items and attachments whose sources are gone */
     mist_store_note *note;

@@ -36,6 +36,8 @@ enum maker_query {
     Q_OWNER_IS_USED,
     /* encode's temporary tables */
     Q_LISTING_ADD,
+    Q_LISTED_ADD,
+    Q_LISTED_APPLY,
     Q_LISTING_MATCH,
     Q_LISTING_UNKNOWN,
     Q_LISTING_NEXT_UNKNOWN,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Doing one unit of the plan: an item encoded, or an attachment copied, and the tables brought up to date. */
 #include "store/encode.h"
+#include "store/labels.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -46,6 +47,9 @@ struct unit {
     struct member *members;
     uint32_t count;
     bool encoded; /* the item was written */
+    bool named;   /* as label maps are */
+    struct mist_import_report imported;
+    char why_label[24]; /* "" where it is none */
 };
 
 static void unit_free(struct unit *unit)
@@ -172,13 +176,17 @@ static enum mist_status import(struct unit *unit, uint32_t only, const char *fil
                 continue;
             paths[options.count] = member->disk;
             names[options.count++] = member->path;
-            if (member->label)
-                options.label = "name";
+            enum label_said said = (enum label_said)member->label;
+            options.image |= said == LABEL_IMAGE;
+            options.name_agrees |= said == LABEL_NAMED;
+            unit->named |= said == LABEL_NAMED;
+            if (label_reason(said) && said > LABEL_NAMED)
+                options.label = label_reason(said);
         }
         pthread_mutex_lock(&unit->encode->maker.lock);
         options.threads = threads_for_item(unit->encode);
         pthread_mutex_unlock(&unit->encode->maker.lock);
-        status = mist_item_import(&options, file, NULL, &progress, error);
+        status = mist_item_import(&options, file, &unit->imported, &progress, error);
     }
     memory_free(paths);
     memory_free(names);
@@ -332,6 +340,27 @@ static enum mist_status record_member(struct unit *unit, const struct member *me
     return status;
 }
 
+/* What the summary says of label maps, and of what could be taken for one. */
+static void count_label(const struct unit *unit)
+{
+    struct mist_store_report *report = unit->encode->report;
+    if (!unit->encoded)
+        return;
+    if (*unit->why_label) {
+        report->label_maps++;
+        for (unsigned reason = 0; reason < MIST_LABEL_REASONS; reason++)
+            report->labels_by[reason] += strcmp(mist_label_reason(reason), unit->why_label) == 0;
+    } else if (unit->imported.looks_like_labels) {
+        report->looks_like++;
+        if (!*report->looks_like_path)
+            snprintf(report->looks_like_path, sizeof report->looks_like_path, "%s", unit->path);
+    } else if (unit->named) {
+        report->named_only++;
+        if (!*report->named_only_path)
+            snprintf(report->named_only_path, sizeof report->named_only_path, "%s", unit->path);
+    }
+}
+
 static enum mist_status record(struct unit *unit, const char *file, struct mist_error *error)
 {
     struct maker *maker = &unit->encode->maker;
@@ -341,7 +370,9 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
     if (!status && unit->encoded)
         status = mist_item_open(file, &item, error);
     if (!status && unit->encoded) {
-        stored = mist_item_info(item)->size;
+        const struct mist_item_info *info = mist_item_info(item);
+        stored = info->size;
+        snprintf(unit->why_label, sizeof unit->why_label, "%s", info->label ? info->label : "");
         status = maker_put_item(maker, item, unit->path, error);
     } else if (!status && !unit->attach) { /* an older version of it may be there */
         status = maker_remove(maker, MIST_CATALOG_ITEM, unit->path, error);
@@ -359,6 +390,7 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
     }
     unit->encode->report->items += unit->encoded;
     unit->encode->report->stored_bytes += stored;
+    count_label(unit);
     return MIST_OK;
 }
 
