@@ -191,6 +191,8 @@ static uint16_t mapped_value(const uint8_t *sample, enum mist_sample_type type, 
                    : type == MIST_U32 ? *(const uint32_t *)(const void *)sample
                    : type == MIST_S32 ? *(const int32_t *)(const void *)sample
                    : type == MIST_F32 ? (double)*(const float *)(const void *)sample
+                   : type == MIST_S64 ? (double)*(const int64_t *)(const void *)sample
+                   : type == MIST_U64 ? (double)*(const uint64_t *)(const void *)sample
                                       : *(const double *)(const void *)sample;
     double scaled = (value - low) * scale;
     return scaled >= 65535 ? 65535 : scaled >= 0 ? (uint16_t)(scaled + 0.5) : 0; /* NaN: 0 */

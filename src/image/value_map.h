@@ -59,8 +59,9 @@ enum value_map_kind {
 /*
  * A float is an outlier, and so a hole, if it lies more than this many spans outside the interval from the 0.5th to the
  * 99.5th percentile of the item's values (its commonest value, usually the background, does not count where it is a
- * quarter of them); a span is the length of that interval. The wavelet then never spreads a 10^6 of a division by nearly
- * nothing over its neighbours, and a hot bladder in a PET (some 30 spans) is still a measurement. Integers have none.
+ * quarter of them); a span is the length of that interval. The wavelet then never spreads a 10^6 of a division by
+ * nearly nothing over its neighbours, and a hot bladder in a PET (some 30 spans) is still a measurement. Integers have
+ * none.
  */
 #define VALUE_OUTLIER_SPANS 64
 
@@ -105,31 +106,31 @@ struct value_map value_map_identity(enum mist_sample_type type, uint32_t compone
 #define VALUE_LABEL_VALUES 1024u /* more different values than these are no labels by their content */
 
 struct value_statistics {
-    uint64_t pixels;   /* of all frames; below, the value of a pixel is that of all its components together */
-    bool whole;        /* every sample is a whole number */
-    uint32_t distinct; /* different values; VALUE_MAX_RANKS + 1: more than VALUE_MAX_RANKS, or not counted */
+    uint64_t pixels;         /* of all frames; below, the value of a pixel is that of all its components together */
+    bool whole;              /* every sample is a whole number */
+    uint32_t distinct;       /* different values; VALUE_MAX_RANKS + 1: more than VALUE_MAX_RANKS, or not counted */
     double minimum, maximum; /* of the finite samples; 0 if there are none */
     double common;           /* share of the commonest value among the pixels that have a left and an upper neighbour */
     /*
-     * Of all pairs of a pixel and its left or upper neighbour, those whose pixel is not of the commonest value: the share
-     * of equal ones (0 to 1). Then the same share for each value by itself: the share that half of the values reach.
-     * Both are 1 where there is one value only, and 0 where there are more than VALUE_LABEL_VALUES.
+     * Of all pairs of a pixel and its left or upper neighbour, those whose pixel is not of the commonest value: the
+     * share of equal ones (0 to 1). Then the same share for each value by itself: the share that half of the values
+     * reach. Both are 1 where there is one value only, and 0 where there are more than VALUE_LABEL_VALUES.
      */
     double flatness;
     double typical_flatness;
 };
 
 /*
- * Whether the values look like names of regions: whole numbers, few different ones, in large areas of one value. Content
- * alone; the caller knows names. A constant image does.
+ * Whether the values look like names of regions: whole numbers, few different ones, in large areas of one value.
+ * Content alone; the caller knows names. A constant image does.
  */
 bool value_looks_like_labels(const struct value_statistics *statistics);
 
 /* ---- choosing a map ---- */
 
 enum value_wish {
-    VALUE_AS_IMAGE,        /* never ranks */
-    VALUE_AS_LABELS,       /* ranks, or MIST_ERROR_UNSUPPORTED: more than VALUE_MAX_RANKS values, or pixels of over 64 bits */
+    VALUE_AS_IMAGE,  /* never ranks */
+    VALUE_AS_LABELS, /* ranks, or MIST_ERROR_UNSUPPORTED: more than VALUE_MAX_RANKS values, or pixels of over 64 bits */
     VALUE_LABELS_IF_ALIKE, /* ranks if value_looks_like_labels() */
 };
 
@@ -141,8 +142,8 @@ struct value_candidate {
 
 /*
  * Candidates become holes where they are apart from the measurements: outside the range of all other samples, and not
- * next to it (a padding of 0 beside tissue from 1 is averaged with no harm). A padding value declared with the wrong sign
- * has the same pattern, so patterns are what is asked for.
+ * next to it (a padding of 0 beside tissue from 1 is averaged with no harm). A padding value declared with the wrong
+ * sign has the same pattern, so patterns are what is asked for.
  */
 struct value_options {
     enum value_wish wish;
@@ -208,17 +209,16 @@ enum mist_status value_map_apply_remainder(const struct value_map *map, const st
  *   ranks:   byte components; varint rank_count; varint runs - 1; then the runs, of which the first is a svarint of the
  *            first value - centre (centre: 2^(n-1) for one signed or float component of n bits, else 0), and varint
  *            pairs (step, times): the next `times` values each are `step` more than the one before
- *   holes:   varint count, varint of the first pattern, and for each further one varint of its distance to the one before
+ *   holes:   varint count, varint of the first pattern, and for each further one varint of its distance to the one
+ * before
  *
  * Identity, linear, table and quantised do not store the components (they are the samples'), nor `coded`: identity's is
- * the source, else 16 bits up to a precision of 16, and 32 bits above. Reading needs the components of the item. What is
- * read has been checked; bytes behind it are left in the reader. MIST_ERROR_CORRUPT, _MEMORY (at most 2 MB are allocated).
+ * the source, else 16 bits up to a precision of 16, and 32 bits above. Reading needs the components of the item. What
+ * is read has been checked; bytes behind it are left in the reader. MIST_ERROR_CORRUPT, _MEMORY (at most 2 MB are
+ * allocated).
  */
 enum mist_status value_map_write(const struct value_map *map, struct mist_buffer *out, struct mist_error *error);
 enum mist_status value_map_read(struct byte_reader *reader, uint32_t components, struct value_map *map,
                                 struct mist_error *error);
-
-/* The table alone, and reading it into a map that was read; docs/values.md, "The table". */
-enum mist_status value_map_write_table(const struct value_map *map, struct mist_buffer *out, struct mist_error *error);
 
 #endif

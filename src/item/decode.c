@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "coder/htj2k.h"
+#include "coder/remainder.h"
 #include "image/copy.h"
 
 #include <string.h>
@@ -25,6 +26,7 @@ void mist_decoder_free(mist_decoder **decoder)
         return;
     mist_codec_free(&(*decoder)->codec);
     mist_buffer_free(&(*decoder)->coded);
+    mist_buffer_free(&(*decoder)->other);
     for (unsigned role = 0; role < CODER_ROLES; role++)
         mist_buffer_free(&(*decoder)->unit[role].samples);
     memory_free(*decoder);
@@ -126,49 +128,55 @@ enum mist_status item_decode_stream(const mist_item *item, mist_decoder *decoder
 
 static bool is_direct(const mist_item *item, const struct mist_view *out)
 {
-    return item->manifest.values.kind == VALUE_MAP_IDENTITY && item->manifest.values.coded == out->type;
+    const struct value_map *values = &item->manifest.values;
+    return values->kind == VALUE_MAP_IDENTITY && values->coded == out->type && values->holes.count == 0;
 }
 
-/* Room for a plane of a stream at the size of `out`, which the next call reuses. */
-static enum mist_status take_plane(const mist_item *item, mist_decoder *decoder, unsigned stream,
-                                   const struct mist_view *out, struct mist_view *plane, struct mist_error *error)
+/* Room for a plane of a stream at the size of `out`, in a buffer of the decoder. */
+static enum mist_status take_plane(const mist_item *item, unsigned stream, const struct mist_view *out,
+                                   struct mist_buffer *room, struct mist_view *plane, struct mist_error *error)
 {
     const struct coder_plane *about = &item->manifest.stream[stream].plane;
-    if (!buffer_reserve(&decoder->coded, mist_frame_bytes(about->type, out->width, out->height, about->components)))
+    if (!buffer_reserve(room, mist_frame_bytes(about->type, out->width, out->height, about->components)))
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
-    *plane = mist_view_interleaved(decoder->coded.data, about->type, out->width, out->height, about->components);
+    *plane = mist_view_interleaved(room->data, about->type, out->width, out->height, about->components);
     return MIST_OK;
 }
 
-/* The picture's samples, the value map undone. */
+/* The picture's samples, the value map undone. `coded` is set to its coded samples; data NULL where these are the same. */
 static enum mist_status decode_picture(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
-                                       struct mist_view *out, struct mist_error *error)
+                                       struct mist_view *out, struct mist_view *coded, struct mist_error *error)
 {
     if (is_direct(item, out))
         return item_decode_stream(item, decoder, 0, frame, reduce, out, error);
-    struct mist_view coded;
-    enum mist_status status = take_plane(item, decoder, 0, out, &coded, error);
+    enum mist_status status = take_plane(item, 0, out, &decoder->coded, coded, error);
     if (!status)
-        status = item_decode_stream(item, decoder, 0, frame, reduce, &coded, error);
-    return status ? status : value_map_inverse(&item->manifest.values, &coded, reduce > 0, out, error);
+        status = item_decode_stream(item, decoder, 0, frame, reduce, coded, error);
+    return status ? status : value_map_inverse(&item->manifest.values, coded, reduce > 0, out, error);
 }
 
-/* What a further stream says of the samples. */
-static enum mist_status apply_stream(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t frame,
-                                     unsigned reduce, struct mist_view *out, struct mist_error *error)
+static enum mist_status apply_holes(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t frame,
+                                    unsigned reduce, struct mist_view *out, struct mist_error *error)
 {
-    const struct coder_stream *about = &item->manifest.stream[stream];
-    if (about->coder == CODER_TABLE || (about->role == CODER_EXACT && reduce))
-        return MIST_OK;
-    struct mist_view plane;
-    enum mist_status status = take_plane(item, decoder, stream, out, &plane, error);
+    struct mist_view holes;
+    enum mist_status status = take_plane(item, stream, out, &decoder->other, &holes, error);
     if (!status)
-        status = item_decode_stream(item, decoder, stream, frame, reduce, &plane, error);
-    if (status)
-        return status;
-    status = about->role == CODER_HOLES ? value_map_apply_holes(&item->manifest.values, &plane, out, error)
-                                        : value_map_apply_remainder(&item->manifest.values, &plane, out, error);
-    return status ? error_prefix(error, status, "%s: frame %u", item->name, frame) : MIST_OK;
+        status = item_decode_stream(item, decoder, stream, frame, reduce, &holes, error);
+    return status ? status : value_map_apply_holes(&item->manifest.values, &holes, out, error);
+}
+
+static enum mist_status apply_remainder(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t frame,
+                                        const struct mist_view *coded, struct mist_view *out, struct mist_error *error)
+{
+    struct mist_view remainder;
+    enum mist_status status = take_plane(item, stream, out, &decoder->other, &remainder, error);
+    item_unit_parts(item, stream, frame, &decoder->parts);
+    const struct coder_piece *piece = &decoder->parts.piece[0];
+    if (!status && !piece->data)
+        status = not_here(item, error);
+    if (!status)
+        status = remainder_decompress(piece->data, piece->size, coded, &remainder, error);
+    return status ? status : value_map_apply_remainder(&item->manifest.values, &remainder, out, error);
 }
 
 enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
@@ -182,10 +190,18 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
         out->width != mist_reduced_size(image->width, reduce) ||
         out->height != mist_reduced_size(image->height, reduce))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: the view is not of the frame's type and size", item->name);
-    status = decode_picture(item, decoder, frame, reduce, out, error);
+    struct mist_view coded = {0};
+    status = decode_picture(item, decoder, frame, reduce, out, &coded, error);
     /* Holes first; what is exact has the last word. */
-    for (unsigned stream = 1; stream < item->manifest.streams && !status; stream++)
-        status = apply_stream(item, decoder, stream, frame, reduce, out, error);
+    for (unsigned i = 1; i < item->manifest.streams && !status; i++) {
+        const struct coder_stream *stream = &item->manifest.stream[i];
+        if (stream->role == CODER_HOLES)
+            status = apply_holes(item, decoder, i, frame, reduce, out, error);
+        else if (stream->coder == CODER_REMAINDER && reduce == 0)
+            status = apply_remainder(item, decoder, i, frame, &coded, out, error);
+        if (status)
+            error_prefix(error, status, "%s: frame %u", item->name, frame);
+    }
     return status;
 }
 

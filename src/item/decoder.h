@@ -19,6 +19,7 @@ struct mist_decoder {
     mist_codec *codec;
     struct coder_parts parts;
     struct mist_buffer coded; /* the picture's coded samples */
+    struct mist_buffer other; /* holes, or remainders */
     struct decoded_unit unit[CODER_ROLES];
 };
 

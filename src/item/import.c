@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "image/copy.h"
-#include "item/compress.h"
+#include "coder/remainder.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -115,7 +115,10 @@ static enum mist_status encode_slot(void *context, uint64_t index, unsigned work
                                    slot->remainder.data ? &slot->remainder : NULL, error);
     for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
         const struct coder_stream *stream = &import->manifest.stream[i];
-        if (stream->unit == 1)
+        if (stream->coder == CODER_REMAINDER) {
+            status = remainder_compress(&slot->remainder, &slot->plane, &slot->coded[i].bytes, error);
+            slot->coded[i].size[0] = slot->coded[i].bytes.size;
+        } else if (stream->unit == 1)
             status = coder_encode(import->codecs[worker], import->slot_count == 1 ? import->threads : 1, stream,
                                   stream_view(slot, stream), 1, &slot->coded[i], error);
     }
@@ -190,15 +193,11 @@ static enum mist_status put_table(struct import *import, struct mist_error *erro
     for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
         if (import->manifest.stream[i].coder != CODER_TABLE)
             continue;
-        struct mist_buffer table = {0};
-        status = value_map_write_table(&import->manifest.values, &table, error);
+        status = value_table_write(&import->manifest.values, &import->coded.bytes, error);
         import->coded.header.size = import->coded.bytes.size = 0;
-        if (!status)
-            status = pack_bytes(&table, &import->coded.bytes, error);
         import->coded.size[0] = import->coded.bytes.size;
         if (!status)
             status = item_writer_unit(&import->writer, i, &import->coded, error);
-        mist_buffer_free(&table);
     }
     return status;
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "coder/coder.h"
+#include "coder/remainder.h"
 #include "item/compress.h"
 
 #include <stdatomic.h>
@@ -60,6 +61,19 @@ static bool range_is_here(const mist_item *item, unsigned range)
     return item_bytes(item, layout_range_start(layout, range), layout_range_size(layout, range)) != NULL;
 }
 
+/* The table of values, where it is here: frames at full size need it. */
+static enum mist_status read_table(mist_item *item, struct mist_error *error)
+{
+    const struct coder_stream *exact = manifest_stream(&item->manifest, CODER_EXACT);
+    if (!exact || exact->coder != CODER_TABLE)
+        return MIST_OK;
+    uint64_t size;
+    uint64_t at = chunk_map_chunk(&item->chunks, &item->layout, (unsigned)(exact - item->manifest.stream), 0,
+                                  item->layout.steps, 0, &size);
+    const uint8_t *bytes = item_bytes(item, at, size);
+    return bytes ? value_table_read(bytes, (size_t)size, &item->manifest.values, error) : MIST_OK;
+}
+
 static void fill_info(mist_item *item)
 {
     const struct layout *layout = &item->layout;
@@ -99,6 +113,8 @@ static enum mist_status open_pieces(mist_item *item, struct mist_error *error)
     if (!status && (last->offset > layout_size(&item->layout) ||
                     last->size > layout_size(&item->layout) - last->offset))
         status = error_set(error, MIST_ERROR_CORRUPT, "it is longer than its head says");
+    if (!status)
+        status = read_table(item, error);
     if (!status)
         fill_info(item);
     return status;
