@@ -54,8 +54,8 @@ enum mist_status coder_check(const struct coder_stream *stream, struct mist_erro
     if (!coder)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "it is coded by a coder that this program does not know (%u)",
                          stream->coder);
-    bool exact = stream->coder == CODER_REMAINDER || stream->coder == CODER_TABLE;
-    if (exact != (stream->role == CODER_EXACT))
+    bool table = stream->coder == CODER_TABLE, exact = table || stream->coder == CODER_REMAINDER;
+    if (exact ? stream->role != (table ? CODER_VALUES : CODER_EXACT) : stream->role >= CODER_VALUES)
         return error_set(error, MIST_ERROR_CORRUPT, "a stream is damaged: a coder that does not fit its role");
     if (!exact)
         return coder->check(stream, error);

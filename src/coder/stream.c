@@ -150,7 +150,7 @@ static const char *shape_problem(const struct coder_stream *stream)
     const struct coder_plane *plane = &stream->plane;
     if (stream->role < CODER_PICTURE || stream->role >= CODER_ROLES)
         return "a role that there is not";
-    if (stream->first >= plane->levels || (stream->role != CODER_EXACT && stream->first))
+    if (stream->first >= plane->levels || (stream->role < CODER_VALUES && stream->first))
         return "a first level that there cannot be";
     if (stream->coded < plane->levels - stream->first || stream->coded > MIST_MAX_LEVELS)
         return "a number of coded levels that there cannot be";

@@ -193,8 +193,8 @@ static enum mist_status put_table(struct import *import, struct mist_error *erro
     for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
         if (import->manifest.stream[i].coder != CODER_TABLE)
             continue;
+        import->coded.header.size = 0;
         status = value_table_write(&import->manifest.values, &import->coded.bytes, error);
-        import->coded.header.size = import->coded.bytes.size = 0;
         import->coded.size[0] = import->coded.bytes.size;
         if (!status)
             status = item_writer_unit(&import->writer, i, &import->coded, error);

@@ -102,7 +102,7 @@ static bool add_stream(struct import *import, unsigned coder, unsigned role, uns
     *stream = (struct coder_stream){
         .coder = coder,
         .role = role,
-        .first = role == CODER_EXACT ? import->levels - 1 : 0,
+        .first = role >= CODER_VALUES ? import->levels - 1 : 0,
         .coded = coded,
         .unit = unit,
         .plane = manifest_plane(manifest, &layout, role),
@@ -122,10 +122,10 @@ static bool add_streams(struct import *import)
                                  import->levels + extra_levels(image, import->levels), 1, 0);
     if (values->holes.count)
         good = good && add_stream(import, CODER_LATTICE, CODER_HOLES, import->levels, unit, values->holes.count + 1);
+    if (values->kind == VALUE_MAP_TABLE)
+        good = good && add_stream(import, CODER_TABLE, CODER_VALUES, 1, 0, 0);
     if (values->remainder)
         good = good && add_stream(import, CODER_REMAINDER, CODER_EXACT, 1, 1, 0);
-    else if (values->kind == VALUE_MAP_TABLE)
-        good = good && add_stream(import, CODER_TABLE, CODER_EXACT, 1, 0, 0);
     return good;
 }
 

@@ -234,10 +234,9 @@ static void get_extras(struct reading *reading, struct manifest *manifest)
 static bool streams_fit(const struct manifest *manifest)
 {
     const struct value_map *values = &manifest->values;
-    const struct coder_stream *exact = manifest_stream(manifest, CODER_EXACT);
-    unsigned wanted = values->remainder ? CODER_REMAINDER : values->kind == VALUE_MAP_TABLE ? CODER_TABLE : 0;
     return (values->holes.count > 0) == (manifest_stream(manifest, CODER_HOLES) != NULL) &&
-           (exact ? exact->coder : 0) == wanted &&
+           (values->kind == VALUE_MAP_TABLE) == (manifest_stream(manifest, CODER_VALUES) != NULL) &&
+           values->remainder == (manifest_stream(manifest, CODER_EXACT) != NULL) &&
            (values->kind == VALUE_MAP_RANKS) == (manifest->stream[0].coder == CODER_LATTICE);
 }
 

@@ -64,11 +64,11 @@ static bool range_is_here(const mist_item *item, unsigned range)
 /* The table of values, where it is here: frames at full size need it. */
 static enum mist_status read_table(mist_item *item, struct mist_error *error)
 {
-    const struct coder_stream *exact = manifest_stream(&item->manifest, CODER_EXACT);
-    if (!exact || exact->coder != CODER_TABLE)
+    const struct coder_stream *table = manifest_stream(&item->manifest, CODER_VALUES);
+    if (!table)
         return MIST_OK;
     uint64_t size;
-    uint64_t at = chunk_map_chunk(&item->chunks, &item->layout, (unsigned)(exact - item->manifest.stream), 0,
+    uint64_t at = chunk_map_chunk(&item->chunks, &item->layout, (unsigned)(table - item->manifest.stream), 0,
                                   item->layout.steps, 0, &size);
     const uint8_t *bytes = item_bytes(item, at, size);
     return bytes ? value_table_read(bytes, (size_t)size, &item->manifest.values, error) : MIST_OK;
