@@ -105,6 +105,9 @@ static int split(const uint8_t *data, size_t size, const char *prefix)
     if (status)
         return fail(&error);
     write_file(prefix, ".back", back.data, back.size);
+    write_file(prefix, ".header", parts.main_header.data, parts.main_header.size);
+    write_file(prefix, ".packets", parts.packets.data, parts.packets.size);
+    write_file(prefix, ".order", parts.order.data, parts.order.size);
     printf("{\"header\": %zu, \"order\": %zu, \"levels\": [", parts.main_header.size, parts.order.size);
     for (unsigned level = 0; level < parts.levels; level++)
         printf("%s%llu", level ? ", " : "", (unsigned long long)parts.level_size[level]);
