@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "image/copy.h"
 
 #include <string.h>
 
@@ -71,68 +72,17 @@ enum mist_status dicom_pixels_from_header(const struct dicom_layout *layout, con
     return MIST_OK;
 }
 
-/* Bytes from one sample of a row to the next, and where component c of row y starts, in the file. */
-static size_t file_step(const struct dicom_pixels *pixels)
+static struct copy_packing packing_of(const struct dicom_pixels *pixels)
 {
-    return mist_sample_size(pixels->type) * (pixels->planar ? 1 : pixels->components);
-}
-
-static size_t file_row(const struct dicom_pixels *pixels, uint32_t y, uint32_t c)
-{
-    size_t size = mist_sample_size(pixels->type);
-    size_t row = (size_t)pixels->columns * file_step(pixels);
-    return pixels->planar ? ((size_t)c * pixels->rows + y) * row : y * row + c * size;
-}
-
-static bool swaps(const struct dicom_pixels *pixels)
-{
-    return mist_sample_size(pixels->type) > 1 && pixels->big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
-}
-
-/* Copies `count` samples of `size` bytes between two strides, with their bytes reversed if `swap`. */
-static void copy_samples(uint8_t *to, size_t to_step, const uint8_t *from, size_t from_step, uint32_t count,
-                         size_t size, bool swap)
-{
-    if (to_step == size && from_step == size && !swap) {
-        memcpy(to, from, count * size);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++, to += to_step, from += from_step) {
-        if (size == 1) {
-            *to = *from;
-        } else if (size == 2) {
-            uint16_t value;
-            memcpy(&value, from, 2);
-            value = swap ? __builtin_bswap16(value) : value;
-            memcpy(to, &value, 2);
-        } else {
-            uint32_t value;
-            memcpy(&value, from, 4);
-            value = swap ? __builtin_bswap32(value) : value;
-            memcpy(to, &value, 4);
-        }
-    }
-}
-
-static uint8_t *view_row(const struct mist_view *view, uint32_t y, uint32_t c)
-{
-    return (uint8_t *)view->data + y * view->row_stride + c * view->component_stride;
+    return (struct copy_packing){.big_endian = pixels->big_endian, .planar = pixels->planar};
 }
 
 void dicom_pixels_unpack(const struct dicom_pixels *pixels, const uint8_t *bytes, const struct mist_view *view)
 {
-    size_t size = mist_sample_size(pixels->type);
-    for (uint32_t c = 0; c < pixels->components; c++)
-        for (uint32_t y = 0; y < pixels->rows; y++)
-            copy_samples(view_row(view, y, c), view->column_stride, bytes + file_row(pixels, y, c), file_step(pixels),
-                         pixels->columns, size, swaps(pixels));
+    copy_unpack(bytes, packing_of(pixels), view);
 }
 
 void dicom_pixels_pack(const struct dicom_pixels *pixels, const struct mist_view *view, uint8_t *bytes)
 {
-    size_t size = mist_sample_size(pixels->type);
-    for (uint32_t c = 0; c < pixels->components; c++)
-        for (uint32_t y = 0; y < pixels->rows; y++)
-            copy_samples(bytes + file_row(pixels, y, c), file_step(pixels), view_row(view, y, c), view->column_stride,
-                         pixels->columns, size, swaps(pixels));
+    copy_pack(view, packing_of(pixels), bytes);
 }

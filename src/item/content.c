@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/copy.h"
 
 enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
                                struct mist_error *error)
@@ -24,18 +25,7 @@ enum mist_status content_start(struct content *content, struct format_source *so
 
 void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out)
 {
-    const size_t size = mist_sample_size(frame->type);
-    const size_t pixels = (size_t)frame->width * frame->height;
-    for (uint32_t y = 0; y < frame->height; y++)
-        for (uint32_t x = 0; x < frame->width; x++)
-            for (uint32_t c = 0; c < frame->components; c++) {
-                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
-                                        x * frame->column_stride + c * frame->component_stride;
-                size_t pixel = (size_t)y * frame->width + x;
-                size_t index = archive->planar ? c * pixels + pixel : pixel * frame->components + c;
-                for (size_t i = 0; i < size; i++)
-                    out[index * size + i] = sample[archive->big_endian ? size - 1 - i : i];
-            }
+    copy_pack(frame, (struct copy_packing){.big_endian = archive->big_endian, .planar = archive->planar}, out);
 }
 
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
