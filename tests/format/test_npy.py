@@ -121,6 +121,13 @@ class Npy(unittest.TestCase):
             done = tool("hostile", 5, 200, self.at, path)
             self.assertEqual(done.returncode, 0, done.stdout)
 
+    def test_memory_that_runs_out(self):
+        path = self.at / "a.npy"
+        numpy.save(path, self.array(">u2", (3, 20, 30)))
+        for reduce in (0, 1):
+            done = tool("starve", "npy", reduce, self.at / "out.npy", path)
+            self.assertEqual(done.returncode, 0, done.stdout)
+
     def test_datasets(self):
         source, store, out = self.at / "arrays", self.at / "store", self.at / "out"
         source.mkdir()
