@@ -162,6 +162,8 @@ class Npy(unittest.TestCase):
             self.assertEqual(got.flags.f_contiguous, name == "fortran", name)
             if name == "mask":
                 numpy.testing.assert_array_equal(got, array[::2, ::2])
+        mist("get", store / "arrays", "-o", self.at / "nifti", "--format", "nii.gz", "--include", "UPPER.NPY")
+        self.assertEqual([path.name for path in (self.at / "nifti").glob("*.*z")], ["UPPER.nii.gz"])
         mist("verify", store)
 
     def test_an_int64_array_is_named(self):
