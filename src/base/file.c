@@ -179,6 +179,11 @@ enum mist_status file_write_whole(const char *path, const void *bytes, size_t si
     return file_writer_commit(&writer, error);
 }
 
+enum mist_status mist_buffer_write_file(const struct mist_buffer *buffer, const char *path, struct mist_error *error)
+{
+    return file_write_whole(path, buffer->data, buffer->size, error);
+}
+
 int file_open_spool(const char *near, struct mist_error *error)
 {
     const char *directory = getenv("TMPDIR");
