@@ -27,7 +27,7 @@ MIST_API void mist_buffer_free(struct mist_buffer *buffer);
 
 /*
  * Writes the bytes as a file: to "PATH.part", which is synced and renamed, so that PATH is there whole or not at all.
- * Directories that are missing are made.
+ * Its directory must be there.
  */
 MIST_API enum mist_status mist_buffer_write_file(const struct mist_buffer *buffer, const char *path,
                                                  struct mist_error *error);
