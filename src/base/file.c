@@ -92,19 +92,14 @@ static enum mist_status make_parent(const char *path, struct mist_error *error)
     return status;
 }
 
-/* In a directory that is there. */
-static enum mist_status writer_start(const char *path, struct file_writer *writer, struct mist_error *error)
+/* Takes over `part`, which is NULL when memory is short. The directories are there. */
+static enum mist_status writer_start(const char *path, char *part, struct file_writer *writer, struct mist_error *error)
 {
-    *writer = (struct file_writer){0};
-    size_t length = strlen(path);
-    writer->path = memory_copy_text(path);
-    writer->part = memory_allocate(length + sizeof ".part");
+    *writer = (struct file_writer){.path = memory_copy_text(path), .part = part};
     if (!writer->path || !writer->part) {
         file_writer_release(writer);
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     }
-    memcpy(writer->part, path, length);
-    memcpy(writer->part + length, ".part", sizeof ".part");
     writer->stream = fopen(writer->part, "wbe");
     if (writer->stream)
         return MIST_OK;
@@ -113,11 +108,30 @@ static enum mist_status writer_start(const char *path, struct file_writer *write
     return status;
 }
 
+static char *part_of(const char *path)
+{
+    size_t length = strlen(path);
+    char *part = memory_allocate(length + sizeof ".part");
+    if (part) {
+        memcpy(part, path, length);
+        memcpy(part + length, ".part", sizeof ".part");
+    }
+    return part;
+}
+
 enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error)
 {
     *writer = (struct file_writer){0};
     enum mist_status status = make_parent(path, error);
-    return status ? status : writer_start(path, writer, error);
+    return status ? status : writer_start(path, part_of(path), writer, error);
+}
+
+enum mist_status file_writer_open_aside(const char *path, const char *part, struct file_writer *writer,
+                                        struct mist_error *error)
+{
+    *writer = (struct file_writer){0};
+    enum mist_status status = make_parent(path, error);
+    return status ? status : writer_start(path, memory_copy_text(part), writer, error);
 }
 
 /* Syncs the directory that holds `path`, so that a rename in it survives a power cut. */
@@ -207,7 +221,7 @@ enum mist_status file_write_whole(const char *path, const void *bytes, size_t si
 enum mist_status mist_buffer_write_file(const struct mist_buffer *buffer, const char *path, struct mist_error *error)
 {
     struct file_writer writer;
-    enum mist_status status = writer_start(path, &writer, error);
+    enum mist_status status = writer_start(path, part_of(path), &writer, error);
     return status ? status : write_and_commit(&writer, buffer->data, buffer->size, error);
 }
 
