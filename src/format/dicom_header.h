@@ -3,6 +3,7 @@
 #ifndef FORMAT_DICOM_HEADER_H
 #define FORMAT_DICOM_HEADER_H
 
+#include "format/dicom_frame.h"
 #include "format/dicom_layout.h"
 
 #include <mist/buffer.h>
@@ -45,10 +46,11 @@ struct dicom_header {
 
 /*
  * Parses the attributes before the pixel data with DCMTK. `data` is what `layout` was read from.
- * Only what cannot be parsed fails; dicom_pixels_from_header() judges what was found. Thread-safe.
+ * Only what cannot be parsed fails; dicom_pixels_from_header() judges what was found. `frames` (may be NULL) receives
+ * what is said of each frame: release with dicom_frames_free(), also after a failure. Thread-safe.
  */
 enum mist_status dicom_header_read(const uint8_t *data, const struct dicom_layout *layout, struct dicom_header *header,
-                                   struct mist_error *error);
+                                   struct dicom_frames *frames, struct mist_error *error);
 
 /* The sampling of a derived image: its sample n sits on sample shift + factor * n of the original. */
 struct dicom_derivation {

@@ -33,7 +33,7 @@ static enum mist_status describe(const struct file_map *map, struct description 
     if (!status && (!description->layout.has_pixels || description->layout.has_real_pixels))
         status = dicom_pixels_from_header(&description->layout, &(struct dicom_header){0}, &description->pixels, error);
     if (!status)
-        status = dicom_header_read(map->data, &description->layout, &description->header, error);
+        status = dicom_header_read(map->data, &description->layout, &description->header, NULL, error);
     if (!status)
         status = dicom_pixels_from_header(&description->layout, &description->header, &description->pixels, error);
     if (status)

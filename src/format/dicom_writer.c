@@ -86,7 +86,7 @@ static enum mist_status make_header(struct dicom_writer *writer, const struct fo
     if (!status && layout.pixels != archive->prefix.size)
         status = error_set(error, MIST_ERROR_CORRUPT, "the archived DICOM header does not end at its pixel data");
     if (!status)
-        status = dicom_header_read(archive->prefix.data, &layout, &original, error);
+        status = dicom_header_read(archive->prefix.data, &layout, &original, NULL, error);
     if (!status)
         status = dicom_pixels_from_header(&layout, &original, &pixels, error);
     if (!status)
