@@ -83,7 +83,8 @@ static void set_layout(const struct dicom_layout *layout, const struct dicom_hea
                        struct dicom_pixels *pixels)
 {
     uint64_t samples = (uint64_t)pixels->columns * pixels->rows * pixels->components;
-    bool halved = strcmp(header->photometric, "YBR_FULL_422") == 0 || strcmp(header->photometric, "YBR_PARTIAL_422") == 0;
+    bool halved =
+        strcmp(header->photometric, "YBR_FULL_422") == 0 || strcmp(header->photometric, "YBR_PARTIAL_422") == 0;
     /* Files exist that say so and have all samples. */
     if (halved && pixels->components == 3 && pixels->allocated == 8 && pixels->columns % 2 == 0 &&
         layout->pixel_bytes < samples * pixels->frames) {
@@ -94,6 +95,10 @@ static void set_layout(const struct dicom_layout *layout, const struct dicom_hea
     pixels->big_endian = layout->big_endian;
     pixels->paired =
         layout->big_endian && (pixels->allocated <= 8 || is_packed(pixels)) && strcmp(layout->pixel_vr, "OW") == 0;
+    if (pixels->paired) { /* their bits are counted, not loaded */
+        pixels->precision = pixels->allocated;
+        pixels->shift = 0;
+    }
     pixels->frame_bits = samples * pixels->allocated;
     pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
     pixels->total_bytes += pixels->paired & pixels->total_bytes & 1;
@@ -156,10 +161,8 @@ enum mist_status dicom_pixels_from_header(const struct dicom_layout *layout, con
                                           const struct dicom_stream *stream, uint64_t present,
                                           struct dicom_pixels *pixels, struct mist_error *error)
 {
-    *pixels = (struct dicom_pixels){.columns = header->columns,
-                                    .rows = header->rows,
-                                    .components = header->samples,
-                                    .frames = header->frames};
+    *pixels = (struct dicom_pixels){
+        .columns = header->columns, .rows = header->rows, .components = header->samples, .frames = header->frames};
     if (!layout->has_pixels)
         return error_set(error, MIST_ERROR_NOT_FOUND, "a DICOM object without pixel data");
     if (layout->coding == DICOM_VIDEO)
@@ -171,8 +174,9 @@ enum mist_status dicom_pixels_from_header(const struct dicom_layout *layout, con
     if (status)
         return status;
     pixels->color = color_of(header->photometric, pixels->components);
-    if (stream && stream->kind == FORMAT_STREAM_JPEG && pixels->color == FORMAT_YBR)
-        pixels->color = FORMAT_RGB; /* converted by the decoder, as DCMTK and libjpeg do */
+    pixels->convert = stream && stream->kind == FORMAT_STREAM_JPEG && pixels->color == FORMAT_YBR;
+    if (pixels->convert) /* as DCMTK and libjpeg do */
+        pixels->color = FORMAT_RGB;
     pixels->label = header->label || pixels->color == FORMAT_PALETTE || pixels->allocated == 1;
     if (layout->fragments) {
         set_decoded_layout(layout, header, pixels);
@@ -190,6 +194,24 @@ struct dicom_span dicom_pixels_span(const struct dicom_pixels *pixels, uint32_t 
     uint64_t start = pixels->frame_bits * frame, end = start + pixels->frame_bits;
     uint64_t first = start / unit * unit, behind = (end + unit - 1) / unit * unit;
     return (struct dicom_span){first / 8, (size_t)((behind - first) / 8), (unsigned)(start - first)};
+}
+
+void dicom_pixels_resize(struct dicom_pixels *pixels, uint32_t columns, uint32_t rows)
+{
+    pixels->columns = columns;
+    pixels->rows = rows;
+    pixels->halved = false;
+    pixels->missing = 0;
+    pixels->frame_bits = (uint64_t)columns * rows * pixels->components * pixels->allocated;
+    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+}
+
+uint64_t dicom_pixels_restored_bytes(const struct dicom_pixels *pixels)
+{
+    const unsigned unit = pixels->paired ? 16 : 8;
+    uint64_t whole = pixels->frame_bits * pixels->frames / unit * unit / 8;
+    uint64_t present = pixels->total_bytes - pixels->missing;
+    return whole < present ? whole : present;
 }
 
 static uint8_t *view_row(const struct mist_view *view, uint32_t y, uint32_t c)
@@ -293,8 +315,8 @@ static void change_row(const struct dicom_pixels *pixels, bool pack, const uint8
         memcpy(to, from, pixels->columns * size);
         return;
     }
-#define ROW(n)                                                                                                         \
-    (pack ? pack_row(pixels, (struct change){n, swapped, plain}, from, from_step, to, to_step)                         \
+#define ROW(n)                                                                                 \
+    (pack ? pack_row(pixels, (struct change){n, swapped, plain}, from, from_step, to, to_step) \
           : unpack_row(pixels, (struct change){n, swapped, plain}, from, from_step, to, to_step))
     if (size == 1)
         ROW(1);
@@ -421,17 +443,41 @@ bool dicom_pixels_has_spare_bits(const struct dicom_pixels *pixels)
     return !is_packed(pixels) && !pixels->halved && !pixels->paired && pixels->precision < pixels->allocated;
 }
 
-uint32_t dicom_pixels_spare(const struct dicom_pixels *pixels, const uint8_t *bytes, size_t n)
+static inline uint32_t spare_bits(const struct dicom_pixels *pixels, const uint8_t *sample, size_t size, bool swapped)
 {
-    const size_t size = mist_sample_size(pixels->type);
-    uint64_t sample = load(bytes + n * size, size);
-    sample = swaps(pixels) ? swap(sample, size) : sample;
-    return (uint32_t)(sample ^ sample_of(pixels, stored_value(pixels, sample)));
+    uint64_t value = load(sample, size);
+    value = swapped ? swap(value, size) : value;
+    return (uint32_t)(value ^ sample_of(pixels, stored_value(pixels, value)));
 }
 
-void dicom_pixels_add_spare(const struct dicom_pixels *pixels, uint8_t *bytes, size_t n, uint32_t bits)
+uint32_t dicom_pixels_spare_mask(const struct dicom_pixels *pixels, const uint8_t *bytes, size_t count)
+{
+    const struct dicom_pixels held = *pixels; /* so that the loop need not load it again */
+    const size_t size = mist_sample_size(pixels->type);
+    const bool swapped = swaps(pixels);
+    uint32_t mask = 0;
+    for (size_t i = 0; i < count; i++)
+        mask |= size == 2 ? spare_bits(&held, bytes + 2 * i, 2, swapped)
+                          : spare_bits(&held, bytes + size * i, size, swapped);
+    return mask;
+}
+
+void dicom_pixels_spare_plane(const struct dicom_pixels *pixels, const uint8_t *bytes, size_t count, unsigned bit,
+                              uint8_t *plane)
 {
     const size_t size = mist_sample_size(pixels->type);
-    uint64_t sample = load(bytes + n * size, size);
-    store(bytes + n * size, size, sample ^ (swaps(pixels) ? swap(bits, size) : bits));
+    const bool swapped = swaps(pixels);
+    memset(plane, 0, (count + 7) / 8);
+    for (size_t i = 0; i < count; i++)
+        plane[i / 8] |= (uint8_t)((spare_bits(pixels, bytes + size * i, size, swapped) >> bit & 1) << i % 8);
+}
+
+void dicom_pixels_add_plane(const struct dicom_pixels *pixels, uint8_t *bytes, size_t count, unsigned bit,
+                            const uint8_t *plane)
+{
+    const size_t size = mist_sample_size(pixels->type);
+    /* In the order of the file: the byte of the sample that holds the bit. */
+    size_t at = pixels->big_endian ? size - 1 - bit / 8 : bit / 8;
+    for (size_t i = 0; i < count; i++)
+        bytes[i * size + at] ^= (uint8_t)((plane[i / 8] >> i % 8 & 1) << bit % 8);
 }

@@ -19,7 +19,8 @@ struct dicom_pixels {
     uint32_t components;
     uint32_t frames;
     enum format_color color;
-    bool label; /* values are names: palette indices, segments, single bits */
+    bool label;   /* values are names: palette indices, segments, single bits */
+    bool convert; /* the decoder of JPEG makes RGB of YBR_FULL */
     /* How samples are laid out in bytes: of the file where it is native, of what decoders give else. */
     unsigned allocated; /* bits of a sample; where not 8, 16, 32 or 64, samples are packed, the lowest bit first */
     unsigned shift;     /* the stored value begins at this bit */
@@ -34,8 +35,8 @@ struct dicom_pixels {
 
 /*
  * Describes an instance. `stream` is that of its first frame, or NULL where the samples are native, RLE or deflated.
- * MIST_ERROR_NOT_FOUND for an object without pixels; MIST_ERROR_UNSUPPORTED, MIST_ERROR_CORRUPT, MIST_ERROR_TRUNCATED or
- * MIST_ERROR_LIMIT, with the reason, for what cannot be read. `present` is how many bytes of native pixel data there
+ * MIST_ERROR_NOT_FOUND for an object without pixels; MIST_ERROR_UNSUPPORTED, MIST_ERROR_CORRUPT, MIST_ERROR_TRUNCATED
+ * or MIST_ERROR_LIMIT, with the reason, for what cannot be read. `present` is how many bytes of native pixel data there
  * are; up to 1/16 of them may be missing.
  */
 enum mist_status dicom_pixels_from_header(const struct dicom_layout *layout, const struct dicom_header *header,
@@ -49,6 +50,15 @@ struct dicom_span {
     unsigned bit;
 };
 struct dicom_span dicom_pixels_span(const struct dicom_pixels *pixels, uint32_t frame);
+
+/* Makes them those of an image of another size, whole, with all chroma. */
+void dicom_pixels_resize(struct dicom_pixels *pixels, uint32_t columns, uint32_t rows);
+
+/*
+ * How many bytes frames alone make again: without what is missing, and without a last one that is theirs in part only
+ * (or, where bytes are swapped in pairs, a last pair).
+ */
+uint64_t dicom_pixels_restored_bytes(const struct dicom_pixels *pixels);
 
 /* Frame n from `bytes`, those of its span, into a view of the same size, type and components. */
 void dicom_pixels_unpack(const struct dicom_pixels *pixels, uint32_t frame, const uint8_t *bytes,
@@ -64,11 +74,14 @@ void dicom_pixels_pack(const struct dicom_pixels *pixels, uint32_t frame, const 
 /* Whether there are such bits: samples are not packed and fewer bits are stored than allocated. */
 bool dicom_pixels_has_spare_bits(const struct dicom_pixels *pixels);
 /*
- * Of sample n in the order of the file, the bits that differ from what dicom_pixels_pack() would write. `bytes` hold
- * whole samples.
+ * Bits of `count` whole samples, in the order of the file, that differ from what dicom_pixels_pack() would write: which
+ * ones do in any sample (a mask); those of one bit of each sample, as the `count` bits of a plane, lowest bit first.
  */
-uint32_t dicom_pixels_spare(const struct dicom_pixels *pixels, const uint8_t *bytes, size_t n);
-/* Turns those bits of sample n over. */
-void dicom_pixels_add_spare(const struct dicom_pixels *pixels, uint8_t *bytes, size_t n, uint32_t bits);
+uint32_t dicom_pixels_spare_mask(const struct dicom_pixels *pixels, const uint8_t *bytes, size_t count);
+void dicom_pixels_spare_plane(const struct dicom_pixels *pixels, const uint8_t *bytes, size_t count, unsigned bit,
+                              uint8_t *plane);
+/* Turns that bit over in the samples whose bit in the plane is set. */
+void dicom_pixels_add_plane(const struct dicom_pixels *pixels, uint8_t *bytes, size_t count, unsigned bit,
+                            const uint8_t *plane);
 
 #endif

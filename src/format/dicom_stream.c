@@ -82,7 +82,8 @@ static bool read_jpeg(const uint8_t *data, size_t size, struct dicom_stream *str
     return false;
 }
 
-/* Whether COD (15444-1, A.6.1), searched for in the main header, names the 9/7 transform; true where it is not found. */
+/* Whether COD (15444-1, A.6.1), searched for in the main header, names the 9/7 transform; true where it is not found.
+ */
 static bool is_irreversible(const uint8_t *data, size_t size)
 {
     struct byte_reader reader = byte_reader_start(data, size);
