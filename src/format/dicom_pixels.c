@@ -78,6 +78,14 @@ static enum mist_status set_bits(const struct dicom_layout *layout, const struct
     return MIST_OK;
 }
 
+/* Of frames of so many samples. */
+static void set_sizes(struct dicom_pixels *pixels, uint64_t samples)
+{
+    pixels->frame_bits = samples * pixels->allocated;
+    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+    pixels->total_bytes += pixels->paired & pixels->total_bytes & 1;
+}
+
 /* How samples are laid out in the file. */
 static void set_layout(const struct dicom_layout *layout, const struct dicom_header *header,
                        struct dicom_pixels *pixels)
@@ -99,9 +107,7 @@ static void set_layout(const struct dicom_layout *layout, const struct dicom_hea
         pixels->precision = pixels->allocated;
         pixels->shift = 0;
     }
-    pixels->frame_bits = samples * pixels->allocated;
-    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
-    pixels->total_bytes += pixels->paired & pixels->total_bytes & 1;
+    set_sizes(pixels, samples);
 }
 
 /* Decoders give whole samples, interleaved, in the machine's order. */
@@ -114,8 +120,7 @@ static void set_decoded_layout(const struct dicom_layout *layout, const struct d
         pixels->allocated = bits;
     pixels->planar = !decoded && header->planar && pixels->components > 1;
     pixels->big_endian = decoded && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-    pixels->frame_bits = (uint64_t)pixels->columns * pixels->rows * pixels->components * pixels->allocated;
-    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+    set_sizes(pixels, (uint64_t)pixels->columns * pixels->rows * pixels->components);
 }
 
 static enum mist_status check_size(const struct dicom_header *header, struct dicom_pixels *pixels,
@@ -202,8 +207,7 @@ void dicom_pixels_resize(struct dicom_pixels *pixels, uint32_t columns, uint32_t
     pixels->rows = rows;
     pixels->halved = false;
     pixels->missing = 0;
-    pixels->frame_bits = (uint64_t)columns * rows * pixels->components * pixels->allocated;
-    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+    set_sizes(pixels, (uint64_t)columns * rows * pixels->components);
 }
 
 uint64_t dicom_pixels_restored_bytes(const struct dicom_pixels *pixels)
