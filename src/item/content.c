@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "image/copy.h"
 
 enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
                                struct mist_error *error)
@@ -20,7 +19,9 @@ enum mist_status content_start(struct content *content, struct format_source *so
     const struct mist_buffer *prefix = &content->record.archive.prefix;
     checksum_add(content->again, prefix->data, prefix->size);
     content->again_size = prefix->size;
-    return MIST_OK;
+    if (!content->record.archive.raw)
+        return MIST_OK;
+    return format_restorer_open(source->kind, &content->record.archive, &source->info, &content->restorer, error);
 }
 
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
@@ -30,16 +31,12 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
     checksum_add(content->samples, frame->data, bytes);
     if (!archive->raw)
         return MIST_OK;
-    const void *packed = frame->data;
-    struct copy_packing packing = {archive->big_endian, archive->planar};
-    if (!copy_is_packed(frame, packing)) {
-        if (!buffer_reserve(&content->packed, bytes))
-            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", content->path);
-        copy_pack(frame, packing, content->packed.data);
-        packed = content->packed.data;
-    }
-    checksum_add(content->again, packed, bytes);
-    content->again_size += bytes;
+    content->packed.size = 0;
+    enum mist_status status = format_restorer_frame(content->restorer, frame, &content->packed, error);
+    if (status)
+        return error_prefix(error, status, "%s", content->path);
+    checksum_add(content->again, content->packed.data, content->packed.size);
+    content->again_size += content->packed.size;
     return MIST_OK;
 }
 
@@ -82,6 +79,7 @@ enum mist_status content_finish(struct content *content, struct mist_error *erro
 
 void content_free(struct content *content)
 {
+    format_restorer_free(&content->restorer);
     format_archive_free(&content->record.archive);
     checksum_free(content->samples);
     checksum_free(content->again);

@@ -15,7 +15,8 @@ struct content {
     struct checksum_state *samples;
     struct checksum_state *again; /* of the file put together again; raw archives only */
     uint64_t again_size;
-    struct mist_buffer packed; /* one frame as the file has it */
+    struct format_restorer *restorer; /* makes its bytes of frames; raw archives only */
+    struct mist_buffer packed;        /* one frame as the file has it */
 };
 
 /* Reads the archive of a source's n-th file (in frame order), which is at `path`. */
