@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "format/gzip.h"
 #include "format/nifti_header.h"
-#include "format/pack.h"
+#include "image/copy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -125,24 +125,9 @@ static enum mist_status nifti_read_frame(struct format_source *base, uint32_t fr
     const struct mist_image_info *info = &base->info;
     if (frame >= info->frames)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: there is no frame %u", source->input.name, frame);
-    const size_t size = mist_sample_size(info->type), pixel = size * info->components, row = pixel * info->width;
-    const uint8_t *in = source->data + source->header.data_offset + (uint64_t)frame * row * info->height;
-    const bool machine_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, swap = source->header.big_endian != machine_big;
-    for (uint32_t y = 0; y < info->height; y++, in += row) {
-        uint8_t *line = (uint8_t *)out->data + y * out->row_stride;
-        if (out->column_stride == pixel && (info->components == 1 || out->component_stride == size) &&
-            (!swap || size == 1)) {
-            memcpy(line, in, row);
-            continue;
-        }
-        const uint8_t *sample = in;
-        for (uint32_t x = 0; x < info->width; x++)
-            for (uint32_t c = 0; c < info->components; c++, sample += size) {
-                uint8_t *to = line + x * out->column_stride + c * out->component_stride;
-                for (size_t i = 0; i < size; i++)
-                    to[i] = sample[swap ? size - 1 - i : i];
-            }
-    }
+    const size_t bytes = mist_frame_bytes(info->type, info->width, info->height, info->components);
+    copy_unpack(source->data + source->header.data_offset + (uint64_t)frame * bytes,
+                (struct copy_packing){.big_endian = source->header.big_endian}, out);
     return MIST_OK;
 }
 
@@ -261,8 +246,13 @@ static enum mist_status nifti_write_frame(struct format_writer *base, const stru
     const struct mist_image_info *info = &writer->info;
     if (writer->written == info->frames)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: more than %u planes", writer->file.path, info->frames);
-    pack_samples(frame, writer->big_endian, writer->packed);
-    emit(writer, writer->packed, mist_frame_bytes(info->type, info->width, info->height, info->components), false);
+    const struct copy_packing packing = {.big_endian = writer->big_endian};
+    const uint8_t *bytes = frame->data;
+    if (!copy_is_packed(frame, packing)) {
+        copy_pack(frame, packing, writer->packed);
+        bytes = writer->packed;
+    }
+    emit(writer, bytes, mist_frame_bytes(info->type, info->width, info->height, info->components), false);
     writer->written++;
     return MIST_OK;
 }

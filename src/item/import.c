@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "image/copy.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -147,7 +148,7 @@ static enum mist_status encode_slot(void *context, uint64_t index, unsigned work
         view = &slot->mapped;
     }
     if (!status && slot->coded.data) {
-        item_convert(view, &slot->coded);
+        copy_convert(view, &slot->coded);
         view = &slot->coded;
     }
     if (status)
@@ -276,6 +277,10 @@ static enum mist_status open_source(struct import *import, struct mist_error *er
     for (uint32_t i = 0; i < options->count; i++)
         inputs[i] = format_input_path(options->paths[i]);
     enum mist_status status = format_detect(inputs, &kind, error);
+    const struct format *format = status ? NULL : format_of(kind);
+    if (format && !format->dataset)
+        status = error_set(error, MIST_ERROR_UNSUPPORTED, "%s: files of format '%s' are not made items of",
+                           options->paths[0], format->name);
     if (!status)
         status = format_open(kind, inputs, options->count, &import->source, error);
     memory_free(inputs);

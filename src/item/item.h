@@ -48,7 +48,4 @@ enum mist_status item_codestream_pieces(const mist_item *item, uint32_t frame, u
 /* A view of memory that is allocated here; view->data is NULL when memory is short. Free with memory_free(data). */
 struct mist_view item_new_view(enum mist_sample_type type, uint32_t width, uint32_t height, uint32_t components);
 
-/* Copies integers from one integer type to another that holds them; same size, packed or not. */
-void item_convert(const struct mist_view *from, struct mist_view *to);
-
 #endif

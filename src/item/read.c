@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "image/copy.h"
 #include "codec/reduce.h"
 #include "item/compress.h"
 #include "item/template.h"
@@ -318,7 +319,7 @@ static enum mist_status encode_label(const mist_item *item, mist_codec *codec, u
         status = mapped.data ? value_map_forward(&item->manifest.values, &samples, &mapped, error)
                              : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
         if (!status)
-            item_convert(&mapped, &coded);
+            copy_convert(&mapped, &coded);
         memory_free(mapped.data);
     }
     if (!status)
@@ -354,38 +355,6 @@ struct mist_view item_new_view(enum mist_sample_type type, uint32_t width, uint3
     return mist_view_interleaved(data, type, width, height, components);
 }
 
-static int64_t get_integer(const uint8_t *p, enum mist_sample_type type)
-{
-    switch (type) {
-    case MIST_U8:
-        return *p;
-    case MIST_S8:
-        return *(const int8_t *)p;
-    case MIST_U16:
-        return *(const uint16_t *)(const void *)p;
-    case MIST_S16:
-        return *(const int16_t *)(const void *)p;
-    case MIST_U32:
-        return *(const uint32_t *)(const void *)p;
-    default:
-        return *(const int32_t *)(const void *)p;
-    }
-}
-
-void item_convert(const struct mist_view *from, struct mist_view *to)
-{
-    size_t size = mist_sample_size(to->type); /* little-endian: the low bytes of the wide value */
-    for (uint32_t y = 0; y < from->height; y++)
-        for (uint32_t x = 0; x < from->width; x++)
-            for (uint32_t c = 0; c < from->components; c++) {
-                const uint8_t *p = (const uint8_t *)from->data + y * from->row_stride + x * from->column_stride +
-                                   c * from->component_stride;
-                int64_t value = get_integer(p, from->type);
-                memcpy((uint8_t *)to->data + y * to->row_stride + x * to->column_stride + c * to->component_stride,
-                       &value, size);
-            }
-}
-
 /* Coded samples -> the original values: the signed ones of labels back to their own type, then the value map. */
 static enum mist_status undo_values(const mist_item *item, const struct mist_view *coded, bool reduced,
                                     struct mist_view *out, struct mist_error *error)
@@ -396,7 +365,7 @@ static enum mist_status undo_values(const mist_item *item, const struct mist_vie
     struct mist_view mapped = item_new_view(values->coded, coded->width, coded->height, coded->components);
     if (!mapped.data)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
-    item_convert(coded, &mapped);
+    copy_convert(coded, &mapped);
     enum mist_status status = value_map_inverse(values, &mapped, reduced, out, error);
     memory_free(mapped.data);
     return status;
