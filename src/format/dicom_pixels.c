@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "image/copy.h"
 
 #include <string.h>
 
