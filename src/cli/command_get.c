@@ -53,8 +53,10 @@ static void add_removed(void *context, const char *path)
 
 static void print_json(const struct mist_get_report *report, const char *url, const struct removed *removed)
 {
+    char shown[4200];
+    mist_url_without_secrets(url, shown, sizeof shown);
     printf("{\"url\":");
-    print_json_string(url);
+    print_json_string(shown);
     printf(",\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64
            ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64 ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64
            ",\"source_bytes\":%" PRIu64 ",\"selected_bytes\":%" PRIu64 ",\"planned_bytes\":%" PRIu64
@@ -143,7 +145,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     get->token = getenv("MIST_TOKEN");
     if (get->token && !*get->token)
         get->token = NULL;
-    if (!get->directory || !*get->directory) {
+    if (get->directory ? !*get->directory : !option_given(arguments, "dry-run")) {
         usage_error(arguments, "-o DIR is missing");
         return false;
     }

@@ -139,7 +139,7 @@ static enum mist_status check_options(const struct mist_get_options *options, st
     bool known = !options->format;
     for (size_t i = 0; !known && i < sizeof formats / sizeof *formats; i++)
         known = strcmp(options->format, formats[i]) == 0;
-    if (!options->url || !options->directory || !*options->directory)
+    if (!options->url || (options->directory && !*options->directory))
         return error_set(error, MIST_ERROR_ARGUMENT, "there is no address or no directory");
     if (!known)
         return error_set(error, MIST_ERROR_ARGUMENT,
@@ -260,8 +260,9 @@ static enum mist_status open_area(struct session *session, bool make, struct mis
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (status)
         return status;
+    const char *format = session->options->format;
     char *database = area_path(session, "written.sqlite");
-    status = database ? state_open(database, session->root, make, &session->state, error)
+    status = database ? state_open(database, session->root, format ? format : "source", make, &session->state, error)
                       : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     memory_free(database);
     return status;
@@ -270,6 +271,8 @@ static enum mist_status open_area(struct session *session, bool make, struct mis
 enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error)
 {
     const char *directory = session->options->directory;
+    if (!directory)
+        return make ? error_set(error, MIST_ERROR_ARGUMENT, "there is no directory to write to") : MIST_OK;
     enum mist_status status = make ? directory_make(directory, error) : MIST_OK;
     if (status)
         return status;
