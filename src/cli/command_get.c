@@ -24,7 +24,7 @@ static const struct option_spec options[] = {
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
     {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
-    {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing"},
+    {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing; needs no -o"},
     {"json", 0, NULL, "print what was done as one JSON object"},
     {"quiet", 'q', NULL, "print no progress and no summary"},
     {0},
@@ -233,7 +233,8 @@ const struct command command_get = {
                "tried again from where it stopped, after 1/2 to 16 seconds; connecting may take half of\n"
                "--timeout. A host that does not answer at all is not tried again. After 24 failures of\n"
                "network or disk in a row the run ends.\n\n"
-               "MIST_TOKEN is sent to the host as a bearer token, and never to another. HTTPS_PROXY,\n"
+               "MIST_TOKEN is sent to the host as a bearer token, and never to another; so are user and\n"
+               "password of https://USER:PASSWORD@HOST/DATASET, which are never shown. HTTPS_PROXY,\n"
                "HTTP_PROXY and NO_PROXY are minded as curl does.",
     .options = options,
     .example = "mist get https://images.example.org/chest -o chest --size 256 --dry-run\n"
