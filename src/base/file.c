@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -277,41 +278,22 @@ char *path_join(const char *directory, const char *name)
     return joined;
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629: shortest form, no surrogates), or 0. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc0 ? 2 : 0;
-    if (length == 0 || length > left || p[0] > 0xf4)
-        return 0;
-    if (length == 1)
-        return 1;
-    uint32_t code = p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = (code << 6) | (p[i] & 0x3fu);
-    }
-    bool surrogate = code >= 0xd800 && code < 0xe000;
-    return code < smallest[length] || code > 0x10ffff || surrogate ? 0 : length;
-}
-
 bool path_is_safe(const char *path, size_t length)
 {
-    if (length == 0 || length > 1024)
+    if (length == 0 || length > PATH_LIMIT)
         return false;
     size_t part = 0; /* where the current part starts */
     for (size_t i = 0; i <= length;) {
         if (i == length || path[i] == '/') {
             size_t size = i - part;
             bool dots = (size == 1 && path[part] == '.') || (size == 2 && memcmp(path + part, "..", 2) == 0);
-            if (size == 0 || size > 255 || dots)
+            if (size == 0 || size > PATH_PART_LIMIT || dots)
                 return false;
             part = ++i;
             continue;
         }
         unsigned char c = (unsigned char)path[i];
-        size_t step = utf8_length((const unsigned char *)path + i, length - i);
+        size_t step = utf8_length(path + i, length - i);
         /* U+0080 .. U+009F: to a terminal U+009B begins a command, as ESC [ does. */
         bool control = c < 0x20 || c == 0x7f || (step == 2 && c == 0xc2 && (unsigned char)path[i + 1] < 0xa0);
         if (step == 0 || control || c == '\\')

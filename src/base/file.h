@@ -61,10 +61,13 @@ enum mist_status directory_make(const char *path, struct mist_error *error);
 /* "a/b" from "a" and "b"; NULL when memory is short. Freed with memory_free(). */
 char *path_join(const char *directory, const char *name);
 
+/* The longest relative path that may be used below a root, in bytes without the NUL, and the longest of its parts. */
+enum { PATH_LIMIT = 1024, PATH_PART_LIMIT = 255 };
+
 /*
  * Whether a relative path may be used below a root: not empty, not absolute, '/'-separated parts none of which is
  * empty, "." or "..", no NUL, backslash or control character (U+0001 .. U+001F, U+007F .. U+009F), valid UTF-8, at most
- * 1024 bytes, each part at most 255.
+ * PATH_LIMIT bytes, each part at most PATH_PART_LIMIT.
  */
 bool path_is_safe(const char *path, size_t length);
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,7 +106,7 @@ static void look_at_prefix(const struct cache *cache, const struct mist_catalog_
 {
     char name[CACHE_NAME_MAX];
     cache_name(item, false, name);
-    int descriptor = beneath_open(cache->items, name, O_RDONLY);
+    int descriptor = confined_open(cache->items, name, O_RDONLY);
     if (descriptor >= 0) {
         cached->have = size_of(descriptor);
         if (is_end(item, cached->have) && has_id(descriptor, item))
@@ -117,7 +117,7 @@ static void look_at_prefix(const struct cache *cache, const struct mist_catalog_
         return;
     cached->have = 0;
     cache_name(item, true, name);
-    descriptor = beneath_open(cache->items, name, O_RDONLY);
+    descriptor = confined_open(cache->items, name, O_RDONLY);
     if (descriptor < 0)
         return;
     struct verifier verifier = {0};
@@ -139,13 +139,13 @@ void cache_look(const struct cache *cache, const struct mist_catalog_item *item,
         return; /* a tail without its head cannot be told from another item's */
     uint64_t tail_size = item->size - body_end(item);
     cache_name(item, false, name);
-    if (beneath_stat(cache->tails, name, &about) && (uint64_t)about.st_size == tail_size) {
+    if (confined_stat(cache->tails, name, &about) && (uint64_t)about.st_size == tail_size) {
         cached->tail_form = CACHED_COMPLETE;
         cached->tail_have = tail_size;
         return;
     }
     cache_name(item, true, name);
-    if (beneath_stat(cache->tails, name, &about) && (uint64_t)about.st_size <= tail_size) {
+    if (confined_stat(cache->tails, name, &about) && (uint64_t)about.st_size <= tail_size) {
         cached->tail_form = CACHED_PART;
         cached->tail_have = (uint64_t)about.st_size;
     }
@@ -168,7 +168,7 @@ void cache_forget(const struct cache *cache, const struct mist_catalog_item *ite
     char name[CACHE_NAME_MAX];
     for (int part = 0; part < 2; part++) {
         cache_name(item, part, name);
-        beneath_remove(cache->items, name);
-        beneath_remove(cache->tails, name);
+        confined_remove(cache->items, name);
+        confined_remove(cache->tails, name);
     }
 }

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static void sync_directory_of(int root, const char *path)
 {
     int parent;
     const char *name;
-    if (beneath_parent(root, path, false, &parent, &name, NULL))
+    if (confined_parent(root, path, false, &parent, &name, NULL))
         return;
     fsync(parent); /* not all file systems can; the file itself has been synced */
     close(parent);
@@ -60,10 +60,10 @@ static enum mist_status place(const struct session *session, int from_root, cons
                               struct state_file *file, struct mist_error *error)
 {
     struct stat about;
-    enum mist_status status = beneath_rename(from_root, from, session->root, path, error);
+    enum mist_status status = confined_rename(from_root, from, session->root, path, error);
     if (status)
         return status;
-    if (!beneath_stat(session->root, path, &about))
+    if (!confined_stat(session->root, path, &about))
         return error_set(error, MIST_ERROR_IO, "%s: not there after it was written", path);
     *file = (struct state_file){path, (uint64_t)about.st_size,
                                 (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};
@@ -132,7 +132,7 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
     struct state_key key = plan_item_key(item, choice);
     status = path ? check_names(open, item->path, error) : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (!status)
-        status = beneath_directory(session->staging, name, &directory, error);
+        status = confined_directory(session->staging, name, &directory, error);
     if (!status)
         status = mist_item_export(open, &export, path, add_written, &staged, error);
     if (!status)
@@ -140,7 +140,7 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
     if (!status)
         *files = staged.count;
     if (directory >= 0) {
-        beneath_clear(directory);
+        confined_clear(directory);
         close(directory);
     }
     mist_buffer_free(&staged.paths);
@@ -170,7 +170,7 @@ static enum mist_status record_as_it_is(struct session *session, const struct st
                                         struct mist_error *error)
 {
     struct stat about;
-    if (!beneath_stat(session->root, path, &about))
+    if (!confined_stat(session->root, path, &about))
         return MIST_OK;
     struct state_file file = {path, (uint64_t)about.st_size,
                               (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -87,7 +87,7 @@ enum mist_status fetch_attachment(struct transport *transport, int directory, co
                                   const struct mist_catalog_attachment *attachment, struct mist_error *error)
 {
     struct arrival arrival = {.descriptor = -1, .state = checksum_start()};
-    enum mist_status status = arrival.state ? beneath_open_writable(directory, name, &arrival.descriptor, error)
+    enum mist_status status = arrival.state ? confined_open_writable(directory, name, &arrival.descriptor, error)
                                             : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (!status)
         status = fetch_rest(transport, &arrival, attachment, error);

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +122,7 @@ static enum mist_status use_complete(struct work *work, const struct needs *need
     uint64_t checked = 0;
     *good = false;
     cache_name(work->item, false, name);
-    int descriptor = beneath_open(work->cache->items, name, O_RDONLY);
+    int descriptor = confined_open(work->cache->items, name, O_RDONLY);
     if (descriptor < 0)
         return MIST_OK;
     enum mist_status status = cache_check(descriptor, needs->end, work->item, &work->verifier, &checked, error);
@@ -146,9 +146,9 @@ static enum mist_status open_part(struct work *work, const struct cached *cached
     if (cached->form == CACHED_NOTHING)
         cache_forget(cache, work->item);
     else if (cached->form == CACHED_COMPLETE)
-        status = beneath_rename(cache->items, name, cache->items, part, error);
+        status = confined_rename(cache->items, name, cache->items, part, error);
     if (!status)
-        status = beneath_open_writable(cache->items, part, &work->descriptor, error);
+        status = confined_open_writable(cache->items, part, &work->descriptor, error);
     if (status)
         return status;
     work->base = 0;
@@ -163,7 +163,7 @@ static void append_tail(struct work *work)
     char name[CACHE_NAME_MAX];
     cache_name(work->item, false, name);
     uint8_t *chunk = memory_allocate(CHUNK);
-    int tail = beneath_open(work->cache->tails, name, O_RDONLY);
+    int tail = confined_open(work->cache->tails, name, O_RDONLY);
     const uint64_t start = work->position;
     enum mist_status status = chunk && tail >= 0 ? MIST_OK : MIST_ERROR_IO;
     while (!status && work->position < work->item->size) {
@@ -206,13 +206,13 @@ static enum mist_status bring_prefix(struct work *work, const struct cached *cac
     cache_name(item, false, name);
     cache_name(item, true, part);
     if (status && !work->verifier.started)
-        beneath_remove(work->cache->items, part); /* nothing of it is known to be good */
+        confined_remove(work->cache->items, part); /* nothing of it is known to be good */
     if (status || work->position > needs->end)
         return status; /* a part that goes beyond what is needed now stays one */
     *complete = true;
     if (needs->end == item->size)
-        beneath_remove(work->cache->tails, name);
-    return beneath_rename(work->cache->items, part, work->cache->items, name, error);
+        confined_remove(work->cache->tails, name);
+    return confined_rename(work->cache->items, part, work->cache->items, name, error);
 }
 
 /* ---- the tail ---- */
@@ -229,17 +229,17 @@ static enum mist_status bring_tail(struct work *work, const struct cached *cache
     cache_name(item, true, part);
     enum mist_status status = MIST_OK;
     if (cached->tail_form == CACHED_COMPLETE) {
-        int descriptor = beneath_open(tails, name, O_RDONLY);
+        int descriptor = confined_open(tails, name, O_RDONLY);
         if (descriptor >= 0) {
             status = cache_check_tail(descriptor, size, &work->verifier, &good, error);
             close(descriptor);
         }
         if (status || good == size)
             return status;
-        status = beneath_rename(tails, name, tails, part, error);
+        status = confined_rename(tails, name, tails, part, error);
     }
     if (!status)
-        status = beneath_open_writable(tails, part, &work->descriptor, error);
+        status = confined_open_writable(tails, part, &work->descriptor, error);
     if (status)
         return status;
     work->base = item->size - size;
@@ -252,7 +252,7 @@ static enum mist_status bring_tail(struct work *work, const struct cached *cache
     if (close(work->descriptor) != 0 && !status)
         status = error_set_errno(error, errno, "%s", item->path);
     work->descriptor = -1;
-    return status ? status : beneath_rename(tails, part, tails, name, error);
+    return status ? status : confined_rename(tails, part, tails, name, error);
 }
 
 enum mist_status fetch_item(struct transport *transport, const struct cache *cache,

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 #include "client/deliver.h"
 #include "client/prune.h"
 #include "client/slots.h"
@@ -311,7 +311,7 @@ static enum mist_status download_all(struct download *download, const struct mis
     pthread_mutex_destroy(&download->lock);
     mist_catalog_close(&download->catalog);
     if (!status && !session->report.failed) /* attachments that were given up, because they changed meanwhile */
-        beneath_clear(session->parts);
+        confined_clear(session->parts);
     return status;
 }
 

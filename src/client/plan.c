@@ -4,7 +4,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -184,7 +184,7 @@ enum mist_status plan_item_is_here(const struct session *session, const struct m
 static bool has_checksum(int root, const struct mist_catalog_attachment *attachment)
 {
     enum { CHUNK = 1 << 18 };
-    int descriptor = beneath_open(root, attachment->path, O_RDONLY);
+    int descriptor = confined_open(root, attachment->path, O_RDONLY);
     struct stat about;
     if (descriptor < 0)
         return false;
@@ -267,7 +267,7 @@ static enum mist_status plan_attachment(struct session *session, const struct mi
         return status;
     }
     plan_part_name(attachment, name);
-    uint64_t have = beneath_stat(session->parts, name, &about) ? (uint64_t)about.st_size : 0;
+    uint64_t have = confined_stat(session->parts, name, &about) ? (uint64_t)about.st_size : 0;
     report->planned_bytes += have <= attachment->size ? attachment->size - have : attachment->size;
     return MIST_OK;
 }

@@ -2,7 +2,7 @@
 #include "client/prune.h"
 
 #include "base/error.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -34,7 +34,7 @@ static enum mist_status prune_file(struct session *session, const struct state_v
         note(session, vanished->path,
              vanished->found ? "the host no longer has it, but it may be your own: it was found here; it is kept"
                              : "the host no longer has it, but it was changed since it was downloaded; it is kept");
-    } else if (remove && beneath_remove_tidily(session->root, vanished->path, &failure)) {
+    } else if (remove && confined_remove_tidily(session->root, vanished->path, &failure)) {
         note(session, vanished->path, failure.message);
         session->report.failed++;
         return MIST_OK; /* still recorded: so the next run tries again */
@@ -73,7 +73,7 @@ enum mist_status prune(struct session *session, bool remove, struct mist_error *
         status = session_each(session, look_for_files, session->state, error);
     while (!status && !(status = state_next_vanished(session->state, &vanished, &any, error)) && any) {
         struct stat about;
-        bool there = beneath_stat(session->root, vanished.path, &about);
+        bool there = confined_stat(session->root, vanished.path, &about);
         session->report.vanished += there;
         if (wanted && there && session_path_is_ours_to_write(vanished.path))
             status = prune_file(session, &vanished, remove, error);

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -196,7 +196,7 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
 static enum mist_status open_below(int root, const char *path, bool make, int *descriptor, struct mist_error *error)
 {
     if (make)
-        return beneath_directory(root, path, descriptor, error);
+        return confined_directory(root, path, descriptor, error);
     if (root >= 0)
         *descriptor = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return MIST_OK;
@@ -204,7 +204,7 @@ static enum mist_status open_below(int root, const char *path, bool make, int *d
 
 static enum mist_status lock_directory(struct session *session, struct mist_error *error)
 {
-    enum mist_status status = beneath_open_writable(session->root, SESSION_AREA "/lock", &session->lock, error);
+    enum mist_status status = confined_open_writable(session->root, SESSION_AREA "/lock", &session->lock, error);
     if (!status && flock(session->lock, LOCK_EX | LOCK_NB) != 0)
         status = errno == EWOULDBLOCK
                      ? error_set(error, MIST_ERROR_IO, "another 'mist get' is working on this directory")
@@ -218,7 +218,7 @@ static void tag_as_cache(const struct session *session)
     static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
                                "# What 'mist get' keeps, so that it need not fetch it again. May be removed.\n";
     int descriptor;
-    if (beneath_open_writable(session->root, SESSION_AREA "/CACHEDIR.TAG", &descriptor, NULL))
+    if (confined_open_writable(session->root, SESSION_AREA "/CACHEDIR.TAG", &descriptor, NULL))
         return;
     file_write_at(descriptor, 0, text, sizeof text - 1, NULL); /* nothing depends on it */
     close(descriptor);
@@ -280,7 +280,7 @@ enum mist_status session_open_directory(struct session *session, bool make, stru
     if (status)
         return error_prefix(error, status, "%s", directory);
     if (make) /* what a killed run left half-written */
-        beneath_clear(session->staging);
+        confined_clear(session->staging);
     return MIST_OK;
 }
 

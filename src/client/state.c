@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -147,7 +147,7 @@ void state_close(struct state **state)
 bool state_is_as_left(const struct state *state, const char *path, int64_t size, int64_t time)
 {
     struct stat about;
-    return beneath_stat(state->root, path, &about) && about.st_size == size &&
+    return confined_stat(state->root, path, &about) && about.st_size == size &&
            (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec == time;
 }
 
@@ -324,6 +324,6 @@ void state_discard(struct state *state, const char *path)
     int64_t count;
     pthread_mutex_lock(&state->lock); /* so that nobody claims it meanwhile */
     if (!database_number(&state->database, KNOWS, &count, NULL, "t", path) && count == 0)
-        beneath_remove(state->root, path);
+        confined_remove(state->root, path);
     pthread_mutex_unlock(&state->lock);
 }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "store/contain.h"
+#include "base/confined.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static enum mist_status directory_fetch(struct transport *base, const struct tra
     int descriptor;
     struct stat about;
     atomic_fetch_add(&base->settings->shared->requests, 1);
-    if (open_beneath(transport->root, request->path, &descriptor, NULL))
+    if (confined_open_following(transport->root, request->path, &descriptor, NULL))
         return error_set(error, MIST_ERROR_NOT_FOUND, "%s: there is no %s in %s", request->name, request->path,
                          base->settings->url.base);
     enum mist_status status = MIST_OK;

@@ -2,6 +2,7 @@
 /* Ranges over HTTP: one libcurl handle, whose connection is used again and again. */
 #include "client/transport.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "client/headers.h"
@@ -175,13 +176,6 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return size;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /*
  * Called by libcurl at least about once a second. (Its own limit of this kind looks at an average over some seconds
  * more, and has nothing to say on whether the host had begun to answer.)
@@ -191,7 +185,7 @@ static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off
     struct http_transport *http = context;
     const struct transport_settings *settings = http->base.settings;
     uint64_t bytes = http->header_bytes + http->body_bytes;
-    double time = seconds_now();
+    double time = clock_seconds();
     if (bytes - http->look_bytes >= (uint64_t)STALL_BYTES * settings->timeout) {
         http->look_bytes = bytes;
         http->look_time = time;
@@ -298,7 +292,7 @@ static enum mist_status try_once(struct http_transport *http, bool *again, struc
     long code = 0;
     *again = http->checked = http->finished_early = false;
     http->header_bytes = http->body_bytes = http->ignored_bytes = http->look_bytes = 0;
-    http->look_time = seconds_now();
+    http->look_time = clock_seconds();
     http->stalled = false;
     http->problem = (struct mist_error){0};
     http->reason[0] = '\0';

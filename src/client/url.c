@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -19,33 +20,6 @@ static size_t scheme_length(const char *text)
     while (isalnum((unsigned char)text[length]) || (text[length] && strchr("+-.", text[length])))
         length++;
     return length > 1 && text[length] == ':' ? length : 0;
-}
-
-static int hexadecimal(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* Undoes percent-encoding in place; false if it is broken or hides a NUL. */
-static bool decode(char *text)
-{
-    char *out = text;
-    for (; *text; text++) {
-        if (*text != '%') {
-            *out++ = *text;
-            continue;
-        }
-        int high = hexadecimal(text[1]), low = high < 0 ? -1 : hexadecimal(text[2]);
-        if (low < 0 || (high == 0 && low == 0))
-            return false;
-        *out++ = (char)(high * 16 + low);
-        text += 2;
-    }
-    *out = '\0';
-    return true;
 }
 
 static void drop_last_slashes(char *text, size_t keep)
@@ -79,7 +53,7 @@ static enum mist_status parse_file(const char *text, struct url *url, struct mis
     url->base = memory_copy_text(path);
     if (!url->base)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", text);
-    if (decode(url->base))
+    if (percent_decode(url->base, strlen(url->base), false) == PERCENT_GOOD)
         return MIST_OK;
     return error_set(error, MIST_ERROR_ARGUMENT, "%s: its percent-encoding is broken", text);
 }
@@ -122,15 +96,8 @@ void url_free(struct url *url)
     *url = (struct url){0};
 }
 
-/* RFC 3986, 2.3: these mean themselves everywhere; '/' separates. */
-static bool needs_no_escape(char c)
-{
-    return isalnum((unsigned char)c) || (c && strchr("-._~/", c));
-}
-
 char *url_join(const struct url *url, const char *path)
 {
-    static const char digits[] = "0123456789ABCDEF";
     size_t length = strlen(url->base);
     char *joined = memory_allocate(length + 3 * strlen(path) + 2);
     if (!joined)
@@ -139,15 +106,9 @@ char *url_join(const struct url *url, const char *path)
     char *out = joined + length;
     if (length == 0 || out[-1] != '/')
         *out++ = '/';
-    for (; *path; path++) {
-        if (url->kind == URL_DIRECTORY || needs_no_escape(*path)) {
-            *out++ = *path;
-        } else {
-            *out++ = '%';
-            *out++ = digits[(unsigned char)*path >> 4];
-            *out++ = digits[*path & 15];
-        }
-    }
-    *out = '\0';
+    if (url->kind == URL_DIRECTORY)
+        strcpy(out, path);
+    else
+        percent_encode_path(path, out);
     return joined;
 }

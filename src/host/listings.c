@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "host/router.h"
 
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>

@@ -71,7 +71,4 @@ struct request {
 /* A header field's value, or NULL. */
 const char *request_field(const struct request *request, const char *name);
 
-/* Seconds on the monotonic clock. */
-double clock_now(void);
-
 #endif

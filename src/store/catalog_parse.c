@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "store/catalog.h"
-#include "store/contain.h"
+#include "base/confined.h"
 #include "store/database.h"
 
 #include <errno.h>
@@ -259,5 +259,5 @@ enum mist_status mist_store_open_file(mist_store *store, const char *dataset, en
         length = snprintf(whole, sizeof whole, "%s/files/%s", dataset, path);
     if (length < 0 || (size_t)length >= sizeof whole)
         return error_set(error, MIST_ERROR_NOT_FOUND, "not a path of this store");
-    return open_beneath(store->root, whole, descriptor, error);
+    return confined_open_following(store->root, whole, descriptor, error);
 }

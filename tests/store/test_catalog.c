@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "store/catalog.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

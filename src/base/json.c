@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "store/json.h"
+#include "base/json.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <ctype.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,7 +68,7 @@ bool json_enter_array(struct json_reader *reader)
 
 /* ---- strings ---- */
 
-/* Where unescaped bytes go: a growing buffer, or a fixed text whose overflow is remembered, or nowhere. */
+/* Where unescaped bytes go: a growing buffer, or a fixed text. What does not fit there, and a NUL, is an overflow. */
 struct sink {
     struct mist_buffer *buffer;
     char *text;
@@ -80,7 +82,7 @@ static void put_byte(struct sink *sink, struct json_reader *reader, char byte)
     if (sink->buffer) {
         if (!buffer_append(sink->buffer, &byte, 1))
             reader->failed = true;
-    } else if (sink->length + 1 < sink->capacity) {
+    } else if (byte && sink->length + 1 < sink->capacity) {
         sink->text[sink->length] = byte;
     } else {
         sink->overflow = true;
@@ -92,12 +94,12 @@ static unsigned take_hex4(struct json_reader *reader)
 {
     unsigned value = 0;
     for (int i = 0; i < 4; i++) {
-        char c = reader->at < reader->end ? *reader->at : 'x';
-        if (!isxdigit((unsigned char)c)) {
+        int digit = reader->at < reader->end ? hex_value(*reader->at) : -1;
+        if (digit < 0) {
             reader->failed = true;
             return 0;
         }
-        value = value * 16 + (unsigned)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+        value = value * 16 + (unsigned)digit;
         reader->at++;
     }
     return value;
@@ -157,13 +159,19 @@ static void take_string(struct json_reader *reader, struct sink *sink)
             reader->failed = true;
             return;
         }
-        char c = *reader->at++;
-        if (c == '"')
-            return;
-        if (c == '\\')
+        size_t step = utf8_length(reader->at, (size_t)(reader->end - reader->at));
+        char c = *reader->at;
+        if (step == 0) {
+            reader->failed = true;
+        } else if (c == '"' || c == '\\') {
+            reader->at++;
+            if (c == '"')
+                return;
             take_escape(reader, sink);
-        else
-            put_byte(sink, reader, c);
+        } else {
+            for (; step > 0; step--)
+                put_byte(sink, reader, *reader->at++);
+        }
     }
 }
 
@@ -212,10 +220,13 @@ bool json_element(struct json_reader *reader)
 
 /* ---- numbers and the rest ---- */
 
-uint64_t json_unsigned(struct json_reader *reader, uint64_t maximum)
+/* The digits of a whole number, which may start with a '-' if `sign` is given. */
+static uint64_t take_digits(struct json_reader *reader, bool *sign)
 {
     uint64_t value = 0;
     skip_space(reader);
+    if (sign)
+        *sign = take(reader, '-');
     const char *start = reader->at;
     while (!reader->failed && reader->at < reader->end && isdigit((unsigned char)*reader->at)) {
         unsigned digit = (unsigned)(*reader->at++ - '0');
@@ -223,10 +234,60 @@ uint64_t json_unsigned(struct json_reader *reader, uint64_t maximum)
             reader->failed = true;
         value = value * 10 + digit;
     }
-    bool fraction = reader->at < reader->end && strchr(".eE", *reader->at) && *reader->at;
-    if (reader->at == start || fraction || value > maximum || (*start == '0' && reader->at - start > 1))
+    bool fraction = reader->at < reader->end && *reader->at && strchr(".eE", *reader->at);
+    if (reader->at == start || fraction || (*start == '0' && reader->at - start > 1))
+        reader->failed = true;
+    return value;
+}
+
+uint64_t json_unsigned(struct json_reader *reader, uint64_t maximum)
+{
+    uint64_t value = take_digits(reader, NULL);
+    if (value > maximum)
         reader->failed = true;
     return reader->failed ? 0 : value;
+}
+
+int64_t json_signed(struct json_reader *reader, int64_t lowest, int64_t highest)
+{
+    bool minus;
+    uint64_t size = take_digits(reader, &minus);
+    if (size > (uint64_t)INT64_MAX + minus)
+        reader->failed = true;
+    int64_t value = minus ? (int64_t)(0 - size) : (int64_t)size;
+    if (value < lowest || value > highest)
+        reader->failed = true;
+    return reader->failed ? 0 : value;
+}
+
+/* Whether text is a number as RFC 8259, section 6 has it; strtod() takes more. */
+static bool is_number(const char *text)
+{
+    text += *text == '-';
+    size_t whole = strspn(text, "0123456789");
+    if (whole == 0 || (whole > 1 && *text == '0'))
+        return false;
+    text += whole;
+    if (*text == '.') {
+        size_t digits = strspn(++text, "0123456789");
+        if (digits == 0)
+            return false;
+        text += digits;
+    }
+    if (*text == 'e' || *text == 'E') {
+        text++;
+        text += *text == '+' || *text == '-';
+        if (!isdigit((unsigned char)*text))
+            return false;
+        text += strspn(text, "0123456789");
+    }
+    return *text == '\0';
+}
+
+/* The decimal point of the locale, which the embedding program may have set; one byte in all that matter. */
+static char decimal_point(void)
+{
+    return *localeconv()->decimal_point;
 }
 
 double json_number(struct json_reader *reader)
@@ -238,9 +299,13 @@ double json_number(struct json_reader *reader)
            strchr("+-.0123456789eE", *reader->at))
         text[length++] = *reader->at++;
     text[length] = '\0';
-    char *end = text;
-    double value = length && (isdigit((unsigned char)text[0]) || text[0] == '-') ? strtod(text, &end) : 0;
-    if (end == text || *end || !isfinite(value))
+    if (!is_number(text))
+        reader->failed = true;
+    char *point = strchr(text, '.');
+    if (point)
+        *point = decimal_point();
+    double value = reader->failed ? 0 : strtod(text, NULL);
+    if (!isfinite(value))
         reader->failed = true;
     return reader->failed ? 0 : value;
 }
@@ -309,25 +374,31 @@ bool json_finished(struct json_reader *reader)
 
 bool json_put(struct mist_buffer *out, const char *format, ...)
 {
-    char text[256];
     va_list list;
     va_start(list, format);
-    int length = vsnprintf(text, sizeof text, format, list);
+    bool good = buffer_print_list(out, format, list);
     va_end(list);
-    return length >= 0 && (size_t)length < sizeof text && buffer_append(out, text, (size_t)length);
+    return good;
 }
 
 bool json_put_string(struct mist_buffer *out, const char *text)
 {
+    size_t left = strlen(text);
     bool good = buffer_append(out, "\"", 1);
-    for (const char *p = text; *p && good; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '"' || c == '\\')
+    while (left > 0 && good) {
+        unsigned char c = (unsigned char)*text;
+        size_t step = utf8_length(text, left);
+        if (step == 0)
+            good = json_put(out, "\\ufffd");
+        else if (c == '"' || c == '\\')
             good = json_put(out, "\\%c", c);
         else if (c < 0x20)
             good = json_put(out, "\\u%04x", c);
         else
-            good = buffer_append(out, p, 1);
+            good = buffer_append(out, text, step);
+        step += step == 0;
+        text += step;
+        left -= step;
     }
     return good && buffer_append(out, "\"", 1);
 }
@@ -340,8 +411,8 @@ bool json_put_number(struct mist_buffer *out, double value)
         if (strtod(text, NULL) == value)
             break;
     }
-    for (char *p = text; *p; p++) /* the decimal point of the locale */
-        if (*p == ',')
-            *p = '.';
+    char *point = strchr(text, decimal_point());
+    if (point)
+        *point = '.';
     return buffer_append(out, text, strlen(text));
 }

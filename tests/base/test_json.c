@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fixture.h"
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
 
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,15 +22,63 @@ static bool skips(const char *text)
 static void test_syntax(void **state)
 {
     (void)state;
-    const char *good[] = {"1",           "-1.5e3",    " [ ] ",
-                          "{ }",         "[1, 2 ,3]", "{\"a\":[{}],\"b\":null}",
-                          "\"\\u00e9\"", "[[[1]]]",   "[ [1], {\"a\" : \"[{\"} , true ]",
+    const char *good[] = {"1",
+                          "-1.5e3",
+                          " [ ] ",
+                          "{ }",
+                          "[1, 2 ,3]",
+                          "{\"a\":[{}],\"b\":null}",
+                          "\"\\u00e9\"",
+                          "[[[1]]]",
+                          "0",
+                          "-0",
+                          "0.5e-3",
+                          "-10E+2",
+                          "\"\xf0\x9f\x98\x80\"",
+                          "[ [1], {\"a\" : \"[{\"} , true ]",
                           "\"a\\\"b\""};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(skips(good[i]));
-    const char *bad[] = {"",       "[",       "[1",    "[1,]", "[,1]", "{\"a\"}",  "{\"a\":1,}",  "{a:1}",       "tru",
-                         "\"\n\"", "\"\\x\"", "[1 2]", "1 2",  "nan",  "inf",      "\"\\ud800\"", "\"\\udc00\"", "}",
-                         "\"",     "{1:2}",   "+1",    "[1}",  "0x10", "\"\\u12\""};
+    const char *bad[] = {"",
+                         "[",
+                         "[1",
+                         "[1,]",
+                         "[,1]",
+                         "{\"a\"}",
+                         "{\"a\":1,}",
+                         "{a:1}",
+                         "tru",
+                         "\"\n\"",
+                         "\"\\x\"",
+                         "[1 2]",
+                         "1 2",
+                         "nan",
+                         "inf",
+                         "\"\\ud800\"",
+                         "\"\\udc00\"",
+                         "}",
+                         "\"",
+                         "{1:2}",
+                         "+1",
+                         "[1}",
+                         "0x10",
+                         "\"\\u12\"",
+                         "01",
+                         "-",
+                         "1.",
+                         ".5",
+                         "-.5",
+                         "1e",
+                         "1e+",
+                         "-01",
+                         "1e999",
+                         "\"\xff\"",
+                         "\"\xc3\"",
+                         "\"\xc0\xaf\"",
+                         "\"\xed\xa0\x80\"",
+                         "\"\xe2\x82\"",
+                         "nul",
+                         "[true false]"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (skips(bad[i]))
             fail_msg("taken: %s", bad[i]);
@@ -86,6 +138,14 @@ static void test_values(void **state)
         if (numbers[i].good)
             assert_true(value == numbers[i].maximum);
     }
+    reader = json_start("-9223372036854775808", 20);
+    assert_true(json_signed(&reader, INT64_MIN, 0) == INT64_MIN && !reader.failed);
+    const char *outside[] = {"-9223372036854775809", "9223372036854775808", "-6", "6", "--1", "- 1", "-", "-01"};
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        reader = json_start(outside[i], strlen(outside[i]));
+        json_signed(&reader, i < 2 ? INT64_MIN : -5, i < 2 ? INT64_MAX : 5);
+        assert_true(reader.failed);
+    }
     char small[4];
     reader = json_start("\"abcd\"", 6);
     assert_false(json_short_string(&reader, small, sizeof small));
@@ -93,6 +153,25 @@ static void test_values(void **state)
     json_hexadecimal(&reader);
     assert_true(reader.failed);
     mist_buffer_free(&out);
+}
+
+/* A NUL in a name must not make it equal to another. */
+static void test_nul_in_strings(void **state)
+{
+    (void)state;
+    const char *text = "{\"id\\u0000x\": \"ab\\u0000c\", \"id\": 1}";
+    char key[8], value[8];
+    struct json_reader reader = json_start(text, strlen(text));
+    assert_true(json_enter_object(&reader) && json_key(&reader, key, sizeof key));
+    assert_string_equal(key, "");
+    struct json_reader copy = reader;
+    assert_false(json_short_string(&copy, value, sizeof value));
+    json_skip(&reader);
+    assert_true(json_key(&reader, key, sizeof key));
+    assert_string_equal(key, "id");
+    assert_int_equal(json_unsigned(&reader, 1), 1);
+    assert_false(json_key(&reader, key, sizeof key));
+    assert_true(json_finished(&reader));
 }
 
 static void test_writing(void **state)
@@ -111,15 +190,22 @@ static void test_writing(void **state)
     assert_true(json_put_string(&out, "a\"\\\n\x01\xc3\xa9"));
     assert_true(buffer_append_zeros(&out, 1));
     assert_string_equal((char *)out.data, "\"a\\\"\\\\\\u000a\\u0001\xc3\xa9\"");
+    out.size = 0;
+    assert_true(json_put_string(&out, "a\xff"
+                                      "b\xc3") &&
+                buffer_append_zeros(&out, 1));
+    assert_string_equal((char *)out.data, "\"a\\ufffdb\\ufffd\"");
+    out.size = 0;
+    assert_true(json_put_number(&out, INFINITY) && json_put_number(&out, NAN) && buffer_append_zeros(&out, 1));
+    assert_string_equal((char *)out.data, "00");
     mist_buffer_free(&out);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_every_prefix_fails),
-        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_syntax),  cmocka_unit_test(test_every_prefix_fails),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_nul_in_strings),
         cmocka_unit_test(test_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
