@@ -30,7 +30,7 @@ struct mist_get_options {
     uint64_t max_bytes;  /* 0: no limit; else drop levels from all items until a download from nothing takes no more */
     bool exact;          /* resample to exactly resolution.width x resolution.height */
     enum mist_grid grid; /* as in struct mist_export_options */
-    const char *format;  /* NULL: that of the source; "nii", "nii.gz", "dcm", "png", "npy", "j2c"; "mist": the items */
+    const char *format;  /* NULL: that of the source; one of mist_export_formats() (mist/item.h); "mist": the items */
 
     /*
      * Shell patterns on paths relative to the dataset ('*' matches '/' too; a pattern that matches a directory matches

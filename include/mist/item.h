@@ -107,9 +107,13 @@ struct mist_export_options {
     enum mist_grid grid;
     uint32_t exact_width; /* both non-zero: resample to exactly this (on the conventional grid) */
     uint32_t exact_height;
-    const char *format; /* NULL: that of the source; else "nii", "nii.gz", "dcm", "png", "npy", "j2c" */
+    const char *format; /* NULL: that of the source; else one of mist_export_formats() */
     unsigned threads;   /* 0: 1 */
 };
+
+/* What items can be written as: "nii, nii.gz, dcm, png, npy, j2c". Fills and returns `text`. Thread-safe. */
+#define MIST_EXPORT_FORMATS_SIZE 256
+MIST_API const char *mist_export_formats(char text[MIST_EXPORT_FORMATS_SIZE]);
 
 /*
  * Writes the item's files below `directory` under their dataset paths (extension changed if options->format is another

@@ -12,7 +12,7 @@ static const struct option_spec options[] = {
     {"policy", 0, "P", "with --size, --spacing: closest (default), at-least or at-most"},
     {"exact", 0, NULL, "item: resample to exactly the --size given"},
     {"grid", 0, "G", "item: native (default, geometry exact) or center (conventional pixel grid)"},
-    {"format", 0, "F", "item: nii, nii.gz, dcm, png, npy or j2c (default: that of the source)"},
+    {"format", 0, "F", "item: one of {formats} (default: that of the source)"},
     {"jobs", 'j', "N", "item: threads (default: 1)"},
     {"component", 0, "N", "codestream: only component N, from 0 (default: all, of one size)"},
     {"best-effort", 0, NULL, "codestream: of a file that ends early use what has arrived"},

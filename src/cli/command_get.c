@@ -18,7 +18,7 @@ static const struct option_spec options[] = {
     {"grid", 0, "G", "native (default, geometry exact) or center (conventional pixel grid)"},
     {"include", 0, "GLOB", "only items and files whose path matches; may be repeated"},
     {"exclude", 0, "GLOB", "not those whose path matches; may be repeated"},
-    {"format", 0, "F", "nii, nii.gz, dcm, png, npy, j2c, or mist (default: that of the source)"},
+    {"format", 0, "F", "{formats}, or mist (default: that of the source)"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
     {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 
+#include <mist/item.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,11 +20,25 @@ static void option_label(const struct option_spec *option, char text[64])
              option->argument ? option->argument : "");
 }
 
+enum { HELP_SIZE = 512 };
+
+/* The option's text, with the names of the formats in the place of "{formats}". */
+static const char *option_text(const struct option_spec *option, char text[HELP_SIZE])
+{
+    char formats[MIST_EXPORT_FORMATS_SIZE];
+    const char *place = strstr(option->help, "{formats}");
+    if (!place)
+        return option->help;
+    snprintf(text, HELP_SIZE, "%.*s%s%s", (int)(place - option->help), option->help, mist_export_formats(formats),
+             place + strlen("{formats}"));
+    return text;
+}
+
 static void print_option(const struct option_spec *option)
 {
-    char label[64];
+    char label[64], text[HELP_SIZE];
     option_label(option, label);
-    printf("  %-26s %s\n", label, option->help);
+    printf("  %-26s %s\n", label, option_text(option, text));
 }
 
 /* Each line of `text` behind `indent`. */
@@ -95,11 +110,11 @@ static void print_man_command(const struct command *command)
         printf(".fi\n");
     }
     for (const struct option_spec *option = command->options; option->name; option++) {
-        char label[64];
+        char label[64], text[HELP_SIZE];
         option_label(option, label);
         printf(".TP\n");
         print_roff(label + strspn(label, " "));
-        print_roff(option->help);
+        print_roff(option_text(option, text));
     }
     if (command->example) {
         printf(".PP\nExample:\n.PP\n.nf\n.RS\n");
@@ -138,6 +153,7 @@ static void complete_bash(void)
 
 static void complete_zsh(void)
 {
+    char text[HELP_SIZE];
     printf("#compdef mist\n_mist() {\n    local -a commands\n    commands=(");
     for (size_t i = 0; all_commands[i]; i++)
         printf(" '%s:%s'", all_commands[i]->name, all_commands[i]->summary);
@@ -145,7 +161,7 @@ static void complete_zsh(void)
     for (size_t i = 0; all_commands[i]; i++) {
         printf("    %s) _arguments", all_commands[i]->name);
         for (const struct option_spec *option = all_commands[i]->options; option->name; option++)
-            printf(" '--%s[%s]%s%s'", option->name, option->help, option->argument ? ":" : "",
+            printf(" '--%s[%s]%s%s'", option->name, option_text(option, text), option->argument ? ":" : "",
                    option->argument ? option->argument : "");
         printf(" '*:file:_files' ;;\n");
     }
@@ -154,12 +170,13 @@ static void complete_zsh(void)
 
 static void complete_fish(void)
 {
+    char text[HELP_SIZE];
     for (size_t i = 0; all_commands[i]; i++) {
         printf("complete -c mist -n __fish_use_subcommand -a %s -d '%s'\n", all_commands[i]->name,
                all_commands[i]->summary);
         for (const struct option_spec *option = all_commands[i]->options; option->name; option++)
             printf("complete -c mist -n '__fish_seen_subcommand_from %s' -l %s%s -d '%s'\n", all_commands[i]->name,
-                   option->name, option->argument ? " -r" : "", option->help);
+                   option->name, option->argument ? " -r" : "", option_text(option, text));
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/confined.h"
+#include "format/names.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -50,32 +51,19 @@ bool plan_wants_items(const struct mist_get_options *options)
     return options->format && strcmp(options->format, "mist") == 0;
 }
 
-/* Whether the files are written in the format that they had. */
-static bool keeps_format(const struct mist_get_options *options, const char *source)
-{
-    static const struct {
-        const char *format, *source;
-    } same[] = {{"nii", "nifti"}, {"nii.gz", "nifti"}, {"dcm", "dicom"}, {"png", "png"}};
-    if (!options->format)
-        return true;
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        if (strcmp(options->format, same[i].format) == 0)
-            return strcmp(source, same[i].source) == 0;
-    return false;
-}
-
-/* DICOM files need their original header at every size; others what follows their samples, when they are to be the
+/* Some (DICOM) need their original header at every size; others what follows their samples, when they are to be the
  * originals again. */
 static bool wants_tail(const struct mist_get_options *options, const struct mist_catalog_item *item, unsigned reduce)
 {
     const struct mist_resolution_request *asked = &options->resolution;
     if (plan_wants_items(options))
         return reduce == 0;
-    if (!keeps_format(options, item->format))
+    const enum format_kind source = format_from_name(item->format);
+    if (options->format && !format_output_is_of(options->format, source))
         return false;
     bool original =
         reduce == 0 && !(options->exact && (asked->width != item->image.width || asked->height != item->image.height));
-    return original || strcmp(item->format, "dicom") == 0;
+    return original || (source != FORMAT_UNKNOWN && format_of(source)->needs_tail_when_reduced);
 }
 
 static struct choice choose_at(const struct mist_get_options *options, const struct mist_catalog_item *item,

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/confined.h"
+#include "format/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,21 +136,20 @@ static bool is_token(const char *token)
 
 static enum mist_status check_options(const struct mist_get_options *options, struct mist_error *error)
 {
-    static const char *const formats[] = {"nii", "nii.gz", "dcm", "png", "npy", "j2c", "mist"};
-    bool known = !options->format;
-    for (size_t i = 0; !known && i < sizeof formats / sizeof *formats; i++)
-        known = strcmp(options->format, formats[i]) == 0;
+    char names[FORMAT_LIST_SIZE];
+    const struct format *format = NULL;
+    bool items = options->format && strcmp(options->format, "mist") == 0;
+    bool known = !options->format || items || format_output_find(options->format, &format);
     if (!options->url || !options->directory || !*options->directory)
         return error_set(error, MIST_ERROR_ARGUMENT, "there is no address or no directory");
     if (!known)
-        return error_set(error, MIST_ERROR_ARGUMENT,
-                         "no format '%.20s' can be written; there is nii, nii.gz, dcm, png, npy, j2c, mist",
-                         options->format);
+        return error_set(error, MIST_ERROR_ARGUMENT, "no format '%.20s' can be written; there is %s, mist",
+                         options->format, format_item_outputs(names));
     if (options->exact && (!options->resolution.width || !options->resolution.height ||
                            options->resolution.width > MIST_MAX_SIDE || options->resolution.height > MIST_MAX_SIDE))
         return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size");
     bool resampled = options->exact || options->grid != MIST_GRID_NATIVE;
-    if (resampled && options->format && (!strcmp(options->format, "mist") || !strcmp(options->format, "j2c")))
+    if (resampled && (items || (format && format->whole_codestream)))
         return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", options->format);
     if (options->timeout > 3600)
         return error_set(error, MIST_ERROR_ARGUMENT, "a host is waited for for an hour at most");

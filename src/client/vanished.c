@@ -3,6 +3,7 @@
 #include "client/state_database.h"
 
 #include "base/file.h"
+#include "format/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,18 +74,6 @@ enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind,
 
 /* ---- their files ---- */
 
-/* How much of a path comes before its extension (".nii.gz" is one). */
-static size_t before_extension(const char *path)
-{
-    size_t length = strlen(path);
-    if (length > 3 && strcmp(path + length - 3, ".gz") == 0)
-        length -= 3;
-    for (size_t i = length; i > 1 && path[i - 1] != '/'; i--)
-        if (path[i - 1] == '.' && path[i - 2] != '/')
-            return i - 1;
-    return length;
-}
-
 /* The first `length` bytes of a path without the number "_0001", of four digits or more, that they may end in. */
 static void copy_name(const char *path, size_t length, char name[1025])
 {
@@ -105,7 +94,7 @@ static enum mist_status add_vanished(struct state *state, sqlite3_stmt *row, str
     const char *path = column_text(row, 0), *how = column_text(row, 5);
     bool found = strcmp(how, STATE_FOUND) == 0;
     bool exact = sqlite3_column_int(row, 1) != STATE_ITEM || strncmp(how, "source ", 7) == 0;
-    copy_name(path, before_extension(path), converted);
+    copy_name(path, format_stem(path), converted);
     return database_run(&state->database, ADD_VANISHED, error, "titiiiti", path, sqlite3_column_int64(row, 1),
                         column_text(row, 2), sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), (int64_t)found,
                         exact ? path : converted, (int64_t)exact);
@@ -145,7 +134,7 @@ enum mist_status state_has_not_vanished(struct state *state, const char *path, s
     copy_name(path, strlen(path), name);
     if (!status)
         status = database_run(&state->database, STILL_THERE, error, "ti", name, (int64_t)0);
-    copy_name(path, before_extension(path), name);
+    copy_name(path, format_stem(path), name);
     if (!status)
         status = database_run(&state->database, STILL_THERE, error, "ti", name, (int64_t)0);
     return status;

@@ -5,7 +5,6 @@
 #include "base/error.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,20 +37,6 @@ enum mist_status dicom_derived_uid(const char *original, const char *how, char u
     return MIST_OK;
 }
 
-/*
- * Original samples per new sample along one axis. The spacings say it exactly also where the size is rounded up
- * (ceil(W / 2^r)); without them there is only the ratio of sizes, of which a resampled image makes use.
- */
-static double factor_of(const struct format_target *target, unsigned axis, uint32_t original_size, uint32_t size)
-{
-    if (!target->resampled)
-        return ldexp(1, (int)target->reduce);
-    double before = target->source->geometry.spacing[axis], after = target->info.geometry.spacing[axis];
-    if (before > 0 && after > 0)
-        return after / before;
-    return (double)original_size / size;
-}
-
 /* "1/4 of the resolution, each sample on a sample of the original" and so on; also what identifiers depend on. */
 static void describe(const struct format_target *target, const struct dicom_pixels *reduced, char *text, size_t size)
 {
@@ -79,14 +64,12 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
         return error_set(error, MIST_ERROR_LIMIT, "%llu bytes of pixels do not fit into a DICOM file",
                          (unsigned long long)bytes);
     *derivation = (struct dicom_derivation){
-        .factor = {factor_of(target, 0, original->columns, reduced->columns),
-                   factor_of(target, 1, original->rows, reduced->rows)},
+        .factor = {target->sampling.factor[0], target->sampling.factor[1]},
+        .shift = {target->sampling.shift[0], target->sampling.shift[1]},
         .columns = reduced->columns,
         .rows = reduced->rows,
         .pixel_bytes = (uint32_t)bytes,
     };
-    for (unsigned axis = 0; axis < 2 && target->resampled; axis++)
-        derivation->shift[axis] = (derivation->factor[axis] - 1) / 2; /* the same field of view */
     describe(target, reduced, derivation->description, sizeof derivation->description);
     char how[96];
     snprintf(how, sizeof how, "%u|%s|%ux%u", target->reduce, target->resampled ? "center" : "native", reduced->columns,

@@ -36,7 +36,7 @@ static int compare_all(const void *first, const void *second)
     if (!order)
         order = compare_numbers(a->instance, b->instance);
     if (!order)
-        order = strcmp(a->path, b->path);
+        order = strcmp(a->input.name, b->input.name);
     return order ? order : compare_numbers(a->index, b->index);
 }
 

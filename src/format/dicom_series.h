@@ -4,16 +4,17 @@
 #define FORMAT_DICOM_SERIES_H
 
 #include "format/dicom_header.h"
+#include "format/input.h"
 
 #include <mist/image.h>
 
 /* What is kept of each file of a series while it is open. */
 struct dicom_instance {
-    char *path;      /* owned */
-    uint32_t index;  /* in the paths given to format_open() */
-    uint32_t frames; /* in this file */
-    uint32_t first;  /* frame of the item: set by dicom_series_sort() */
-    size_t pixels;   /* offset of the first frame in the file */
+    struct format_input input; /* owned */
+    uint32_t index;            /* in the inputs given to format_open() */
+    uint32_t frames;           /* in this file */
+    uint32_t first;            /* frame of the item: set by dicom_series_sort() */
+    size_t pixels;             /* offset of the first frame in the file */
     bool big_endian;
     bool planar;
     bool has_plane;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The instances of a DICOM series as a source of frames. After opening, reading needs no DCMTK: offsets are known. */
-#include "format/formats.h"
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -10,6 +8,8 @@
 #include "format/dicom_layout.h"
 #include "format/dicom_pixels.h"
 #include "format/dicom_series.h"
+#include "format/dicom_writer.h"
+#include "format/ops.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,20 +45,16 @@ static enum mist_status describe(const struct file_map *map, struct description 
     return MIST_OK;
 }
 
-static enum mist_status describe_path(const char *path, struct description *description, struct mist_error *error)
+static enum mist_status describe_input(const struct format_input *input, struct description *description,
+                                       struct mist_error *error)
 {
     struct file_map map;
-    enum mist_status status = file_map_open(path, &map, error);
+    enum mist_status status = input_map(input, &map, error);
     if (status)
         return status;
     status = describe(&map, description, error);
-    file_map_close(&map);
-    return status ? error_prefix(error, status, "%s", path) : MIST_OK;
-}
-
-bool format_dicom_detect(const uint8_t *data, size_t size)
-{
-    return dicom_layout_detect(data, size);
+    input_unmap(input, &map);
+    return status ? error_prefix(error, status, "%s", input_name(input)) : MIST_OK;
 }
 
 /* ---- grouping ---- */
@@ -74,24 +70,25 @@ static int tenths(double cosine)
     return (int)(cosine * 10 + (cosine < 0 ? -0.5 : 0.5));
 }
 
-enum mist_status format_dicom_group(const char *path, struct format_dicom_group *group, struct mist_error *error)
+static enum mist_status dicom_look(const struct format_input *input, struct format_group *group,
+                                   struct mist_error *error)
 {
     struct description description;
-    enum mist_status status = describe_path(path, &description, error);
+    enum mist_status status = describe_input(input, &description, error);
     if (status)
         return status;
     const struct dicom_header *header = &description.header;
     const struct dicom_pixels *pixels = &description.pixels;
     /* Without a usable SeriesInstanceUID an instance is an item of its own, named after itself or its path. */
     if (is_uid(header->series))
-        strcpy(group->series_uid, header->series);
+        strcpy(group->series, header->series);
     else if (is_uid(header->sop_instance))
-        strcpy(group->series_uid, header->sop_instance);
+        strcpy(group->series, header->sop_instance);
     else
-        status = dicom_derived_uid(path, "file", group->series_uid, error);
+        status = dicom_derived_uid(input_name(input), "file", group->series, error);
     if (status)
-        return error_prefix(error, status, "%s", path);
-    snprintf(group->key, sizeof group->key, "%s|%s%s|%u/%u|%ux%ux%u%s|%.4g,%.4g", group->series_uid,
+        return error_prefix(error, status, "%s", input_name(input));
+    snprintf(group->key, sizeof group->key, "%s|%s%s|%u/%u|%ux%ux%u%s|%.4g,%.4g", group->series,
              mist_sample_name(pixels->type), header->photometric[10] == '1' ? "i" : "", header->bits_stored,
              pixels->precision, pixels->columns, pixels->rows, pixels->components, header->localizer ? "L" : "",
              header->spacing[0], header->spacing[1]);
@@ -110,11 +107,9 @@ static void dicom_close(struct format_source *base)
 {
     struct dicom_source *source = (struct dicom_source *)base;
     for (uint32_t i = 0; source->instances && i < base->files; i++)
-        memory_free(source->instances[i].path);
+        input_free(&source->instances[i].input);
     memory_free(source->instances);
-    memory_free(base->file_order);
-    memory_free(base->file_frames);
-    mist_buffer_free(&base->head);
+    format_source_clear(base);
     memory_free(source);
 }
 
@@ -144,15 +139,16 @@ static enum mist_status dicom_read_frame(struct format_source *base, uint32_t fr
     pixels.big_endian = instance->big_endian;
     pixels.planar = instance->planar;
     struct file_map map;
-    enum mist_status status = file_map_open(instance->path, &map, error);
+    enum mist_status status = input_map(&instance->input, &map, error);
     if (status)
         return status;
     size_t offset = instance->pixels + (size_t)(frame - instance->first) * pixels.frame_bytes;
     if (offset > map.size || map.size - offset < pixels.frame_bytes)
-        status = error_set(error, MIST_ERROR_TRUNCATED, "%s: became shorter while it was being read", instance->path);
+        status =
+            error_set(error, MIST_ERROR_TRUNCATED, "%s: became shorter while it was being read", instance->input.name);
     else
         dicom_pixels_unpack(&pixels, map.data + offset, out);
-    file_map_close(&map);
+    input_unmap(&instance->input, &map);
     return status;
 }
 
@@ -164,19 +160,20 @@ static enum mist_status dicom_read_archive(struct format_source *base, uint32_t 
         return error_set(error, MIST_ERROR_ARGUMENT, "file %u: not a file of this DICOM series", file);
     const struct dicom_instance *instance = &source->instances[file];
     struct file_map map;
-    enum mist_status status = file_map_open(instance->path, &map, error);
+    enum mist_status status = input_map(&instance->input, &map, error);
     if (status)
         return status;
     *archive = (struct format_archive){.raw = true, .big_endian = instance->big_endian, .planar = instance->planar};
     size_t behind = instance->pixels + source->pixels.frame_bytes * instance->frames;
     if (map.size < behind)
-        status = error_set(error, MIST_ERROR_TRUNCATED, "%s: became shorter while it was being read", instance->path);
+        status =
+            error_set(error, MIST_ERROR_TRUNCATED, "%s: became shorter while it was being read", instance->input.name);
     else if (!buffer_append(&archive->prefix, map.data, instance->pixels) ||
              !buffer_append(&archive->suffix, map.data + behind, map.size - behind)) {
         mist_buffer_free(&archive->prefix);
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", instance->path);
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", instance->input.name);
     }
-    file_map_close(&map);
+    input_unmap(&instance->input, &map);
     return status;
 }
 
@@ -187,29 +184,29 @@ static bool same_shape(const struct dicom_pixels *a, const struct dicom_pixels *
     return a->type == b->type && a->columns == b->columns && a->rows == b->rows && a->components == b->components;
 }
 
-static enum mist_status open_instance(struct dicom_source *source, const char *path, uint32_t index,
-                                      struct dicom_header *header, const char **header_path, struct mist_error *error)
+static enum mist_status open_instance(struct dicom_source *source, const struct format_input *input, uint32_t index,
+                                      struct dicom_header *header, const char **header_name, struct mist_error *error)
 {
     struct description description;
-    enum mist_status status = describe_path(path, &description, error);
+    const char *name = input_name(input);
+    enum mist_status status = describe_input(input, &description, error);
     if (status)
         return status;
     if (index == 0)
         source->pixels = description.pixels;
     /* The series takes its directions and spacing from one file, whatever order the paths come in. */
-    if (index == 0 || strcmp(path, *header_path) < 0) {
+    if (index == 0 || strcmp(name, *header_name) < 0) {
         *header = description.header;
-        *header_path = path;
+        *header_name = name;
     }
     if (!same_shape(&source->pixels, &description.pixels))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: its pixels are of another kind than the rest of the series",
-                         path);
+                         name);
     if (source->pixels.precision < description.pixels.precision)
         source->pixels.precision = description.pixels.precision;
     const struct dicom_header *own = &description.header;
     struct dicom_instance *instance = &source->instances[index];
     *instance = (struct dicom_instance){
-        .path = memory_copy_text(path),
         .index = index,
         .frames = own->frames,
         .pixels = description.layout.pixels,
@@ -223,7 +220,8 @@ static enum mist_status open_instance(struct dicom_source *source, const char *p
     };
     memcpy(instance->position, own->position, sizeof instance->position);
     memcpy(instance->last_position, own->last_position, sizeof instance->last_position);
-    return instance->path ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    return input_copy(input, &instance->input) ? MIST_OK
+                                               : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
 }
 
 /* Sorts the instances and fills what the interface says of them. */
@@ -254,7 +252,7 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
     return MIST_OK;
 }
 
-enum mist_status format_dicom_open(const char *const *paths, uint32_t count, struct format_source **result,
+static enum mist_status dicom_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
     static const struct format_source_ops ops = {
@@ -264,18 +262,16 @@ enum mist_status format_dicom_open(const char *const *paths, uint32_t count, str
         return error_set(error, MIST_ERROR_ARGUMENT, "a DICOM series of %u files", count);
     struct dicom_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    source->base = (struct format_source){.ops = &ops, .kind = FORMAT_DICOM, .files = count};
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    bool good = format_source_init(&source->base, &ops, FORMAT_DICOM, count);
     source->instances = memory_allocate_zeroed(count, sizeof *source->instances);
-    source->base.file_order = memory_allocate_zeroed(count, sizeof *source->base.file_order);
-    source->base.file_frames = memory_allocate_zeroed(count, sizeof *source->base.file_frames);
     enum mist_status status = MIST_OK;
     struct dicom_header header = {0};
-    const char *header_path = NULL;
-    if (!source->instances || !source->base.file_order || !source->base.file_frames)
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
+    const char *header_name = NULL;
+    if (!good || !source->instances)
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     for (uint32_t i = 0; i < count && !status; i++)
-        status = open_instance(source, paths[i], i, &header, &header_path, error);
+        status = open_instance(source, &inputs[i], i, &header, &header_name, error);
     if (!status)
         status = arrange(source, &header, error);
     if (status) {
@@ -285,3 +281,6 @@ enum mist_status format_dicom_open(const char *const *paths, uint32_t count, str
     *result = &source->base;
     return MIST_OK;
 }
+
+const struct format_ops format_ops_dicom = {
+    .detect = dicom_layout_detect, .look = dicom_look, .open = dicom_open, .writer_open = dicom_writer_open};

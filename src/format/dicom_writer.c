@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* DICOM files from frames: the original to the byte, or a derived image at another resolution. */
-#include "format/formats.h"
+#include "format/dicom_writer.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -111,10 +111,11 @@ static enum mist_status make_header(struct dicom_writer *writer, const struct fo
     return status || enough ? status : error_set(error, MIST_ERROR_MEMORY, "out of memory");
 }
 
-enum mist_status format_dicom_writer_open(const struct format_target *target, struct format_writer **result,
-                                          struct mist_error *error)
+enum mist_status dicom_writer_open(const struct format_target *target, struct format_writer **result,
+                                   struct mist_error *error)
 {
-    static const struct format_writer_ops ops = {dicom_write_frame, dicom_finish, dicom_free};
+    static const struct format_writer_ops ops = {
+        .frame = dicom_write_frame, .finish = dicom_finish, .free = dicom_free};
     *result = NULL;
     if (target->source_kind != FORMAT_DICOM)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: DICOM files are written from DICOM sources only",

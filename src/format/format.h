@@ -6,28 +6,31 @@
 #ifndef FORMAT_FORMAT_H
 #define FORMAT_FORMAT_H
 
+#include "format/input.h"
+#include "format/names.h"
+#include "image/sampling.h"
+
 #include <mist/buffer.h>
 #include <mist/image.h>
 #include <mist/status.h>
 
-enum format_kind {
-    FORMAT_UNKNOWN, /* not an image that MIST reads: an attachment */
-    FORMAT_PNG,
-    FORMAT_JPEG,
-    FORMAT_NIFTI,
-    FORMAT_DICOM,
-    FORMAT_NPY, /* written only */
-    FORMAT_PNM, /* written only: PGM and PPM, binary */
-    FORMAT_PGX  /* written only */
-};
-
-/* "png", "jpeg", "nifti", "dicom", "npy" ...; NULL for FORMAT_UNKNOWN. */
-const char *format_name(enum format_kind kind);
-enum format_kind format_from_name(const char *name);
-
-/* Tells by content (magic numbers; file names decide nothing) what a file is. Reads at most its first kilobyte
+/* Tells by content (magic numbers; file names decide nothing) what an input is. Reads at most its first kilobyte
  * (gzip members are looked into). A file that cannot be opened is an error; an unknown one is FORMAT_UNKNOWN. */
-enum mist_status format_detect(const char *path, enum format_kind *kind, struct mist_error *error);
+enum mist_status format_detect(const struct format_input *input, enum format_kind *kind, struct mist_error *error);
+
+/*
+ * What decides which item a file belongs to. Formats that are `grouped` (DICOM) fill it: `series` is the
+ * SeriesInstanceUID, after which the item is named, `key` tells pixel formats within it apart
+ * ("SeriesInstanceUID|type|columns|rows|..."). Of others both are "": each file is an item. Cheap: stops reading before
+ * the pixel data. MIST_ERROR_NOT_FOUND: a file of the format without an image in it (structured report, a table of
+ * numbers ...), which is kept as it is and no failure.
+ */
+struct format_group {
+    char series[65];
+    char key[160];
+};
+enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
+                             struct mist_error *error);
 
 /*
  * What is needed, besides the samples, to write one source file again.
@@ -52,7 +55,7 @@ struct format_source {
     enum format_kind kind;
     struct mist_image_info info; /* precision: what the file declares (BitsStored...) or the sample size */
     uint32_t files;
-    uint32_t *file_order;    /* [files] index into the paths given to format_open(), in frame order */
+    uint32_t *file_order;    /* [files] index into the inputs given to format_open(), in frame order */
     uint32_t *file_frames;   /* [files] frames of each file, in frame order */
     struct mist_buffer head; /* what the writer needs to write *reduced* files without the archive (NIfTI: the
                                 header and extensions; PNG: as the archive's prefix; DICOM: empty) */
@@ -70,21 +73,11 @@ struct format_source_ops {
     void (*content)(const struct format_source *source, const uint8_t **data, size_t *size);
 };
 
-/* Opens the files of one item (one file, or the instances of one DICOM series, in any order). */
-enum mist_status format_open(enum format_kind kind, const char *const *paths, uint32_t count,
+/* Opens the files of one item (one file, or the instances of one DICOM series, in any order). The inputs' texts are
+ * copied; bytes in memory must stay until the source is closed. */
+enum mist_status format_open(enum format_kind kind, const struct format_input *inputs, uint32_t count,
                              struct format_source **source, struct mist_error *error);
 void format_close(struct format_source **source);
-
-/*
- * DICOM: what decides which item an instance belongs to: "SeriesInstanceUID|type|columns|rows|..." (frames of one
- * pixel format), and the SeriesInstanceUID for the item's name. Cheap: stops reading before the pixel data.
- * MIST_ERROR_NOT_FOUND: a DICOM object without pixels (structured report, plan, ...), which is no image.
- */
-struct format_dicom_group {
-    char series_uid[65];
-    char key[160];
-};
-enum mist_status format_dicom_group(const char *path, struct format_dicom_group *group, struct mist_error *error);
 
 /* One output file. */
 struct format_target {
@@ -93,6 +86,7 @@ struct format_target {
     const char *path;                     /* final path; written aside (PATH.part), renamed by format_writer_finish() */
     struct mist_image_info info;          /* of what is written: reduced size and geometry; frames: of this file */
     const struct mist_image_info *source; /* of the full-resolution item */
+    struct sampling sampling;             /* of what is written; where factors are 0, as of the full image */
     unsigned reduce;                      /* decompositions dropped (0 with equal sizes: the original itself) */
     bool resampled;                       /* grid or size differ from the native reduced one (centre grid, --exact) */
     enum format_kind source_kind;         /* where head and archive come from */
@@ -102,11 +96,14 @@ struct format_target {
     uint32_t file;                        /* which source file this is, and its first frame in the item */
     uint32_t first_frame;
 };
-struct format_writer; /* each format's own */
+struct format_writer; /* each format's own, of ops.h */
 enum mist_status format_writer_open(const struct format_target *target, struct format_writer **writer,
                                     struct mist_error *error);
 /* Frames of this file in order; type, size and components as target.info. */
 enum mist_status format_writer_frame(struct format_writer *writer, const struct mist_view *frame,
+                                     struct mist_error *error);
+/* The frame of a format that is `whole_codestream`: its codestream, instead of format_writer_frame(). */
+enum mist_status format_writer_bytes(struct format_writer *writer, const uint8_t *bytes, size_t size,
                                      struct mist_error *error);
 /* fsync, rename, free. On failure the part file is removed. */
 enum mist_status format_writer_finish(struct format_writer **writer, struct mist_error *error);
@@ -122,7 +119,10 @@ enum mist_status format_png_encode(const struct mist_view *frame, const char *na
 
 /* What every format's writer starts with; png.c, nifti.c ... extend it. */
 struct format_writer_ops {
+    /* One of the two: samples, or what is encoded already. */
     enum mist_status (*frame)(struct format_writer *writer, const struct mist_view *frame, struct mist_error *error);
+    enum mist_status (*bytes)(struct format_writer *writer, const uint8_t *bytes, size_t size,
+                              struct mist_error *error);
     enum mist_status (*finish)(struct format_writer *writer, struct mist_error *error); /* commits; does not free */
     void (*free)(struct format_writer *writer); /* removes the part file if it was not committed */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* NIfTI-1 and NIfTI-2 single files, .nii and .nii.gz: volumes and series as planes of dim[1] x dim[2]. */
-#include "format/formats.h"
+#include "format/ops.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -20,16 +20,11 @@
 /* Bytes before the samples: the header and its extensions. */
 #define MAX_PREFIX ((uint64_t)64 << 20)
 
-bool format_nifti_detect(const uint8_t *data, size_t size)
-{
-    return nifti_header_detect(data, size);
-}
-
 /* ---- reading ---- */
 
 struct nifti_source {
     struct format_source base;
-    char *path;
+    struct format_input input;
     struct file_map file; /* as it is on disk */
     const uint8_t *data;  /* the NIfTI file: `file`, or what was in the gzip file, mapped from a spool */
     size_t size;
@@ -60,7 +55,7 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
     z_stream stream = {0};
     if (!chunk || inflateInit2(&stream, 15 + 16) != Z_OK) {
         memory_free(chunk);
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     }
     const uint8_t *end = source->file.data + source->file.size;
     stream.next_in = (Bytef *)(uintptr_t)source->file.data;
@@ -82,9 +77,10 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
         if (*size == 0 && (limit = expected_size(chunk, got)) == 0)
             limit = CHUNK; /* the header will be refused with its own words */
         if (*size + got > limit)
-            status = error_set(error, MIST_ERROR_LIMIT, "%s: holds more than its NIfTI header says", source->path);
+            status =
+                error_set(error, MIST_ERROR_LIMIT, "%s: holds more than its NIfTI header says", source->input.name);
         else if ((status = file_write_at(spool, *size, chunk, got, error)) != MIST_OK)
-            error_prefix(error, status, "%s: unpacking", source->path);
+            error_prefix(error, status, "%s: unpacking", source->input.name);
         *size += got;
         if (result == Z_BUF_ERROR && left == 0)
             break;
@@ -94,7 +90,7 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
     if (!status && result != Z_STREAM_END)
         status =
             error_set(error, result == Z_BUF_ERROR ? MIST_ERROR_TRUNCATED : MIST_ERROR_CORRUPT, "%s: the gzip data %s",
-                      source->path, result == Z_BUF_ERROR ? "ends too early" : "is damaged");
+                      source->input.name, result == Z_BUF_ERROR ? "ends too early" : "is damaged");
     return status;
 }
 
@@ -103,15 +99,15 @@ static enum mist_status open_gzip(struct nifti_source *source, struct mist_error
     struct mist_error why = {0};
     int spool = file_open_spool(NULL, &why);
     if (spool < 0)
-        return error_set(error, why.status, "%s: %s", source->path, why.message);
+        return error_set(error, why.status, "%s: %s", source->input.name, why.message);
     uint64_t size = 0;
     enum mist_status status = inflate_to_spool(source, spool, &size, error);
     if (!status && size == 0)
-        status = error_set(error, MIST_ERROR_CORRUPT, "%s: an empty gzip file", source->path);
+        status = error_set(error, MIST_ERROR_CORRUPT, "%s: an empty gzip file", source->input.name);
     if (!status) {
         void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, spool, 0);
         if (data == MAP_FAILED) {
-            status = error_set_errno(error, errno, "%s", source->path);
+            status = error_set_errno(error, errno, "%s", source->input.name);
         } else {
             source->data = data;
             source->size = (size_t)size;
@@ -128,7 +124,7 @@ static enum mist_status nifti_read_frame(struct format_source *base, uint32_t fr
     const struct nifti_source *source = (const struct nifti_source *)base;
     const struct mist_image_info *info = &base->info;
     if (frame >= info->frames)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: there is no frame %u", source->path, frame);
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: there is no frame %u", source->input.name, frame);
     const size_t size = mist_sample_size(info->type), pixel = size * info->components, row = pixel * info->width;
     const uint8_t *in = source->data + source->header.data_offset + (uint64_t)frame * row * info->height;
     const bool machine_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, swap = source->header.big_endian != machine_big;
@@ -161,7 +157,7 @@ static enum mist_status nifti_read_archive(struct format_source *base, uint32_t 
         buffer_append(&archive->suffix, source->data + behind, source->size - behind))
         return MIST_OK;
     format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
 }
 
 static void nifti_content(const struct format_source *base, const uint8_t **data, size_t *size)
@@ -176,11 +172,9 @@ static void nifti_close(struct format_source *base)
     struct nifti_source *source = (struct nifti_source *)base;
     if (source->spooled)
         munmap((void *)(uintptr_t)source->data, source->size);
-    file_map_close(&source->file);
-    mist_buffer_free(&base->head);
-    memory_free(base->file_order);
-    memory_free(base->file_frames);
-    memory_free(source->path);
+    input_unmap(&source->input, &source->file);
+    input_free(&source->input);
+    format_source_clear(base);
     memory_free(source);
 }
 
@@ -191,47 +185,39 @@ static enum mist_status read_header(struct nifti_source *source, struct mist_err
     if (!status)
         status = nifti_header_info(&source->header, info, error);
     if (status)
-        return error_prefix(error, status, "%s", source->path);
+        return error_prefix(error, status, "%s", source->input.name);
     uint64_t frame = mist_frame_bytes(info->type, info->width, info->height, info->components);
     uint64_t needed = source->header.data_offset + frame * info->frames;
     source->sample_bytes = frame * info->frames;
     if (source->header.data_offset > MAX_PREFIX)
-        return error_set(error, MIST_ERROR_LIMIT, "%s: a NIfTI header of %llu bytes is beyond the limits", source->path,
-                         (unsigned long long)source->header.data_offset);
+        return error_set(error, MIST_ERROR_LIMIT, "%s: a NIfTI header of %llu bytes is beyond the limits",
+                         source->input.name, (unsigned long long)source->header.data_offset);
     if (needed > source->size)
-        return error_set(error, MIST_ERROR_TRUNCATED, "%s: %zu bytes, but its NIfTI header needs %llu", source->path,
-                         source->size, (unsigned long long)needed);
+        return error_set(error, MIST_ERROR_TRUNCATED, "%s: %zu bytes, but its NIfTI header needs %llu",
+                         source->input.name, source->size, (unsigned long long)needed);
     if (source->size - needed > MAX_SUFFIX)
-        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu bytes behind the voxels", source->path,
+        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu bytes behind the voxels", source->input.name,
                          (unsigned long long)(source->size - needed));
     if (!buffer_append(&source->base.head, source->data, (size_t)source->header.data_offset))
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     return MIST_OK;
 }
 
-enum mist_status format_nifti_open(const char *const *paths, uint32_t count, struct format_source **result,
+static enum mist_status nifti_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
     static const struct format_source_ops ops = {.read_frame = nifti_read_frame,
                                                  .read_archive = nifti_read_archive,
                                                  .close = nifti_close,
                                                  .content = nifti_content};
-    if (count != 1)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a NIfTI image is one file", paths[0]);
     struct nifti_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    source->base.ops = &ops;
-    source->base.kind = FORMAT_NIFTI;
-    source->base.files = 1;
-    source->path = memory_copy_text(paths[0]);
-    source->base.file_order = memory_allocate_zeroed(1, sizeof(uint32_t));
-    source->base.file_frames = memory_allocate_zeroed(1, sizeof(uint32_t));
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     enum mist_status status = MIST_OK;
-    if (!source->path || !source->base.file_order || !source->base.file_frames)
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    else
-        status = file_map_open(paths[0], &source->file, error);
+    if (!format_source_init(&source->base, &ops, FORMAT_NIFTI, count) || !input_copy(inputs, &source->input))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    if (!status)
+        status = input_map(&source->input, &source->file, error);
     source->data = source->file.data;
     source->size = source->file.size;
     if (!status && source->size > 2 && source->data[0] == 0x1f && source->data[1] == 0x8b)
@@ -301,16 +287,6 @@ static void nifti_free(struct format_writer *base)
     memory_free(writer);
 }
 
-/* How much larger the voxels become along rows (0) and columns (1): what the geometry says, else what the sizes say. */
-static double voxel_factor(const struct format_target *target, int axis)
-{
-    double now = target->info.geometry.spacing[axis], before = target->source->geometry.spacing[axis];
-    if (now > 0 && before > 0)
-        return now / before;
-    return axis ? (double)target->source->height / target->info.height
-                : (double)target->source->width / target->info.width;
-}
-
 /* The original's header, changed where the size is another. */
 static enum mist_status adapt_header(struct nifti_writer *writer, const struct format_target *target,
                                      struct mist_buffer *header, struct mist_error *error)
@@ -334,13 +310,8 @@ static enum mist_status adapt_header(struct nifti_writer *writer, const struct f
             return error_set(error, MIST_ERROR_MEMORY, "out of memory");
         return MIST_OK;
     }
-    double factor[2], shift[2];
-    for (int axis = 0; axis < 2; axis++) {
-        factor[axis] = voxel_factor(target, axis);
-        /* On the conventional grid the first voxel's centre is that of the original voxels that it covers. */
-        shift[axis] = target->resampled ? (factor[axis] - 1) / 2 : 0;
-    }
-    nifti_header_resize(&parsed, target->info.width, target->info.height, factor, shift);
+    nifti_header_resize(&parsed, target->info.width, target->info.height, target->sampling.factor,
+                        target->sampling.shift);
     nifti_header_store_geometry(&parsed, header->data);
     return MIST_OK;
 }
@@ -358,10 +329,11 @@ static enum mist_status make_header(struct nifti_writer *writer, const struct fo
     return status;
 }
 
-enum mist_status format_nifti_writer_open(const struct format_target *target, struct format_writer **result,
+static enum mist_status nifti_writer_open(const struct format_target *target, struct format_writer **result,
                                           struct mist_error *error)
 {
-    static const struct format_writer_ops ops = {nifti_write_frame, nifti_finish, nifti_free};
+    static const struct format_writer_ops ops = {
+        .frame = nifti_write_frame, .finish = nifti_finish, .free = nifti_free};
     const struct mist_image_info *info = &target->info;
     struct nifti_writer *writer = memory_allocate_zeroed(1, sizeof *writer);
     if (!writer)
@@ -388,3 +360,6 @@ enum mist_status format_nifti_writer_open(const struct format_target *target, st
         *result = &writer->base;
     return status;
 }
+
+const struct format_ops format_ops_nifti = {
+    .detect = nifti_header_detect, .open = nifti_open, .writer_open = nifti_writer_open};

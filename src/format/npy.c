@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* NumPy arrays (.npy, format version 1.0), written only: frames x height x width x components, sides of 1 left out. */
-#include "format/formats.h"
+#include "format/ops.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -72,10 +72,10 @@ static void write_head(FILE *stream, const struct mist_image_info *info)
     fprintf(stream, "%-*s\n", (int)header - 1, text);
 }
 
-enum mist_status format_npy_writer_open(const struct format_target *target, struct format_writer **writer,
+static enum mist_status npy_writer_open(const struct format_target *target, struct format_writer **writer,
                                         struct mist_error *error)
 {
-    static const struct format_writer_ops ops = {npy_frame, npy_finish, npy_free};
+    static const struct format_writer_ops ops = {.frame = npy_frame, .finish = npy_finish, .free = npy_free};
     struct npy_writer *npy = memory_allocate_zeroed(1, sizeof *npy);
     *writer = NULL;
     if (npy) {
@@ -97,3 +97,5 @@ enum mist_status format_npy_writer_open(const struct format_target *target, stru
     *writer = &npy->base;
     return MIST_OK;
 }
+
+const struct format_ops format_ops_npy = {.writer_open = npy_writer_open};

@@ -254,9 +254,10 @@ static enum mist_status read_by_format(const char *path, uint32_t frame, struct 
 {
     enum format_kind kind;
     struct format_source *source = NULL;
-    enum mist_status status = format_detect(path, &kind, error);
+    const struct format_input input = format_input_path(path);
+    enum mist_status status = format_detect(&input, &kind, error);
     if (!status)
-        status = format_open(kind, &path, 1, &source, error);
+        status = format_open(kind, &input, 1, &source, error);
     if (status)
         return status;
     const struct mist_image_info *info = &source->info;

@@ -5,7 +5,7 @@
  * their range, which loses nothing; u32, s32 and floats as 16 bits, from the smallest to the largest value of the
  * frame.
  */
-#include "format/formats.h"
+#include "format/ops.h"
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -24,7 +24,7 @@ enum {
     IHDR_END = 8 + CHUNK_FRAME + 13
 };
 
-bool format_png_detect(const uint8_t *data, size_t size)
+static bool png_detect(const uint8_t *data, size_t size)
 {
     return size >= sizeof signature && memcmp(data, signature, sizeof signature) == 0;
 }
@@ -33,8 +33,8 @@ bool format_png_detect(const uint8_t *data, size_t size)
 
 struct png_source {
     struct format_source base;
+    struct format_input input;
     struct file_map map;
-    char *path;
     struct mist_buffer suffix; /* chunks behind IDAT; those before it are base.head */
 };
 
@@ -54,17 +54,17 @@ static enum mist_status read_chunks(struct png_source *source, struct mist_error
         if (memcmp(type, "IDAT", 4) == 0)
             behind = true;
         else if (!ended && !buffer_append(behind ? &source->suffix : &source->base.head, chunk, length + CHUNK_FRAME))
-            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     }
     if (!ended)
-        return error_set(error, MIST_ERROR_TRUNCATED, "%s: the PNG file ends too early", source->path);
+        return error_set(error, MIST_ERROR_TRUNCATED, "%s: the PNG file ends too early", source->input.name);
     return MIST_OK;
 }
 
 static enum mist_status read_header(struct png_source *source, struct mist_error *error)
 {
     const uint8_t *data = source->map.data;
-    const char *path = source->path;
+    const char *path = source->input.name;
     if (source->map.size < IHDR_END || memcmp(data + 12, "IHDR", 4) != 0 || load_be32(data + 8) != 13)
         return error_set(error, MIST_ERROR_CORRUPT, "%s: no PNG header behind the signature", path);
     uint32_t width = load_be32(data + 16), height = load_be32(data + 20);
@@ -103,14 +103,14 @@ static enum mist_status png_read_frame(struct format_source *base, uint32_t fram
     spng_ctx *context = spng_ctx_new(0);
     enum mist_status status = MIST_OK;
     if (!samples || !context) {
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     } else {
         spng_set_image_limits(context, MIST_MAX_SIDE, MIST_MAX_SIDE);
         int result = spng_set_png_buffer(context, source->map.data, source->map.size);
         if (!result)
             result = spng_decode_image(context, samples, size, SPNG_FMT_PNG, 0);
         if (result)
-            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the PNG data is damaged: %s", source->path,
+            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the PNG data is damaged: %s", source->input.name,
                                spng_strerror(result));
     }
     for (uint32_t y = 0; !status && !packed && y < info->height; y++)
@@ -134,42 +134,32 @@ static enum mist_status png_read_archive(struct format_source *base, uint32_t fi
         buffer_append(&archive->suffix, source->suffix.data, source->suffix.size))
         return MIST_OK;
     format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
 }
 
 static void png_close(struct format_source *base)
 {
     struct png_source *source = (struct png_source *)base;
-    file_map_close(&source->map);
+    input_unmap(&source->input, &source->map);
+    input_free(&source->input);
     mist_buffer_free(&source->suffix);
-    mist_buffer_free(&base->head);
-    memory_free(base->file_order);
-    memory_free(base->file_frames);
-    memory_free(source->path);
+    format_source_clear(base);
     memory_free(source);
 }
 
-enum mist_status format_png_open(const char *const *paths, uint32_t count, struct format_source **result,
+static enum mist_status png_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                  struct mist_error *error)
 {
     static const struct format_source_ops ops = {
         .read_frame = png_read_frame, .read_archive = png_read_archive, .close = png_close};
-    if (count != 1)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG image is one file", paths[0]);
     struct png_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    source->base.ops = &ops;
-    source->base.kind = FORMAT_PNG;
-    source->base.files = 1;
-    source->path = memory_copy_text(paths[0]);
-    source->base.file_order = memory_allocate_zeroed(1, sizeof(uint32_t));
-    source->base.file_frames = memory_allocate_zeroed(1, sizeof(uint32_t));
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     enum mist_status status = MIST_OK;
-    if (!source->path || !source->base.file_order || !source->base.file_frames)
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    else
-        status = file_map_open(paths[0], &source->map, error);
+    if (!format_source_init(&source->base, &ops, FORMAT_PNG, count) || !input_copy(inputs, &source->input))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    if (!status)
+        status = input_map(&source->input, &source->map, error);
     if (!status)
         status = read_header(source, error);
     if (!status)
@@ -364,8 +354,8 @@ static void scale_physical_size(struct mist_buffer *chunks, const struct format_
             return;
         if (memcmp(chunk + 4, "pHYs", 4) != 0 || length != 9)
             continue;
-        scale_length(chunk + 8, (double)target->info.width / target->source->width);
-        scale_length(chunk + 12, (double)target->info.height / target->source->height);
+        scale_length(chunk + 8, 1 / target->sampling.factor[0]);
+        scale_length(chunk + 12, 1 / target->sampling.factor[1]);
         store_be32(chunk + 17, (uint32_t)crc32(crc32(0, NULL, 0), chunk + 4, 13));
     }
 }
@@ -386,10 +376,10 @@ static bool take_metadata(struct png_writer *writer, const struct format_target 
     return good;
 }
 
-enum mist_status format_png_writer_open(const struct format_target *target, struct format_writer **result,
+static enum mist_status png_writer_open(const struct format_target *target, struct format_writer **result,
                                         struct mist_error *error)
 {
-    static const struct format_writer_ops ops = {png_write_frame, png_finish, png_free};
+    static const struct format_writer_ops ops = {.frame = png_write_frame, .finish = png_finish, .free = png_free};
     if (target->info.components != 1 && target->info.components != 3)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: PNG is written with 1 or 3 components, not %u",
                          target->path, target->info.components);
@@ -414,3 +404,5 @@ enum mist_status format_png_writer_open(const struct format_target *target, stru
         *result = &writer->base;
     return status;
 }
+
+const struct format_ops format_ops_png = {.detect = png_detect, .open = png_open, .writer_open = png_writer_open};

@@ -3,7 +3,7 @@
  * Written only, one frame a file: PGM and PPM (binary: grey or RGB, unsigned, up to 16 bits), and PGX (one component of
  * any sign and up to 32 bits, the format of the JPEG 2000 conformance tests).
  */
-#include "format/formats.h"
+#include "format/ops.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -75,7 +75,7 @@ static void pnm_free(struct format_writer *writer)
 static enum mist_status open_file(const struct format_target *target, unsigned sample, struct pnm_writer **pnm,
                                   struct mist_error *error)
 {
-    static const struct format_writer_ops ops = {pnm_frame, pnm_finish, pnm_free};
+    static const struct format_writer_ops ops = {.frame = pnm_frame, .finish = pnm_finish, .free = pnm_free};
     *pnm = memory_allocate_zeroed(1, sizeof **pnm);
     if (!*pnm)
         return error_set(error, MIST_ERROR_MEMORY, "%s: no memory for writing", target->path);
@@ -87,7 +87,7 @@ static enum mist_status open_file(const struct format_target *target, unsigned s
     return status;
 }
 
-enum mist_status format_pnm_writer_open(const struct format_target *target, struct format_writer **writer,
+static enum mist_status pnm_writer_open(const struct format_target *target, struct format_writer **writer,
                                         struct mist_error *error)
 {
     const struct mist_image_info *info = &target->info;
@@ -105,7 +105,7 @@ enum mist_status format_pnm_writer_open(const struct format_target *target, stru
     return MIST_OK;
 }
 
-enum mist_status format_pgx_writer_open(const struct format_target *target, struct format_writer **writer,
+static enum mist_status pgx_writer_open(const struct format_target *target, struct format_writer **writer,
                                         struct mist_error *error)
 {
     const struct mist_image_info *info = &target->info;
@@ -121,3 +121,6 @@ enum mist_status format_pgx_writer_open(const struct format_target *target, stru
     *writer = &pnm->base;
     return MIST_OK;
 }
+
+const struct format_ops format_ops_pnm = {.writer_open = pnm_writer_open};
+const struct format_ops format_ops_pgx = {.writer_open = pgx_writer_open};

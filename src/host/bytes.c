@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "format/names.h"
 #include "item/layout.h"
 
 #include <errno.h>
@@ -65,23 +66,17 @@ static const char *type_of(const char *path)
     static const struct {
         const char *extension, *type;
     } types[] = {
-        {".csv", "text/csv; charset=utf-8"},
-        {".tsv", "text/tab-separated-values; charset=utf-8"},
-        {".txt", "text/plain; charset=utf-8"},
-        {".md", "text/plain; charset=utf-8"},
-        {".json", "application/json"},
-        {".pdf", "application/pdf"},
-        {".png", "image/png"},
-        {".jpg", "image/jpeg"},
-        {".jpeg", "image/jpeg"},
-        {".gz", "application/gzip"},
-        {".zip", "application/zip"},
+        {".csv", "text/csv; charset=utf-8"},   {".tsv", "text/tab-separated-values; charset=utf-8"},
+        {".txt", "text/plain; charset=utf-8"}, {".md", "text/plain; charset=utf-8"},
+        {".json", "application/json"},         {".pdf", "application/pdf"},
+        {".gz", "application/gzip"},           {".zip", "application/zip"},
     };
+    const struct format *format = format_of_path(path);
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof types / sizeof *types; i++)
         if (strcasecmp(dot, types[i].extension) == 0)
             return types[i].type;
-    return "application/octet-stream";
+    return format ? format->media_type : "application/octet-stream";
 }
 
 void answer_file(struct request *request, struct worker *worker)

@@ -13,21 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the user may ask for. */
-struct output_format {
-    const char *name;
-    const char *extension;
-    enum format_kind kind; /* FORMAT_UNKNOWN: codestreams, which are written here */
-    bool gzip;
-    bool many; /* a file holds many frames */
-};
-static const struct output_format output_formats[] = {
-    {"nii", ".nii", FORMAT_NIFTI, false, true}, {"nii.gz", ".nii.gz", FORMAT_NIFTI, true, true},
-    {"dcm", ".dcm", FORMAT_DICOM, false, true}, {"png", ".png", FORMAT_PNG, false, false},
-    {"npy", ".npy", FORMAT_NPY, false, true},   {"j2c", ".j2c", FORMAT_UNKNOWN, false, false},
-};
-static const char *const known_extensions[] = {".nii.gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".npy"};
-
 /* One frame on its way out. */
 struct slot {
     struct mist_view frame;    /* as written */
@@ -43,8 +28,10 @@ struct export
     const char *directory;
     void (*written)(void *context, const char *path);
     void *context;
-    const struct output_format *format; /* NULL: the source's own */
+    const struct format_output *output; /* NULL: as the source was */
+    const struct format *format;        /* of what is written */
     struct mist_image_info info;        /* of what is written, all frames */
+    struct sampling sampling;           /* ... and how it lies in the original */
     bool resampled;
     unsigned threads;
     mist_codec **codecs;
@@ -92,7 +79,7 @@ static enum mist_status make_frame(void *context, uint64_t index, unsigned worke
     struct slot *slot = &export->slots[index];
     uint32_t frame = export->first + (uint32_t)index;
     mist_codec *codec = export->codecs[worker];
-    if (export->format && export->format->kind == FORMAT_UNKNOWN)
+    if (export->format->whole_codestream)
         return mist_item_codestream(export->item, codec, frame, export->options->reduce, &slot->codestream, error);
     if (export->resampled)
         return resample(export, codec, frame, slot, error);
@@ -166,17 +153,9 @@ static void free_export(struct export *export)
 static char *output_path(const struct export *export, const char *path, uint32_t number)
 {
     size_t stem = strlen(path);
-    const char *extension = "";
-    if (export->format) {
-        extension = export->format->extension;
-        for (size_t i = 0; i < sizeof known_extensions / sizeof *known_extensions; i++) {
-            size_t length = strlen(known_extensions[i]);
-            if (stem > length && strcmp(path + stem - length, known_extensions[i]) == 0) {
-                stem -= length;
-                break;
-            }
-        }
-    }
+    const char *extension = export->output ? export->output->suffix : "";
+    if (export->output)
+        stem = format_stem(path);
     char numbered[16] = "";
     if (number)
         snprintf(numbered, sizeof numbered, "_%04u", number);
@@ -192,18 +171,12 @@ static char *output_path(const struct export *export, const char *path, uint32_t
 
 /* ---- files ---- */
 
-static bool ends_in_gz(const char *path)
-{
-    size_t length = strlen(path);
-    return length > 3 && strcmp(path + length - 3, ".gz") == 0;
-}
-
 /* The file's record in the tail; *archive is NULL where the tail is not here. */
 static enum mist_status get_archive(struct export *export, uint32_t file, struct tail_record *record,
                                     const struct format_archive **archive, struct mist_error *error)
 {
     *archive = NULL;
-    if (!export->archived)
+    if (!export->archived || export->format->whole_codestream)
         return MIST_OK;
     enum mist_status status = tail_reader_get(&export->tail, file, record, error);
     if (status)
@@ -219,9 +192,10 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
     const mist_item *item = export->item;
     const char *source_path = item->manifest.file[file].path;
     struct tail_record record = {0};
-    struct format_target target = {.kind = export->format ? export->format->kind : item->manifest.kind,
+    struct format_target target = {.kind = export->format->kind,
                                    .info = export->info,
                                    .source = &item->info.image,
+                                   .sampling = export->sampling,
                                    .reduce = export->options->reduce,
                                    .resampled = export->resampled,
                                    .source_kind = item->manifest.kind,
@@ -235,14 +209,16 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
     if (!status && !path)
         status = out_of_memory(export, error);
     target.path = path;
-    target.gzip = export->format ? export->format->gzip : ends_in_gz(source_path);
+    target.gzip = export->output ? export->output->gzip : format_path_is_gzip(source_path);
     struct format_writer *writer = NULL;
     if (!status)
         status = format_writer_open(&target, &writer, error);
     for (uint32_t frame = first; frame < first + count && !status; frame++) {
         struct slot *slot;
         status = get_frame(export, frame, &slot, error);
-        if (!status)
+        if (!status && export->format->whole_codestream)
+            status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
+        else if (!status)
             status = format_writer_frame(writer, &slot->frame, error);
     }
     if (!status)
@@ -254,29 +230,13 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
     return status;
 }
 
-static enum mist_status write_codestream(struct export *export, uint32_t file, uint32_t frame, uint32_t number,
-                                         struct mist_error *error)
-{
-    struct slot *slot;
-    enum mist_status status = get_frame(export, frame, &slot, error);
-    char *path = status ? NULL : output_path(export, export->item->manifest.file[file].path, number);
-    if (!status && !path)
-        status = out_of_memory(export, error);
-    if (!status)
-        status = file_write_whole(path, slot->codestream.data, slot->codestream.size, error);
-    if (!status && export->written)
-        export->written(export->context, path);
-    memory_free(path);
-    return status;
-}
-
 static enum mist_status write_all(struct export *export, struct mist_error *error)
 {
     const struct manifest *manifest = &export->item->manifest;
-    const struct output_format *format = export->format;
-    bool many = format ? format->many : true;
+    const struct format *format = export->format;
+    bool many = !export->output || format->many_frames;
     /* DICOM series have a file a slice; other formats that hold volumes take the whole series. */
-    if (format && many && format->kind != FORMAT_DICOM && manifest->files > 1)
+    if (export->output && many && !format->one_output_a_source && manifest->files > 1)
         return write_file(export, 0, 0, manifest->image.frames, 0, error);
     enum mist_status status = MIST_OK;
     for (uint32_t i = 0; i < manifest->files && !status; i++) {
@@ -287,8 +247,7 @@ static enum mist_status write_all(struct export *export, struct mist_error *erro
         }
         for (uint32_t n = 0; n < file->frames && !status; n++) {
             uint32_t number = file->frames > 1 ? n + 1 : 0;
-            status = format->kind == FORMAT_UNKNOWN ? write_codestream(export, i, file->first_frame + n, number, error)
-                                                    : write_file(export, i, file->first_frame + n, 1, number, error);
+            status = write_file(export, i, file->first_frame + n, 1, number, error);
         }
     }
     return status;
@@ -299,18 +258,18 @@ static enum mist_status write_all(struct export *export, struct mist_error *erro
 static enum mist_status find_format(struct export *export, struct mist_error *error)
 {
     const char *name = export->options->format;
+    char names[FORMAT_LIST_SIZE];
+    const struct format *source = format_of(export->item->manifest.kind);
+    export->format = source;
     if (!name)
         return MIST_OK;
-    for (size_t i = 0; i < sizeof output_formats / sizeof *output_formats; i++)
-        if (strcmp(output_formats[i].name, name) == 0)
-            export->format = &output_formats[i];
-    if (!export->format)
-        return error_set(error, MIST_ERROR_ARGUMENT,
-                         "no format '%s' can be written; there is nii, nii.gz, dcm, png, npy, j2c", name);
+    export->output = format_output_find(name, &export->format);
+    if (!export->output)
+        return error_set(error, MIST_ERROR_ARGUMENT, "no format '%s' can be written; there is %s", name,
+                         format_item_outputs(names));
     /* Its own format under its own name: written as if none had been named, so that it is the original again. */
-    enum format_kind source = export->item->manifest.kind;
-    if (export->format->kind == source && source == FORMAT_PNG)
-        export->format = NULL;
+    if (export->format == source && source->keeps_names)
+        export->output = NULL;
     return MIST_OK;
 }
 
@@ -332,16 +291,22 @@ static enum mist_status plan(struct export *export, struct mist_error *error)
     bool exact = options->exact_width &&
                  (options->exact_width != image->width || options->exact_height != image->height || options->reduce);
     export->resampled = center || exact;
-    export->info.geometry = mist_geometry_reduce(&image->geometry, options->reduce, center);
+    export->sampling = sampling_reduce(options->reduce, 0, center);
     if (exact) {
         export->info.width = options->exact_width;
         export->info.height = options->exact_height;
-        export->info.geometry = mist_geometry_resize(&image->geometry, image->width, image->height,
-                                                     options->exact_width, options->exact_height);
+        export->sampling = sampling_resize(image->width, image->height, options->exact_width, options->exact_height);
     }
-    if (export->resampled && export->format && export->format->kind == FORMAT_UNKNOWN)
+    export->info.geometry = sampling_geometry(&export->sampling, &image->geometry);
+    if (export->resampled && export->format->whole_codestream)
         return error_set(error, MIST_ERROR_ARGUMENT, "codestreams are written on the native grid only");
     return MIST_OK;
+}
+
+const char *mist_export_formats(char text[MIST_EXPORT_FORMATS_SIZE])
+{
+    _Static_assert(MIST_EXPORT_FORMATS_SIZE == FORMAT_LIST_SIZE, "one list, one size");
+    return format_item_outputs(text);
 }
 
 enum mist_status mist_item_export(const mist_item *item, const struct mist_export_options *options,

@@ -54,7 +54,7 @@ static enum mist_status read_for_map(void *context, uint32_t frame, struct mist_
 static enum mist_status choose_values(struct import *import, bool trust, struct mist_error *error)
 {
     const struct mist_image_info *info = &import->source->info;
-    bool declared = import->source->kind == FORMAT_DICOM || info->type == MIST_U8;
+    bool declared = format_of(import->source->kind)->precision_declared || info->type == MIST_U8;
     if (trust && declared && !import->manifest.image.label && !mist_sample_is_float(info->type)) {
         import->manifest.values = (struct value_map){.kind = VALUE_MAP_IDENTITY,
                                                      .source = info->type,
@@ -266,17 +266,30 @@ static enum mist_status import_source(struct import *import, const struct mist_p
     return status;
 }
 
+static enum mist_status open_source(struct import *import, struct mist_error *error)
+{
+    const struct mist_import_options *options = import->options;
+    enum format_kind kind;
+    struct format_input *inputs = memory_allocate_zeroed(options->count, sizeof *inputs);
+    if (!inputs)
+        return out_of_memory(import, error);
+    for (uint32_t i = 0; i < options->count; i++)
+        inputs[i] = format_input_path(options->paths[i]);
+    enum mist_status status = format_detect(inputs, &kind, error);
+    if (!status)
+        status = format_open(kind, inputs, options->count, &import->source, error);
+    memory_free(inputs);
+    return status;
+}
+
 enum mist_status mist_item_import(const struct mist_import_options *options, const char *item_path,
                                   struct mist_item_info *info, const struct mist_progress *progress,
                                   struct mist_error *error)
 {
     struct import import = {.options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
-    enum format_kind kind;
     if (options->count == 0)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: no source files", item_path);
-    enum mist_status status = format_detect(options->paths[0], &kind, error);
-    if (!status)
-        status = format_open(kind, options->paths, options->count, &import.source, error);
+    enum mist_status status = open_source(&import, error);
     if (!status)
         status = import_source(&import, progress, error);
     for (unsigned i = 0; i < import.threads && import.codecs; i++)

@@ -73,12 +73,12 @@ static enum mist_sample_type read_type(struct reading *reading, const json_t *ob
     return type;
 }
 
-/* Of source files: what is only ever written (NPY, PNM, PGX) is none of them. */
+/* Of source files: what is never one (PNM, PGX, codestreams) is none of them. */
 static enum format_kind read_format(struct reading *reading, const json_t *root)
 {
     enum format_kind kind = format_from_name(read_text(reading, root, "format"));
-    bool source = kind == FORMAT_PNG || kind == FORMAT_JPEG || kind == FORMAT_NIFTI || kind == FORMAT_DICOM;
-    if (!source && !reading->problem)
+    const struct format *format = format_of(kind);
+    if (!(format && format->dataset) && !reading->problem)
         reading->problem = "format";
     return kind;
 }

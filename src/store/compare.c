@@ -41,10 +41,11 @@ static enum mist_status same_bytes(const char *original, const char *copy, bool 
 static enum mist_status open_image(const char *path, struct format_source **source, struct mist_error *error)
 {
     enum format_kind kind;
-    enum mist_status status = format_detect(path, &kind, error);
+    const struct format_input input = format_input_path(path);
+    enum mist_status status = format_detect(&input, &kind, error);
     if (!status && kind == FORMAT_UNKNOWN)
         status = error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not an image", path);
-    return status ? status : format_open(kind, &path, 1, source, error);
+    return status ? status : format_open(kind, &input, 1, source, error);
 }
 
 static bool same_shape(const struct mist_image_info *a, const struct mist_image_info *b)

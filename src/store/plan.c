@@ -94,30 +94,28 @@ static void name_series(struct verdict *verdict, const char *uid)
 
 static void look_at(struct verdict *verdict)
 {
-    enum format_kind kind = FORMAT_UNKNOWN;
+    enum format_kind kind;
+    struct format_group group;
     struct mist_error error = {0};
+    const struct format_input input = format_input_path(verdict->disk);
     verdict->series[0] = verdict->format[0] = '\0';
     verdict->problem = (struct mist_error){0};
-    if (format_detect(verdict->disk, &kind, &error) != MIST_OK) {
+    enum mist_status status = format_detect(&input, &kind, &error);
+    const struct format *format = status ? NULL : format_of(kind);
+    bool image = format && format->dataset;
+    if (image)
+        status = format_look(kind, &input, &group, &error);
+    if (status == MIST_ERROR_NOT_FOUND && image) { /* no image in it: nothing to encode, nothing wrong */
+        verdict->kind = 0;
+    } else if (status) {
         verdict->kind = -1;
         verdict->problem = error;
-        return;
-    }
-    verdict->kind = (int64_t)kind;
-    if (kind != FORMAT_DICOM)
-        return;
-    struct format_dicom_group group;
-    switch (format_dicom_group(verdict->disk, &group, &error)) {
-    case MIST_OK:
-        name_series(verdict, group.series_uid);
-        snprintf(verdict->format, sizeof verdict->format, "%s", group.key);
-        break;
-    case MIST_ERROR_NOT_FOUND: /* no pixels in it: nothing to encode, nothing wrong */
-        verdict->kind = FORMAT_UNKNOWN;
-        break;
-    default:
-        verdict->kind = -1;
-        verdict->problem = error;
+    } else {
+        verdict->kind = image;
+        if (image && format->grouped) {
+            name_series(verdict, group.series);
+            snprintf(verdict->format, sizeof verdict->format, "%s", group.key);
+        }
     }
 }
 

@@ -12,7 +12,8 @@
  */
 #include "base/file.h"
 #include "base/memory.h"
-#include "format/formats.h"
+#include "format/dicom_layout.h"
+#include "format/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,21 +29,32 @@ static int group(int count, char **paths)
 {
     int result = 0;
     for (int i = 0; i < count; i++) {
-        struct format_dicom_group found;
+        struct format_group found;
         struct mist_error error = {0};
-        if (format_dicom_group(paths[i], &found, &error))
+        const struct format_input input = format_input_path(paths[i]);
+        if (format_look(FORMAT_DICOM, &input, &found, &error))
             result = fail(&error);
         else
-            printf("%s %s\n", found.series_uid, found.key);
+            printf("%s %s\n", found.series, found.key);
     }
     return result;
+}
+
+static enum mist_status open_series(char **paths, int count, struct format_source **source, struct mist_error *error)
+{
+    struct format_input *inputs = calloc((size_t)count, sizeof *inputs);
+    for (int i = 0; inputs && i < count; i++)
+        inputs[i] = format_input_path(paths[i]);
+    enum mist_status status = format_open(FORMAT_DICOM, inputs, (uint32_t)count, source, error);
+    free(inputs);
+    return status;
 }
 
 static int describe(int count, char **paths)
 {
     struct format_source *source;
     struct mist_error error = {0};
-    if (format_open(FORMAT_DICOM, (const char *const *)paths, (uint32_t)count, &source, &error))
+    if (open_series(paths, count, &source, &error))
         return fail(&error);
     const struct mist_image_info *info = &source->info;
     printf("{\"type\": \"%s\", \"precision\": %u, \"width\": %u, \"height\": %u, \"components\": %u, \"frames\": %u, "
@@ -114,7 +126,7 @@ static enum mist_status write_all(unsigned reduce, const char *grid, const char 
                                   struct mist_error *error)
 {
     struct format_source *source;
-    enum mist_status status = format_open(FORMAT_DICOM, (const char *const *)paths, (uint32_t)count, &source, error);
+    enum mist_status status = open_series(paths, count, &source, error);
     if (status)
         return status;
     struct format_target target = {.kind = FORMAT_DICOM, .source_kind = FORMAT_DICOM, .reduce = reduce};
@@ -122,13 +134,14 @@ static enum mist_status write_all(unsigned reduce, const char *grid, const char 
     target.info = source->info;
     target.resampled = strcmp(grid, "native") != 0;
     if (sscanf(grid, "%ux%u", &target.info.width, &target.info.height) == 2) {
-        target.info.geometry = mist_geometry_resize(&source->info.geometry, source->info.width, source->info.height,
-                                                    target.info.width, target.info.height);
+        target.sampling =
+            sampling_resize(source->info.width, source->info.height, target.info.width, target.info.height);
     } else {
         target.info.width = mist_reduced_size(source->info.width, reduce);
         target.info.height = mist_reduced_size(source->info.height, reduce);
-        target.info.geometry = mist_geometry_reduce(&source->info.geometry, reduce, target.resampled);
+        target.sampling = sampling_reduce(reduce, 0, target.resampled);
     }
+    target.info.geometry = sampling_geometry(&target.sampling, &source->info.geometry);
     for (uint32_t i = 0; i < source->files && !status; i++) {
         const char *path = paths[source->file_order[i]], *slash = strrchr(path, '/');
         char out[4096];
@@ -175,16 +188,17 @@ static int hostile(uint64_t seed, unsigned count, const char *directory, char *o
     for (unsigned i = 0; i < count; i++) {
         struct mist_buffer bytes = {0};
         struct mist_error error = {0};
-        struct format_dicom_group found;
+        struct format_group found;
         if (file_read(original, (size_t)1 << 30, &bytes, &error))
             return fail(&error);
         damage(&bytes, &state);
         FILE *file = fopen(path, "wb");
         if (!file || fwrite(bytes.data, 1, bytes.size, file) != bytes.size || fclose(file) != 0)
             return 2;
-        format_dicom_detect(bytes.data, bytes.size < 1024 ? bytes.size : 1024);
+        dicom_layout_detect(bytes.data, bytes.size < 1024 ? bytes.size : 1024);
         mist_buffer_free(&bytes);
-        bool fine = format_dicom_group(path, &found, &error) == MIST_OK;
+        const struct format_input input = format_input_path(path);
+        bool fine = format_look(FORMAT_DICOM, &input, &found, &error) == MIST_OK;
         if (!fine && (error.message[0] == '\0' || error.status == MIST_OK || strchr(error.message, '\n'))) {
             printf("damage %u: no sentence\n", i);
             return 1;
@@ -209,7 +223,8 @@ static int detect(int count, char **paths)
     for (int i = 0; i < count; i++) {
         enum format_kind kind;
         struct mist_error error = {0};
-        if (format_detect(paths[i], &kind, &error))
+        const struct format_input input = format_input_path(paths[i]);
+        if (format_detect(&input, &kind, &error))
             return fail(&error);
         printf("%s\n", kind == FORMAT_DICOM ? "dicom" : "other");
     }

@@ -30,9 +30,10 @@ static int fail(const struct mist_error *error)
 static enum mist_status open_file(const char *path, struct format_source **source, struct mist_error *error)
 {
     enum format_kind kind;
+    const struct format_input input = format_input_path(path);
     *source = NULL;
-    enum mist_status status = format_detect(path, &kind, error);
-    return status ? status : format_open(kind, &path, 1, source, error);
+    enum mist_status status = format_detect(&input, &kind, error);
+    return status ? status : format_open(kind, &input, 1, source, error);
 }
 
 static struct mist_view new_frame(const struct mist_image_info *info)
@@ -46,7 +47,8 @@ static int detect(int count, char **paths)
     for (int i = 0; i < count; i++) {
         enum format_kind kind;
         struct mist_error error = {0};
-        if (format_detect(paths[i], &kind, &error))
+        const struct format_input input = format_input_path(paths[i]);
+        if (format_detect(&input, &kind, &error))
             return fail(&error);
         printf("%s\n", format_name(kind) ? format_name(kind) : "-");
     }
@@ -129,13 +131,14 @@ static enum mist_status write_file(const char *kind, unsigned reduce, const char
     target.head_size = source->head.size;
     target.resampled = strcmp(grid, "native") != 0 && strcmp(grid, "head") != 0;
     if (sscanf(grid, "%ux%u", &target.info.width, &target.info.height) == 2) {
-        target.info.geometry = mist_geometry_resize(&source->info.geometry, source->info.width, source->info.height,
-                                                    target.info.width, target.info.height);
+        target.sampling =
+            sampling_resize(source->info.width, source->info.height, target.info.width, target.info.height);
     } else {
         target.info.width = mist_reduced_size(source->info.width, reduce);
         target.info.height = mist_reduced_size(source->info.height, reduce);
-        target.info.geometry = mist_geometry_reduce(&source->info.geometry, reduce, target.resampled);
+        target.sampling = sampling_reduce(reduce, 0, target.resampled);
     }
+    target.info.geometry = sampling_geometry(&target.sampling, &source->info.geometry);
     struct format_archive archive = {0};
     if (keep || (reduce == 0 && strcmp(grid, "native") == 0)) {
         status = source->ops->read_archive(source, 0, &archive, error);
@@ -152,10 +155,11 @@ static enum mist_status copy_file(unsigned reduce, const char *grid, const char 
                                   struct mist_error *error)
 {
     enum format_kind kind;
-    enum mist_status status = format_detect(path, &kind, error);
+    const struct format_input input = format_input_path(path);
+    enum mist_status status = format_detect(&input, &kind, error);
     bool gzip = strlen(out) > 3 && strcmp(out + strlen(out) - 3, ".gz") == 0;
     if (!status && kind == FORMAT_UNKNOWN)
-        return format_open(kind, &path, 1, &(struct format_source *){NULL}, error);
+        return format_open(kind, &input, 1, &(struct format_source *){NULL}, error);
     return status ? status : write_file(gzip ? "nifti.gz" : format_name(kind), reduce, grid, true, out, path, error);
 }
 

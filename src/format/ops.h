@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each format's own file offers to the dispatch in format.c; NULL for what the format cannot. */
+#ifndef FORMAT_OPS_H
+#define FORMAT_OPS_H
+
+#include "format/format.h"
+
+struct format_ops {
+    /* Whether a file that starts with these bytes (at most its first kilobyte, of gzip files the first kilobyte inside)
+     * is of the format. */
+    bool (*detect)(const uint8_t *data, size_t size);
+    /* As format_look(); NULL: every file has an image. */
+    enum mist_status (*look)(const struct format_input *input, struct format_group *group, struct mist_error *error);
+    /* As format_open(); count > 0. Errors name the file. */
+    enum mist_status (*open)(const struct format_input *inputs, uint32_t count, struct format_source **source,
+                             struct mist_error *error);
+    /* As format_writer_open(); sizes are within the limits. Errors name the file. */
+    enum mist_status (*writer_open)(const struct format_target *target, struct format_writer **writer,
+                                    struct mist_error *error);
+};
+
+#define FORMAT(kind, operations, ...) extern const struct format_ops format_ops_##operations;
+#include "format/formats.def"
+#undef FORMAT
+
+/* What sources start with; all but `head` is freed by format_source_clear(). False when memory is short. */
+bool format_source_init(struct format_source *source, const struct format_source_ops *ops, enum format_kind kind,
+                        uint32_t files);
+/* Frees what is in it, `head` included; not the source itself. */
+void format_source_clear(struct format_source *source);
+
+#endif
