@@ -426,6 +426,38 @@ void nifti_header_store_geometry(const struct nifti_header *header, uint8_t *dat
     }
 }
 
+bool nifti_header_join(struct nifti_header *header, struct mist_buffer *buffer)
+{
+    const bool large = header->version == 2;
+    const size_t size = large ? sizeof(header2) : sizeof(header1);
+    buffer->size = size;
+    if (!buffer_append_zeros(buffer, 4))
+        return false;
+    uint8_t *data = buffer->data;
+    if (header->analyze) { /* names, dates and counts that NIfTI has other fields at the place of */
+        memset(data + 4, 0, 36);
+        memset(data + 56, 0, 14);
+        memset(data + 120, 0, 228);
+        store_integer(header, data, &units_field, 0, NIFTI_UNITS_MM);
+        if (!isfinite(real_at(header, data, &slope_field, 0)))
+            store_real(header, data, &slope_field, 0, 0);
+        store_real(header, data, &inter_field, 0, 0);
+        store_real(header, data, &pixdim_field, 0, 1);
+        for (unsigned i = header->dimensions; i < 7; i++)
+            store_integer(header, data, &dim_field, i + 1, 1);
+        for (unsigned i = 1; i <= header->dimensions; i++)
+            store_integer(header, data, &dim_field, i, header->dim[i]);
+    }
+    memcpy((uint8_t *)(uintptr_t)magic_of(data, header->version), large ? "n+2\0\r\n\032\n" : "n+1", large ? 8 : 4);
+    if (large)
+        store_integer(header, data, &offset_field, 0, (int64_t)buffer->size);
+    else
+        store_real(header, data, &offset_field, 0, (double)buffer->size);
+    header->data_offset = buffer->size;
+    header->analyze = false;
+    return true;
+}
+
 /* ---- a header for images that have none ---- */
 
 static int datatype_of(const struct mist_image_info *info)

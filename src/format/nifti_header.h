@@ -61,6 +61,9 @@ void nifti_header_store_geometry(const struct nifti_header *header, uint8_t *dat
  */
 void nifti_header_resize(struct nifti_header *header, unsigned axis, uint32_t size, double factor, double shift);
 
+/* Makes a pair's header in `data` that of a single file without extensions; false when memory is short. */
+bool nifti_header_join(struct nifti_header *header, struct mist_buffer *data);
+
 /* What a new header says beyond what mist_image_info does. Zeroed: nothing. */
 struct nifti_extra {
     double slice_distance; /* pixdim[3], where it is not geometry.spacing[2] */
