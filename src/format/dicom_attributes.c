@@ -131,6 +131,9 @@ static void collect(void *context, const struct dicom_value *value)
         char component = component_in(text);
         if (component && !collector->attributes->component)
             collector->attributes->component = component;
+    } else if (value->tag == 0x00180023) { /* MRAcquisitionType */
+        dicom_value_text(value, text, sizeof text);
+        collector->attributes->acquired_3d = strcmp(text, "3D") == 0;
     } else if (value->tag == 0x00181312) { /* InPlanePhaseEncodingDirection */
         dicom_value_text(value, text, sizeof text);
         bool known = strcmp(text, "ROW") == 0 || strncmp(text, "COL", 3) == 0;

@@ -15,6 +15,7 @@
 struct dicom_attributes {
     char component;        /* by ImageType: 'M', 'P', 'R', 'I'; 0 where it says none of them */
     char phase_encoding;   /* InPlanePhaseEncodingDirection: 'R', 'C', 0 */
+    bool acquired_3d;      /* MRAcquisitionType is 3D */
     double philips_scale;  /* (2005,100E) of Philips MR; 0: none */
     uint32_t mosaic_tiles; /* slices of a Siemens mosaic; 0: not one */
     bool has_normal;       /* of the mosaic's slices, from its CSA header */

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum kind {
     TEXT,
@@ -21,7 +22,9 @@ enum kind {
     NUMBERS,
     SECONDS, /* from milliseconds */
     TIME,    /* hh:mm:ss.ffffff of hhmmss.ffffff */
-    TESLA    /* from gauss where beyond a thousand */
+    TESLA,   /* from gauss where beyond a thousand */
+    MAKER,   /* as BIDS has it: "GE", "Siemens" ... */
+    AXIS     /* "i" where phases are encoded along rows, "j" */
 };
 
 /*
@@ -37,7 +40,7 @@ static const struct field {
     {0x00080060, "CS", TEXT, "Modality"},
     {0x00180087, "DS", TESLA, "MagneticFieldStrength"},
     {0x00180084, "DS", NUMBER, "ImagingFrequency"},
-    {0x00080070, "LO", TEXT, "Manufacturer"},
+    {0x00080070, "LO", MAKER, "Manufacturer"},
     {0x00081090, "LO", TEXT, "ManufacturersModelName"},
     {0x00080080, "LO", TEXT, "InstitutionName"},
     {0x00081040, "LO", TEXT, "InstitutionalDepartmentName"},
@@ -84,6 +87,7 @@ static const struct field {
     {0x00180094, "DS", NUMBER, "PercentPhaseFOV"},
     {0x00180095, "DS", NUMBER, "PixelBandwidth"},
     {0x00181120, "DS", NUMBER, "GantryDetectorTilt"},
+    {0x00181312, "CS", AXIS, "PhaseEncodingAxis"},
     {0x00200037, "DS", NUMBERS, "ImageOrientationPatientDICOM"},
     {0x00181312, "CS", TEXT, "InPlanePhaseEncodingDirectionDICOM"},
 };
@@ -145,6 +149,18 @@ static bool put_time(struct mist_buffer *out, const char *text)
     return json_put(out, "\"%.2s:%.2s:%.2s.%s\"", text, text + 2, text + 4, fraction);
 }
 
+/* Makers go by several names; these are how dcm2niix writes them. */
+static bool put_maker(struct mist_buffer *out, const char *text)
+{
+    static const char *const makers[] = {"GE", "Siemens", "Philips", "Toshiba", "Canon", "Hitachi", "UIH", "Bruker"};
+    for (size_t i = 0; i < sizeof makers / sizeof *makers; i++) {
+        size_t length = strlen(makers[i]);
+        if (strncasecmp(text, makers[i], length) == 0 && !isalnum((unsigned char)text[length]))
+            return json_put_string(out, makers[i]);
+    }
+    return json_put_string(out, text);
+}
+
 static bool put_numbers(struct mist_buffer *out, const struct dicom_value *value, const char *vr)
 {
     bool good = json_put(out, "[");
@@ -166,12 +182,14 @@ static bool put_field(struct mist_buffer *out, const struct field *field, const 
     double number = 0;
     if (field->kind == NUMBERS)
         return put_key(out, field->name) && put_numbers(out, value, vr);
-    if (field->kind == TEXT || field->kind == TEXTS || field->kind == TIME) {
+    if (field->kind == TEXT || field->kind == TEXTS || field->kind == TIME || field->kind >= MAKER) {
         if (dicom_value_text(value, text, sizeof text) == 0)
             return true;
-        return put_key(out, field->name) && (field->kind == TEXT    ? json_put_string(out, text)
-                                             : field->kind == TEXTS ? put_texts(out, text)
-                                                                    : put_time(out, text));
+        return put_key(out, field->name) && (field->kind == TEXTS   ? put_texts(out, text)
+                                             : field->kind == TIME  ? put_time(out, text)
+                                             : field->kind == MAKER ? put_maker(out, text)
+                                             : field->kind == AXIS  ? json_put_string(out, text[0] == 'R' ? "i" : "j")
+                                                                    : json_put_string(out, text));
     }
     if (!dicom_value_number(value, vr, 0, &number))
         return true;

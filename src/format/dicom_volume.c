@@ -592,6 +592,7 @@ static enum mist_status add_plan(struct planner *planner, const struct placed *p
         status = find_scale(planner, plan);
     if (status)
         return status;
+    plan->flip = plan->geometry.has_affine || !planner->options->acquired_3d;
     find_repetition(planner, plan);
     name_plan(planner, plan, rest);
     plan->dim_info = dim_info_of(planner->options);

@@ -26,6 +26,7 @@ struct dicom_volume_frame {
 /* What holds for all frames of a series; zeroed: nothing is known. See dicom_attributes.h for what fills it. */
 struct dicom_volume_options {
     double philips_scale; /* (2005,100E): values are divided by it, as dcm2niix does; 0: none */
+    bool acquired_3d;     /* MRAcquisitionType is 3D */
     char phase_encoding;  /* InPlanePhaseEncodingDirection: 'R' ROW, 'C' COL, 0 unknown */
 };
 
@@ -46,6 +47,7 @@ struct dicom_volume_plan {
     double intercept;
     double *scales;    /* [volumes * slices][2] slope and intercept of each; NULL where they are all alike */
     char units[17];    /* of the values: "HU", "BQML", "US" ...; "" where unknown */
+    bool flip;         /* rows are written last first, as dcm2niix does but where a 3D acquisition has no positions */
     uint8_t dim_info;  /* NIfTI's field: directions of frequency and phase encoding and of slices; 0 unknown */
     char suffix[48];   /* what the file's name has behind the item's; "" for the only one, else "_e1", "_ph" ... */
     char warning[400]; /* sentences for the user, "; " between them; "" where all is well */

@@ -242,8 +242,9 @@ static enum mist_status fresh_header(struct nifti_writer *writer, const struct f
             return status;
         info.type = MIST_F32;
     }
-    writer->flip = true;
-    info.geometry = dicom_volume_flip(&info.geometry, info.height);
+    writer->flip = plan->flip;
+    if (plan->flip)
+        info.geometry = dicom_volume_flip(&info.geometry, info.height);
     extra = (struct nifti_extra){.slice_distance = plan->slice_distance * step,
                                  .repetition = plan->repetition,
                                  .slope = plan->slope,

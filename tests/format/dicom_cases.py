@@ -1,5 +1,6 @@
 """DICOM series made by pydicom for test_dcm2niix.py: each function makes one folder of files that one scan could be."""
 import pathlib
+import shutil
 
 import numpy
 import pydicom
@@ -371,9 +372,62 @@ def one_slice_spacing_between(folder):
 
 
 def philips(folder):
-    def private(k):
-        return {}
-    stack(folder, count=4, Manufacturer="Philips Medical Systems", RescaleSlope=2.5, RescaleIntercept=0, per=private)
+    stack(folder, count=4, Manufacturer="Philips Medical Systems", RescaleSlope=2.5, RescaleIntercept=0)
+
+
+def philips_scale(folder):
+    """The private scale slope that makes values comparable between series."""
+    for k in range(4):
+        dataset = instance(folder, k + 1, "MR", texture(24, 32, k), AXIAL, (-50, -60, -20 + 4 * k),
+                           Manufacturer="Philips Medical Systems", RescaleSlope=2.5, RescaleIntercept=-7)
+        block = dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+        block.add_new(0x0E, "FL", 0.25)
+        save(dataset, folder / f"i{k + 1:04}.dcm")
+
+
+def same_instances(folder):
+    """Two files are there twice, as downloads leave them."""
+    stack(folder, count=5)
+    for k in (1, 2):
+        shutil.copy(folder / f"i{k:04}.dcm", folder / f"i{k:04} (1).dcm")
+
+
+def acquisitions_against_numbers(folder):
+    stack(folder, count=4, first=5, seed=0, AcquisitionNumber=1)
+    stack(folder, count=4, first=1, seed=1, AcquisitionNumber=2)
+
+
+def temporal_against_numbers(folder):
+    stack(folder, count=4, first=5, seed=0, TemporalPositionIdentifier=1)
+    stack(folder, count=4, first=1, seed=1, TemporalPositionIdentifier=2)
+
+
+def echo_times_without_numbers(folder):
+    for e in range(2):
+        stack(folder, count=4, first=1 + 4 * e, seed=e, EchoTime=10 + 20 * e, RepetitionTime=3000)
+
+
+def clock_with(folder, seconds, said):
+    for t, second in enumerate(seconds):
+        stack(folder, count=3, first=1 + 3 * t, seed=t, AcquisitionNumber=t + 1, RepetitionTime=said,
+              AcquisitionTime=f"1011{12 + second:09.6f}")
+
+
+def clock_near(folder):
+    clock_with(folder, (0, 2.02, 4.04), 2000)
+
+
+def clock_only(folder):
+    clock_with(folder, (0, 2.5, 5), 0)
+
+
+def clock_uneven(folder):
+    clock_with(folder, (0, 2, 5, 9), 1000)
+
+
+def triggers(folder):
+    for t in range(3):
+        stack(folder, count=3, first=1 + 3 * t, seed=t, RepetitionTime=1000, TriggerTime=200 * t)
 
 
 def siemens(folder):
@@ -386,14 +440,14 @@ def ge(folder):
           MagneticFieldStrength=1.5, InPlanePhaseEncodingDirection="ROW")
 
 
-def multi_frame(folder, times=1, slices=4, swap=False):
+def multi_frame(folder, times=1, slices=4, swap=False, step=4, maker="Philips Medical Systems"):
     """Enhanced MR: positions in per-frame functional groups, one file."""
     picture = pydicom.dataset.Dataset
     order = [(t, k) for t in range(times) for k in range(slices)]
     if swap:
         order = [(t, k) for k in range(slices) for t in range(times)]
     pixels = numpy.stack([texture(24, 32, 100 * t + k) for t, k in order])
-    dataset = instance(folder, 1, "MF", pixels[0], AXIAL, name="enhanced.dcm")
+    dataset = instance(folder, 1, "MF", pixels[0], AXIAL, name="enhanced.dcm", Manufacturer=maker)
     for keyword in ("PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient"):
         delattr(dataset, keyword)
     dataset.NumberOfFrames = len(order)
@@ -411,7 +465,7 @@ def multi_frame(folder, times=1, slices=4, swap=False):
     frames = []
     for t, k in order:
         frame, position, content = picture(), picture(), picture()
-        position.ImagePositionPatient = [-50, -60, -20 + 4 * k]
+        position.ImagePositionPatient = [-50, -60, -20 + step * k]
         content.StackID, content.InStackPositionNumber = "1", k + 1
         content.TemporalPositionIndex = t + 1
         content.DimensionIndexValues = [1, k + 1, t + 1]
@@ -433,6 +487,26 @@ def multi_frame_times(folder):
 
 def multi_frame_times_swapped(folder):
     multi_frame(folder, times=3, swap=True)
+
+
+def multi_frame_down(folder):
+    multi_frame(folder, step=-4)
+
+
+def multi_frame_times_of_unknown_maker(folder):
+    multi_frame(folder, times=3, maker="ACME")
+
+
+def multi_frame_without_positions(folder):
+    pixels = numpy.stack([texture(24, 32, k) for k in range(3)])
+    dataset = instance(folder, 1, "SC", pixels[0], None)
+    dataset.NumberOfFrames, dataset.PixelData = 3, pixels.tobytes()
+    save(dataset, folder / "i0001.dcm")
+
+
+def without_positions_3d(folder):
+    stack(folder, count=4, orientation=AXIAL, ImagePositionPatient=None, ImageOrientationPatient=None,
+          MRAcquisitionType="3D")
 
 
 def csa(values):
@@ -493,7 +567,7 @@ def mosaic_flipped(folder):
 
 
 def all_cases():
-    helpers = {"texture", "normal", "instance", "save", "stack", "csa", "all_cases"}
+    helpers = {"texture", "normal", "instance", "save", "stack", "csa", "all_cases", "clock_with"}
     return {name: value for name, value in globals().items()
             if callable(value) and getattr(value, "__module__", "") == __name__ and name not in helpers}
 

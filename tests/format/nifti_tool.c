@@ -186,6 +186,7 @@ static enum mist_status write_series(const struct series *series, int number, un
 {
     const struct file *first = series->places[0].file;
     struct dicom_volume_options options = {.philips_scale = first->attributes.philips_scale,
+                                           .acquired_3d = first->attributes.acquired_3d,
                                            .phase_encoding = first->attributes.phase_encoding};
     struct dicom_volume_plans plans;
     enum mist_status status = dicom_volume_plan(series->frames, series->count, &options, &plans, error);
