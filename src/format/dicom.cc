@@ -114,6 +114,43 @@ void get_pixel_description(DcmDataset &dataset, dicom_header &header)
     header.planar = get_u16(dataset, DCM_PlanarConfiguration, 0) != 0;
 }
 
+// A number whatever its VR: that of PixelPaddingValue is US or SS, and not always the one that it should be.
+bool get_any(DcmDataset &dataset, const DcmTagKey &tag, double &value)
+{
+    DcmElement *element = nullptr;
+    Uint16 u16;
+    Sint16 s16;
+    Float32 f32;
+    Float64 f64;
+    if (dataset.findAndGetElement(tag, element).bad() || !element)
+        return false;
+    if (element->getUint16(u16).good())
+        value = u16;
+    else if (element->getSint16(s16).good())
+        value = s16;
+    else if (element->getFloat32(f32).good())
+        value = f32;
+    else if (element->getFloat64(f64).good())
+        value = f64;
+    else
+        return false;
+    return true;
+}
+
+void get_padding(DcmDataset &dataset, const dicom_layout &layout, dicom_header &header)
+{
+    const DcmTagKey value = layout.real == 32   ? DCM_FloatPixelPaddingValue
+                            : layout.real == 64 ? DCM_DoubleFloatPixelPaddingValue
+                                                : DCM_PixelPaddingValue;
+    const DcmTagKey limit = layout.real == 32   ? DCM_FloatPixelPaddingRangeLimit
+                            : layout.real == 64 ? DCM_DoubleFloatPixelPaddingRangeLimit
+                                                : DCM_PixelPaddingRangeLimit;
+    header.has_padding = get_any(dataset, value, header.padding[0]);
+    header.padding[1] = header.padding[0];
+    if (header.has_padding)
+        get_any(dataset, limit, header.padding[1]);
+}
+
 } // namespace
 
 void dicom::get_identity(DcmDataset &dataset, dicom_header &header)
@@ -145,6 +182,7 @@ try {
         return status;
     get_identity(dataset, *header);
     get_pixel_description(dataset, *header);
+    get_padding(dataset, *layout, *header);
     get_geometry(dataset, *header);
     return frames ? get_frames(dataset, header->frames, *frames, error) : MIST_OK;
 } catch (...) {

@@ -118,11 +118,13 @@ void set_derived(DcmItem &item, const DcmTagKey &tag)
     item.putAndInsertOFStringArray(tag, value);
 }
 
+// A new item behind those of a sequence, or alone in a new one.
+const signed long append_item = -2;
+
 void put_code(DcmItem &item, const DcmTagKey &sequence, const char *value, const char *meaning)
 {
     DcmItem *code = nullptr;
-    item.findAndDeleteElement(sequence);
-    if (item.findOrCreateSequenceItem(sequence, code, 0).bad())
+    if (item.findOrCreateSequenceItem(sequence, code, append_item).bad())
         throw std::bad_alloc();
     code->putAndInsertString(DCM_CodeValue, value);
     code->putAndInsertString(DCM_CodingSchemeDesignator, "DCM");
@@ -132,13 +134,16 @@ void put_code(DcmItem &item, const DcmTagKey &sequence, const char *value, const
 // What was derived from what and how: PS3.3, C.12.4; codes from PS3.16, CID 7203 and CID 7202.
 void put_derivation(DcmItem &item, const dicom_header &original, const dicom_derivation &derivation)
 {
-    item.putAndInsertString(DCM_DerivationDescription, derivation.description);
+    OFString before;
+    item.findAndGetOFStringArray(DCM_DerivationDescription, before);
+    size_t room = 1024 - strlen(derivation.description) - 2; // ST has at most 1,024 characters: PS3.5, 6.2
+    OFString text = before.empty() || before.length() > room ? OFString() : before + "; ";
+    item.putAndInsertOFStringArray(DCM_DerivationDescription, text + derivation.description);
     put_code(item, DCM_DerivationCodeSequence, "113085", "Spatial resampling");
-    item.findAndDeleteElement(DCM_SourceImageSequence);
     if (!original.sop_class[0] || !original.sop_instance[0])
         return;
     DcmItem *source = nullptr;
-    if (item.findOrCreateSequenceItem(DCM_SourceImageSequence, source, 0).bad())
+    if (item.findOrCreateSequenceItem(DCM_SourceImageSequence, source, append_item).bad())
         throw std::bad_alloc();
     source->putAndInsertString(DCM_ReferencedSOPClassUID, original.sop_class);
     source->putAndInsertString(DCM_ReferencedSOPInstanceUID, original.sop_instance);
@@ -161,6 +166,14 @@ void adapt_groups(DcmItem &groups, const dicom_derivation &derivation)
     }
 }
 
+void put_derivation_group(DcmItem &groups, const dicom_header &original, const dicom_derivation &derivation)
+{
+    DcmItem *group = nullptr;
+    if (groups.findOrCreateSequenceItem(DCM_DerivationImageSequence, group, append_item).bad())
+        throw std::bad_alloc();
+    put_derivation(*group, original, derivation);
+}
+
 void adapt_functional_groups(DcmDataset &dataset, const dicom_header &original, const dicom_derivation &derivation)
 {
     DcmItem *shared = nullptr;
@@ -179,7 +192,8 @@ void adapt_functional_groups(DcmDataset &dataset, const dicom_header &original, 
             move_origin(position, functional_group(frame, shared, DCM_PlaneOrientationSequence),
                         functional_group(frame, shared, DCM_PixelMeasuresSequence), derivation);
         adapt_groups(*frame, derivation);
-        frame->findAndDeleteElement(DCM_DerivationImageSequence);
+        if (frame->tagExists(DCM_DerivationImageSequence)) // each frame has its own history, or all share one
+            put_derivation_group(*frame, original, derivation);
     }
     if (!shared && dataset.findOrCreateSequenceItem(DCM_SharedFunctionalGroupsSequence, shared, 0).bad())
         throw std::bad_alloc();
@@ -188,11 +202,9 @@ void adapt_functional_groups(DcmDataset &dataset, const dicom_header &original, 
                     functional_group(nullptr, shared, DCM_PlaneOrientationSequence),
                     functional_group(nullptr, shared, DCM_PixelMeasuresSequence), derivation);
     adapt_groups(*shared, derivation);
-    shared->findAndDeleteElement(DCM_DerivationImageSequence);
-    DcmItem *group = nullptr;
-    if (shared->findOrCreateSequenceItem(DCM_DerivationImageSequence, group, 0).bad())
-        throw std::bad_alloc();
-    put_derivation(*group, original, derivation);
+    at = frames ? frames->nextInContainer(nullptr) : nullptr;
+    if (!at || !static_cast<DcmItem *>(at)->tagExists(DCM_DerivationImageSequence))
+        put_derivation_group(*shared, original, derivation);
 }
 
 // One axis of an ultrasound region (PS3.3, C.8.5.5): bounds and reference pixel count from 0.
@@ -265,7 +277,7 @@ bool must_go(const DcmTag &tag)
     Uint16 group = tag.getGroup(), element = tag.getElement();
     bool extremes = group == 0x0028 && element >= 0x0104 && element <= 0x0111; // smallest, largest values and planes
     bool repeating = (group & 0xff00) == 0x6000 || (group & 0xff00) == 0x5000; // overlays, curves
-    return extremes || (repeating && group % 2 == 0) || group == 0x4ffe;
+    return extremes || (repeating && group % 2 == 0) || group == 0x4ffe || group == 0x7fe0;
 }
 
 void remove_obsolete(DcmDataset &dataset)
@@ -275,8 +287,28 @@ void remove_obsolete(DcmDataset &dataset)
             delete dataset.remove(i);
 }
 
+// What is said of samples: they may be written in another way than they came.
+void describe_samples(DcmDataset &dataset, const dicom_derivation &derivation)
+{
+    if (derivation.photometric[0])
+        dataset.putAndInsertString(DCM_PhotometricInterpretation, derivation.photometric);
+    if (derivation.interleaved)
+        dataset.putAndInsertUint16(DCM_PlanarConfiguration, 0);
+    if (derivation.bits_allocated)
+        dataset.putAndInsertUint16(DCM_BitsAllocated, static_cast<Uint16>(derivation.bits_allocated));
+    if (derivation.bits_stored) {
+        dataset.putAndInsertUint16(DCM_BitsStored, static_cast<Uint16>(derivation.bits_stored));
+        dataset.putAndInsertUint16(DCM_HighBit, static_cast<Uint16>(derivation.high_bit));
+    }
+    dataset.findAndDeleteElement(DcmTagKey(0x7fe0, 0x0001)); // the Extended Offset Table and its lengths
+    dataset.findAndDeleteElement(DcmTagKey(0x7fe0, 0x0002));
+}
+
 void derive(DcmDataset &dataset, const dicom_header &original, const dicom_derivation &derivation)
 {
+    describe_samples(dataset, derivation);
+    if (derivation.same_image)
+        return;
     remove_obsolete(dataset);
     if (derivation.shift[0] != 0 || derivation.shift[1] != 0)
         move_origin(&dataset, &dataset, &dataset, derivation); // needs the spacing of the original
@@ -288,6 +320,8 @@ void derive(DcmDataset &dataset, const dicom_header &original, const dicom_deriv
     dataset.putAndInsertUint16(DCM_Columns, static_cast<Uint16>(derivation.columns));
     set_derived(dataset, DCM_ImageType);
     put_derivation(dataset, original, derivation);
+    if (derivation.keep_uids)
+        return;
     dataset.putAndInsertString(DCM_SOPInstanceUID, derivation.sop_instance);
     dataset.putAndInsertString(DCM_SeriesInstanceUID, derivation.series);
 }
@@ -350,21 +384,17 @@ enum mist_status write_header(const uint8_t *data, const dicom_layout &layout, s
     return status;
 }
 
-// The header of the PixelData element (PS3.5, 7.1).
-void write_pixel_element(const dicom_layout &layout, uint32_t length, struct mist_buffer *out)
+// The header of the pixel data element (PS3.5, 7.1).
+void write_pixel_element(const dicom_layout &layout, bool words, uint32_t length, struct mist_buffer *out)
 {
-    uint8_t bytes[12] = {0xe0, 0x7f, 0x10, 0x00};
-    size_t size = 8;
-    if (layout.explicit_vr) {
-        memcpy(bytes + 4, layout.pixel_vr, 2);
-        size = 12;
-    }
-    store_le32(bytes + size - 4, length);
-    if (layout.big_endian) {
-        store_be16(bytes, 0x7fe0);
-        store_be16(bytes + 2, 0x0010);
-        store_be32(bytes + size - 4, length);
-    }
+    uint8_t bytes[12];
+    const uint16_t group = 0x7fe0, element = layout.real == 32 ? 0x0008 : layout.real == 64 ? 0x0009 : 0x0010;
+    size_t size = layout.explicit_vr ? 12 : 8;
+    bytes[6] = bytes[7] = 0;
+    memcpy(bytes + 4, !layout.fragments ? layout.pixel_vr : words ? "OW" : "OB", 2);
+    (layout.big_endian ? store_be16 : store_le16)(bytes, group);
+    (layout.big_endian ? store_be16 : store_le16)(bytes + 2, element);
+    (layout.big_endian ? store_be32 : store_le32)(bytes + size - 4, length);
     if (!buffer_append(out, bytes, size))
         throw std::bad_alloc();
 }
@@ -385,7 +415,7 @@ try {
     derive(*dataset, original, *derivation);
     status = write_header(data, *layout, std::move(dataset), out, error);
     if (!status)
-        write_pixel_element(*layout, derivation->pixel_bytes, out);
+        write_pixel_element(*layout, derivation->words, derivation->pixel_bytes, out);
     return status;
 } catch (...) {
     return error_set(error, MIST_ERROR_MEMORY, "out of memory deriving a DICOM header");

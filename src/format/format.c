@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/ops.h"
+#include "format/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,6 +164,7 @@ void format_archive_free(struct format_archive *archive)
     if (archive) {
         mist_buffer_free(&archive->prefix);
         mist_buffer_free(&archive->suffix);
+        mist_buffer_free(&archive->extra);
         *archive = (struct format_archive){0};
     }
 }
@@ -217,4 +219,77 @@ void format_writer_cancel(struct format_writer **writer)
         (*writer)->ops->free(*writer);
         *writer = NULL;
     }
+}
+
+/* ---- restoring ---- */
+
+/* Of formats whose archives say all there is to know. */
+struct plain_restorer {
+    struct format_restorer base;
+    bool big_endian;
+    bool planar;
+};
+
+static enum mist_status plain_frame(struct format_restorer *base, const struct mist_view *frame,
+                                    struct mist_buffer *out, struct mist_error *error)
+{
+    const struct plain_restorer *restorer = (const struct plain_restorer *)base;
+    size_t bytes = mist_frame_bytes(frame->type, frame->width, frame->height, frame->components);
+    if (!buffer_reserve(out, out->size + bytes))
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
+    if (!restorer->planar) {
+        pack_samples(frame, restorer->big_endian, out->data + out->size);
+    } else {
+        struct mist_view plane = *frame;
+        plane.components = 1;
+        for (uint32_t c = 0; c < frame->components; c++) {
+            plane.data = (uint8_t *)frame->data + c * frame->component_stride;
+            pack_samples(&plane, restorer->big_endian, out->data + out->size + bytes / frame->components * c);
+        }
+    }
+    out->size += bytes;
+    return MIST_OK;
+}
+
+static void plain_free(struct format_restorer *restorer)
+{
+    memory_free(restorer);
+}
+
+enum mist_status format_restorer_open(enum format_kind kind, const struct format_archive *archive,
+                                      const struct mist_image_info *info, struct format_restorer **restorer,
+                                      struct mist_error *error)
+{
+    static const struct format_restorer_ops ops = {plain_frame, NULL, plain_free};
+    *restorer = NULL;
+    if (ops_of(kind)->restorer_open)
+        return ops_of(kind)->restorer_open(archive, info, restorer, error);
+    struct plain_restorer *plain = memory_allocate(sizeof *plain);
+    if (!plain)
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
+    *plain = (struct plain_restorer){{&ops}, archive->big_endian, archive->planar};
+    *restorer = &plain->base;
+    return MIST_OK;
+}
+
+enum mist_status format_restorer_frame(struct format_restorer *restorer, const struct mist_view *frame,
+                                       struct mist_buffer *out, struct mist_error *error)
+{
+    return restorer->ops->frame(restorer, frame, out, error);
+}
+
+enum mist_status format_restorer_bytes(struct format_restorer *restorer, const uint8_t *codestream, size_t size,
+                                       struct mist_buffer *out, struct mist_error *error)
+{
+    if (!restorer->ops->bytes)
+        return error_set(error, MIST_ERROR_ARGUMENT, "files of this format are not made of codestreams");
+    return restorer->ops->bytes(restorer, codestream, size, out, error);
+}
+
+void format_restorer_free(struct format_restorer **restorer)
+{
+    if (restorer && *restorer)
+        (*restorer)->ops->free(*restorer);
+    if (restorer)
+        *restorer = NULL;
 }

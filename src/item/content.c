@@ -19,23 +19,9 @@ enum mist_status content_start(struct content *content, struct format_source *so
     const struct mist_buffer *prefix = &content->record.archive.prefix;
     checksum_add(content->again, prefix->data, prefix->size);
     content->again_size = prefix->size;
-    return MIST_OK;
-}
-
-void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out)
-{
-    const size_t size = mist_sample_size(frame->type);
-    const size_t pixels = (size_t)frame->width * frame->height;
-    for (uint32_t y = 0; y < frame->height; y++)
-        for (uint32_t x = 0; x < frame->width; x++)
-            for (uint32_t c = 0; c < frame->components; c++) {
-                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
-                                        x * frame->column_stride + c * frame->component_stride;
-                size_t pixel = (size_t)y * frame->width + x;
-                size_t index = archive->planar ? c * pixels + pixel : pixel * frame->components + c;
-                for (size_t i = 0; i < size; i++)
-                    out[index * size + i] = sample[archive->big_endian ? size - 1 - i : i];
-            }
+    if (!content->record.archive.raw)
+        return MIST_OK;
+    return format_restorer_open(source->kind, &content->record.archive, &source->info, &content->restorer, error);
 }
 
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
@@ -45,16 +31,12 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
     checksum_add(content->samples, frame->data, bytes);
     if (!archive->raw)
         return MIST_OK;
-    const void *packed = frame->data;
-    bool swapped = archive->big_endian && mist_sample_size(frame->type) > 1;
-    if (swapped || (archive->planar && frame->components > 1)) {
-        if (!buffer_reserve(&content->packed, bytes))
-            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", content->path);
-        content_pack(archive, frame, content->packed.data);
-        packed = content->packed.data;
-    }
-    checksum_add(content->again, packed, bytes);
-    content->again_size += bytes;
+    content->packed.size = 0;
+    enum mist_status status = format_restorer_frame(content->restorer, frame, &content->packed, error);
+    if (status)
+        return error_prefix(error, status, "%s", content->path);
+    checksum_add(content->again, content->packed.data, content->packed.size);
+    content->again_size += content->packed.size;
     return MIST_OK;
 }
 
@@ -97,6 +79,7 @@ enum mist_status content_finish(struct content *content, struct mist_error *erro
 
 void content_free(struct content *content)
 {
+    format_restorer_free(&content->restorer);
     format_archive_free(&content->record.archive);
     checksum_free(content->samples);
     checksum_free(content->again);

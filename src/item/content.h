@@ -15,7 +15,8 @@ struct content {
     struct checksum_state *samples;
     struct checksum_state *again; /* of the file put together again; raw archives only */
     uint64_t again_size;
-    struct mist_buffer packed; /* one frame as the file has it */
+    struct format_restorer *restorer; /* makes its bytes of frames; raw archives only */
+    struct mist_buffer packed;        /* one frame as the file has it */
 };
 
 /* Reads the archive of a source's n-th file (in frame order), which is at `path`. */
@@ -27,8 +28,5 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
 enum mist_status content_finish(struct content *content, struct mist_error *error);
 /* Safe on a zeroed content. */
 void content_free(struct content *content);
-
-/* A frame as a raw file has it: byte order and layout of its archive. `out` has mist_frame_bytes() of room. */
-void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out);
 
 #endif

@@ -3,9 +3,9 @@
 #ifndef ITEM_TAIL_FLAGS_H
 #define ITEM_TAIL_FLAGS_H
 
-/* A record: u8 flags, u64 content checksum, u64 samples checksum, varints content size, prefix size, suffix size,
- * then prefix and suffix. */
-enum { TAIL_RAW = 1, TAIL_BIG_ENDIAN = 2, TAIL_PLANAR = 4, TAIL_PREFIX_IS_HEAD = 8, TAIL_FLAGS = 15 };
+/* A record: u8 flags, u64 content checksum, u64 samples checksum, varints content size, prefix size, suffix size, with
+ * TAIL_EXTRA size of format_archive.extra, then prefix, suffix and that. */
+enum { TAIL_RAW = 1, TAIL_BIG_ENDIAN = 2, TAIL_PLANAR = 4, TAIL_PREFIX_IS_HEAD = 8, TAIL_EXTRA = 16, TAIL_FLAGS = 31 };
 enum { TAIL_RECORD_FIXED = 1 + 8 + 8, TAIL_INDEX_ENTRY = 12 };
 
 #endif

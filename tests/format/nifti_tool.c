@@ -12,8 +12,7 @@
 #include "base/memory.h"
 #include "format/dicom_attributes.h"
 #include "format/dicom_header.h"
-#include "format/dicom_layout.h"
-#include "format/dicom_pixels.h"
+#include "format/dicom_reading.h"
 #include "format/dicom_volume.h"
 #include "format/format.h"
 #include "format/turn.h"
@@ -31,11 +30,11 @@ static int fail(const struct mist_error *error)
 /* ---- DICOM ---- */
 
 struct file {
-    struct file_map map;
-    struct dicom_layout layout;
+    struct format_input input;
+    struct dicom_bytes bytes;
     struct dicom_header header;
+    struct dicom_reading reading;
     struct dicom_frames frames;
-    struct dicom_pixels pixels;
     struct dicom_attributes attributes;
     struct dicom_frame_info *tiles; /* of a mosaic, or NULL */
     bool done;
@@ -50,15 +49,13 @@ struct place {
 
 static enum mist_status open_file(const char *path, struct file *file, struct mist_error *error)
 {
-    enum mist_status status = file_map_open(path, &file->map, error);
+    struct dicom_layout layout;
+    file->input = format_input_path(path);
+    enum mist_status status = dicom_bytes_open(&file->input, &file->bytes, &layout, error);
     if (!status)
-        status = dicom_layout_read(file->map.data, file->map.size, &file->layout, error);
+        status = dicom_reading_open(&file->bytes, &layout, &file->reading, &file->header, &file->frames, error);
     if (!status)
-        status = dicom_header_read(file->map.data, &file->layout, &file->header, &file->frames, error);
-    if (!status)
-        status = dicom_pixels_from_header(&file->layout, &file->header, &file->pixels, error);
-    if (!status)
-        dicom_attributes_read(file->map.data, &file->layout, &file->attributes);
+        dicom_attributes_read(file->bytes.data, &file->reading.layout, &file->attributes);
     return status;
 }
 
@@ -69,20 +66,20 @@ static struct mist_view new_frame(enum mist_sample_type type, uint32_t width, ui
 }
 
 /* A frame as it is in its file, into `out`. */
-static void read_place(const struct place *place, struct mist_view *out)
+static enum mist_status read_place(const struct place *place, struct mist_view *out, struct mist_error *error)
 {
-    const struct dicom_pixels *pixels = &place->file->pixels;
-    const uint8_t *bytes =
-        place->file->map.data + place->file->layout.pixels + (size_t)place->frame * pixels->frame_bytes;
+    const struct dicom_reading *reading = &place->file->reading;
+    const struct dicom_pixels *pixels = &reading->pixels;
     struct mist_view whole = new_frame(pixels->type, pixels->columns, pixels->rows, pixels->components);
-    dicom_pixels_unpack(pixels, bytes, &whole);
+    enum mist_status status = dicom_reading_frame(reading, &place->file->bytes, place->frame, &whole, error);
     uint32_t side = pixels->columns / out->width;
     const uint8_t *from = (const uint8_t *)whole.data + place->tile / side * out->height * whole.row_stride +
                           place->tile % side * out->width * whole.column_stride;
-    for (uint32_t y = 0; y < out->height; y++)
+    for (uint32_t y = 0; y < out->height && !status; y++)
         memcpy((uint8_t *)out->data + y * out->row_stride, from + y * whole.row_stride,
                out->width * out->column_stride);
     free(whole.data);
+    return status;
 }
 
 struct series {
@@ -92,14 +89,15 @@ struct series {
     uint32_t count;
 };
 
-static void add_frame(struct series *series, struct file *file, uint32_t index, uint32_t frame, uint32_t tile)
+static enum mist_status add_frame(struct series *series, struct file *file, uint32_t index, uint32_t frame,
+                                  uint32_t tile, struct mist_error *error)
 {
     series->frames = realloc(series->frames, (series->count + 1) * sizeof *series->frames);
     series->places = realloc(series->places, (series->count + 1) * sizeof *series->places);
     series->places[series->count] = (struct place){file, frame, tile};
     struct mist_view samples =
         new_frame(series->info.type, series->info.width, series->info.height, series->info.components);
-    read_place(&series->places[series->count], &samples);
+    enum mist_status status = read_place(&series->places[series->count], &samples, error);
     char identity[100];
     int length = snprintf(identity, sizeof identity, "%s|%u|%u", file->header.sop_instance, frame, tile);
     bool mosaic = file->attributes.mosaic_tiles != 0;
@@ -113,21 +111,24 @@ static void add_frame(struct series *series, struct file *file, uint32_t index, 
         .unused = mosaic && tile >= file->attributes.mosaic_tiles,
     };
     free(samples.data);
+    return status;
 }
 
 /* All frames of files[first] and of the files behind it that have the same kind of pixels. */
-static void gather(struct file *files, int count, int first, struct series *series)
+static enum mist_status gather(struct file *files, int count, int first, struct series *series,
+                               struct mist_error *error)
 {
-    const struct dicom_pixels *pixels = &files[first].pixels;
+    const struct dicom_pixels *pixels = &files[first].reading.pixels;
+    enum mist_status status = MIST_OK;
     uint32_t side = files[first].attributes.mosaic_tiles ? dicom_mosaic_side(files[first].attributes.mosaic_tiles) : 1;
     series->info = (struct mist_image_info){.type = pixels->type,
                                             .precision = pixels->precision,
                                             .width = pixels->columns / side,
                                             .height = pixels->rows / side,
                                             .components = pixels->components};
-    for (int i = first; i < count; i++) {
+    for (int i = first; i < count && !status; i++) {
         struct file *file = &files[i];
-        const struct dicom_pixels *own = &file->pixels;
+        const struct dicom_pixels *own = &file->reading.pixels;
         if (file->done || own->type != pixels->type || own->columns != pixels->columns || own->rows != pixels->rows ||
             own->components != pixels->components ||
             file->attributes.mosaic_tiles != files[first].attributes.mosaic_tiles)
@@ -139,9 +140,10 @@ static void gather(struct file *files, int count, int first, struct series *seri
                                 file->tiles);
         }
         for (uint32_t f = 0; f < own->frames; f++)
-            for (uint32_t t = 0; t < side * side; t++)
-                add_frame(series, file, (uint32_t)i, f, t);
+            for (uint32_t t = 0; t < side * side && !status; t++)
+                status = add_frame(series, file, (uint32_t)i, f, t, error);
     }
+    return status;
 }
 
 static enum mist_status write_plan(const struct series *series, const struct dicom_volume_plan *plan, unsigned reduce,
@@ -168,8 +170,9 @@ static enum mist_status write_plan(const struct series *series, const struct dic
     for (uint32_t i = 0; i < source.frames && !status; i++) {
         if (i % plan->slices & ((1u << step) - 1))
             continue;
-        read_place(&series->places[plan->frame[i]], &full);
-        status = mist_subsample(&full, reduce, &small, error);
+        status = read_place(&series->places[plan->frame[i]], &full, error);
+        if (!status)
+            status = mist_subsample(&full, reduce, &small, error);
         if (!status)
             status = format_writer_frame(writer, &small, error);
     }
@@ -198,7 +201,8 @@ static enum mist_status write_series(const struct series *series, int number, un
         status = write_plan(series, plan, reduce, step, path, error);
         const struct file *file = series->places[plan->frame[0]].file;
         if (!status)
-            status = dicom_sidecar(file->map.data, &file->layout, plan->repetition, plan->units, &sidecar, error);
+            status =
+                dicom_sidecar(file->bytes.data, &file->reading.layout, plan->repetition, plan->units, &sidecar, error);
         snprintf(path, sizeof path, "%s_%04d%s.json", out, number, plan->suffix);
         if (!status)
             status = file_write_whole(path, sidecar.data, sidecar.size, error);
@@ -223,14 +227,16 @@ static int write_all(unsigned reduce, unsigned step, const char *out, int count,
         if (files[i].done)
             continue;
         struct series series = {0};
-        gather(files, count, i, &series);
-        status = write_series(&series, number++, reduce, step, out, &error);
+        status = gather(files, count, i, &series, &error);
+        if (!status)
+            status = write_series(&series, number++, reduce, step, out, &error);
         free(series.frames);
         free(series.places);
     }
     for (int i = 0; i < count; i++) {
         dicom_frames_free(&files[i].frames);
-        file_map_close(&files[i].map);
+        dicom_reading_close(&files[i].reading);
+        dicom_bytes_close(&files[i].input, &files[i].bytes);
         free(files[i].tiles);
     }
     free(files);
