@@ -124,6 +124,8 @@ enum mist_status format_open(enum format_kind kind, const struct format_input *i
                              struct format_source **source, struct mist_error *error);
 void format_close(struct format_source **source);
 
+struct dicom_volume_plan;
+
 /* One output file. */
 struct format_target {
     enum format_kind kind;
@@ -140,6 +142,9 @@ struct format_target {
     const struct format_archive *archive; /* of this file, or NULL where the tail is not at hand */
     uint32_t file;                        /* which source file this is, and its first frame in the item */
     uint32_t first_frame;
+    /* NIfTI of a DICOM series: which frames come, and what the file says beyond `info` (dicom_volume.h). info.geometry
+     * is then that of the plan, sampled; frames come in the plan's order, rows as DICOM has them. NULL: none. */
+    const struct dicom_volume_plan *volume;
     bool keep_uids; /* DICOM: a reduced instance keeps the identifiers of its original */
 };
 struct format_writer; /* each format's own, of ops.h */
