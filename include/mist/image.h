@@ -23,6 +23,8 @@ enum mist_sample_type {
     MIST_F16,
     MIST_F32,
     MIST_F64,
+    MIST_S64,
+    MIST_U64,
     MIST_SAMPLE_TYPES /* how many there are */
 };
 
@@ -31,7 +33,7 @@ MIST_API size_t mist_sample_size(enum mist_sample_type type);
 /* "u8", "s16", "f32", ... or NULL. The reverse returns MIST_SAMPLE_TYPES for an unknown name. */
 MIST_API const char *mist_sample_name(enum mist_sample_type type);
 MIST_API enum mist_sample_type mist_sample_type_from_name(const char *name);
-MIST_API bool mist_sample_is_signed(enum mist_sample_type type); /* s8, s16, s32 and the floats */
+MIST_API bool mist_sample_is_signed(enum mist_sample_type type); /* s8 .. s64 and the floats */
 MIST_API bool mist_sample_is_float(enum mist_sample_type type);
 
 /* Limits that every reader enforces before it multiplies or allocates. */

@@ -259,23 +259,12 @@ static const struct {
     uint32_t components;
     const char *name;
 } datatypes[] = {
-    {DT_UINT8, MIST_U8, 1, "uint8"},
-    {DT_INT8, MIST_S8, 1, "int8"},
-    {DT_INT16, MIST_S16, 1, "int16"},
-    {DT_UINT16, MIST_U16, 1, "uint16"},
-    {DT_INT32, MIST_S32, 1, "int32"},
-    {DT_UINT32, MIST_U32, 1, "uint32"},
-    {DT_FLOAT32, MIST_F32, 1, "float32"},
-    {DT_FLOAT64, MIST_F64, 1, "float64"},
-    {DT_RGB24, MIST_U8, 3, "RGB24"},
-    {DT_BINARY, 0, 0, "1-bit"},
-    {DT_INT64, 0, 0, "int64"},
-    {DT_UINT64, 0, 0, "uint64"},
-    {DT_COMPLEX64, 0, 0, "complex64"},
-    {DT_COMPLEX128, 0, 0, "complex128"},
-    {DT_COMPLEX256, 0, 0, "complex256"},
-    {DT_FLOAT128, 0, 0, "float128"},
-    {DT_RGBA32, 0, 0, "RGBA32"},
+    {DT_UINT8, MIST_U8, 1, "uint8"},      {DT_INT8, MIST_S8, 1, "int8"},        {DT_INT16, MIST_S16, 1, "int16"},
+    {DT_UINT16, MIST_U16, 1, "uint16"},   {DT_INT32, MIST_S32, 1, "int32"},     {DT_UINT32, MIST_U32, 1, "uint32"},
+    {DT_FLOAT32, MIST_F32, 1, "float32"}, {DT_FLOAT64, MIST_F64, 1, "float64"}, {DT_RGB24, MIST_U8, 3, "RGB24"},
+    {DT_BINARY, 0, 0, "1-bit"},           {DT_INT64, MIST_S64, 1, "int64"},     {DT_UINT64, MIST_U64, 1, "uint64"},
+    {DT_COMPLEX64, 0, 0, "complex64"},    {DT_COMPLEX128, 0, 0, "complex128"},  {DT_COMPLEX256, 0, 0, "complex256"},
+    {DT_FLOAT128, 0, 0, "float128"},      {DT_RGBA32, 0, 0, "RGBA32"},
 };
 enum { DATATYPES = sizeof datatypes / sizeof *datatypes };
 
@@ -356,8 +345,9 @@ void nifti_header_store_geometry(const struct nifti_header *header, uint8_t *dat
 static int datatype_of(const struct mist_image_info *info)
 {
     static const int codes[MIST_SAMPLE_TYPES] = {
-        [MIST_U8] = DT_UINT8,   [MIST_S8] = DT_INT8,   [MIST_U16] = DT_UINT16,  [MIST_S16] = DT_INT16,
-        [MIST_U32] = DT_UINT32, [MIST_S32] = DT_INT32, [MIST_F32] = DT_FLOAT32, [MIST_F64] = DT_FLOAT64,
+        [MIST_U8] = DT_UINT8,   [MIST_S8] = DT_INT8,    [MIST_U16] = DT_UINT16,  [MIST_S16] = DT_INT16,
+        [MIST_U32] = DT_UINT32, [MIST_S32] = DT_INT32,  [MIST_F32] = DT_FLOAT32, [MIST_F64] = DT_FLOAT64,
+        [MIST_S64] = DT_INT64,  [MIST_U64] = DT_UINT64,
     };
     if (info->components == 3)
         return info->type == MIST_U8 ? DT_RGB24 : 0;

@@ -136,7 +136,7 @@ static const char *npy_entry(const char *head, const char *name)
 
 static bool npy_type(const char *descr, struct plain *plain)
 {
-    static const char types[MIST_SAMPLE_TYPES][3] = {"u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"};
+    static const char types[MIST_SAMPLE_TYPES][3] = {"u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8", "i8", "u8"};
     if (!descr || (*descr != '\'' && *descr != '"') || !strchr("<>|=", descr[1]) || !descr[1])
         return false;
     for (unsigned type = 0; type < MIST_SAMPLE_TYPES; type++) {

@@ -219,6 +219,12 @@ static unsigned png_value(const void *sample, enum mist_sample_type type, double
     case MIST_F64:
         value = *(const double *)sample;
         break;
+    case MIST_S64:
+        value = (double)*(const int64_t *)sample;
+        break;
+    case MIST_U64:
+        value = (double)*(const uint64_t *)sample;
+        break;
     default:
         return 0;
     }
