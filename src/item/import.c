@@ -56,17 +56,21 @@ static enum mist_status choose_values(struct import *import, bool trust, struct 
     const struct mist_image_info *info = &import->source->info;
     bool declared = import->source->kind == FORMAT_DICOM || info->type == MIST_U8;
     if (trust && declared && !import->manifest.image.label && !mist_sample_is_float(info->type)) {
-        import->manifest.values = (struct value_map){.kind = VALUE_MAP_IDENTITY,
-                                                     .source = info->type,
-                                                     .coded = info->type,
-                                                     .precision = info->precision,
-                                                     .planes = 1};
+        import->manifest.values = value_map_identity(info->type, info->components, info->precision);
     } else {
+        static const struct value_options options = {.wish = VALUE_AS_IMAGE};
         struct value_map_frames frames = {info->type,   info->width,  info->height,  info->components,
                                           info->frames, read_for_map, import->source};
-        enum mist_status status = value_map_choose(&frames, import->threads, &import->manifest.values, error);
+        struct value_map *values = &import->manifest.values;
+        value_map_free(values);
+        enum mist_status status = value_map_choose(&frames, &options, import->threads, values, NULL, error);
         if (status)
             return status;
+        /* This version of the item file has no place for tables, holes and remainders. */
+        if (values->kind > VALUE_MAP_LINEAR || values->holes.count || values->remainder)
+            return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: samples that need a value map of kind %s%s%s",
+                             import->options->paths[0], value_map_kind_name(values->kind),
+                             values->holes.count ? " with holes" : "", values->remainder ? " with remainders" : "");
     }
     import->manifest.image.precision = import->manifest.values.precision;
     import->coding = manifest_coding(&import->manifest);
@@ -143,7 +147,7 @@ static enum mist_status encode_slot(void *context, uint64_t index, unsigned work
     enum mist_status status = import->source->ops->read_frame(import->source, frame, &slot->samples, error);
     const struct mist_view *view = &slot->samples;
     if (!status && slot->mapped.data) {
-        status = value_map_forward(&import->manifest.values, view, &slot->mapped, error);
+        status = value_map_forward(&import->manifest.values, view, &slot->mapped, NULL, NULL, error);
         view = &slot->mapped;
     }
     if (!status && slot->coded.data) {
@@ -155,8 +159,8 @@ static enum mist_status encode_slot(void *context, uint64_t index, unsigned work
     struct mist_encode_options options = mist_encode_options_default();
     options.precision = import->coding.precision;
     options.levels = (int)import->writer.layout.coded_levels;
-    /* Planes of one value and the names that labels are have nothing in common for a colour transform to use. */
-    options.color_transform = !import->manifest.image.label && import->manifest.values.planes == 1;
+    /* The names that labels are have nothing in common for a colour transform to use. */
+    options.color_transform = !import->manifest.image.label;
     if (import->slot_count == 1)
         options.threads = import->threads;
     return mist_encode(import->codecs[worker], view, &options, &slot->codestream, error);

@@ -8,6 +8,7 @@ void manifest_free(struct manifest *manifest)
     for (uint32_t i = 0; manifest->file && i < manifest->files; i++)
         memory_free(manifest->file[i].path);
     memory_free(manifest->file);
+    value_map_free(&manifest->values);
     *manifest = (struct manifest){0};
 }
 
@@ -18,7 +19,7 @@ struct manifest_coding manifest_coding(const struct manifest *manifest)
         .type = values->coded,
         .precision = values->precision,
         .is_signed = mist_sample_is_signed(values->coded),
-        .components = manifest->image.components * values->planes,
+        .components = manifest->image.components,
     };
     if (manifest->image.label && !coding.is_signed && coding.precision < 32) {
         coding.is_signed = true;

@@ -118,23 +118,18 @@ static void read_values(struct reading *reading, const json_t *root, const struc
                         struct value_map *values)
 {
     const json_t *object = member(reading, root, "values");
-    values->kind = value_map_kind_from_name(read_text(reading, object, "map"));
+    const char *kind = read_text(reading, object, "map");
+    enum mist_sample_type coded = read_type(reading, object, "coded");
+    unsigned precision = (unsigned)read_integer(reading, object, "precision", 1, 32);
+    *values = value_map_identity(coded, image->components, precision);
     values->source = image->type;
-    values->coded = read_type(reading, object, "coded");
-    values->precision = (unsigned)read_integer(reading, object, "precision", 1, 32);
-    values->planes = 1;
+    values->kind = strcmp(kind, value_map_kind_name(VALUE_MAP_LINEAR)) == 0 ? VALUE_MAP_LINEAR : VALUE_MAP_IDENTITY;
     if (values->kind == VALUE_MAP_LINEAR) {
         values->a = read_real(reading, object, "a");
         values->b = read_real(reading, object, "b");
-    } else if (values->kind == VALUE_MAP_ORDERED) {
-        values->planes = (unsigned)read_integer(reading, object, "planes", 1, 2);
-        values->lowest = (int32_t)read_integer(reading, object, "lowest", INT32_MIN, INT32_MAX);
-        values->highest = (int32_t)read_integer(reading, object, "highest", INT32_MIN, INT32_MAX);
-        values->finite_lowest = (int32_t)read_integer(reading, object, "finite_lowest", INT32_MIN, INT32_MAX);
-        values->finite_highest = (int32_t)read_integer(reading, object, "finite_highest", INT32_MIN, INT32_MAX);
+    } else if (strcmp(kind, value_map_kind_name(VALUE_MAP_IDENTITY)) != 0 && !reading->problem) {
+        reading->problem = "map";
     }
-    if (!reading->problem && image->components * values->planes > MIST_MAX_COMPONENTS)
-        reading->problem = "planes";
 }
 
 static void read_file(struct reading *reading, const json_t *object, uint32_t frames_left, struct manifest_file *file)

@@ -50,11 +50,6 @@ static json_t *write_values(const struct value_map *values)
                 put_integer(object, "precision", values->precision);
     if (good && values->kind == VALUE_MAP_LINEAR)
         good = put(object, "a", json_real(values->a)) && put(object, "b", json_real(values->b));
-    if (good && values->kind == VALUE_MAP_ORDERED)
-        good = put_integer(object, "planes", values->planes) && put_integer(object, "lowest", values->lowest) &&
-               put_integer(object, "highest", values->highest) &&
-               put_integer(object, "finite_lowest", values->finite_lowest) &&
-               put_integer(object, "finite_highest", values->finite_highest);
     if (!good)
         json_decref(object);
     return good ? object : NULL;

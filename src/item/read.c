@@ -312,10 +312,10 @@ static enum mist_status encode_label(const mist_item *item, mist_codec *codec, u
                                   ? mist_item_decode(item, codec, frame, reduce, &samples, error)
                                   : error_set(error, MIST_ERROR_MEMORY, "%s: no memory or no codec", item->name);
     if (!status && item->coding.type == item->manifest.values.coded) {
-        status = value_map_forward(&item->manifest.values, &samples, &coded, error);
+        status = value_map_forward(&item->manifest.values, &samples, &coded, NULL, NULL, error);
     } else if (!status) {
         struct mist_view mapped = item_new_view(item->manifest.values.coded, width, height, coded.components);
-        status = mapped.data ? value_map_forward(&item->manifest.values, &samples, &mapped, error)
+        status = mapped.data ? value_map_forward(&item->manifest.values, &samples, &mapped, NULL, NULL, error)
                              : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item->name);
         if (!status)
             item_convert(&mapped, &coded);
