@@ -9,96 +9,168 @@
 #include <zstd.h>
 
 /* The lower bytes are noise at any level; what a higher one gains in the upper bytes, it gains slowly. */
-enum { LEVEL = 9 };
+enum { LEVEL = 9, CLASSES = 33, PIECE = 1024 };
+
+/* Where the integers of each class are among the shuffled bytes. */
+struct classes {
+    size_t count[CLASSES];
+    uint8_t *at[CLASSES]; /* of the next integer's lowest byte */
+};
 
 static enum mist_status out_of_memory(struct mist_error *error)
 {
     return error_set(error, MIST_ERROR_MEMORY, "the exact remainder of the samples: out of memory");
 }
 
-static enum mist_status check(const struct mist_view *plane, size_t *samples, struct mist_error *error)
+static enum mist_status check(const struct mist_view *plane, const struct mist_view *coded, struct mist_error *error)
 {
     enum mist_status status = view_check(plane, "the remainder", error);
-    if (!status && (mist_sample_is_signed(plane->type) || mist_sample_is_float(plane->type)))
-        status = error_set(error, MIST_ERROR_ARGUMENT, "remainders are unsigned integers");
-    *samples = (size_t)plane->width * plane->height * plane->components;
+    if (!status && coded)
+        status = view_check(coded, "the coded values", error);
+    if (!status && (mist_sample_is_signed(plane->type) || mist_sample_is_float(plane->type) ||
+                    (coded && (coded->width != plane->width || coded->height != plane->height ||
+                               coded->components != plane->components || mist_sample_is_float(coded->type) ||
+                               mist_sample_size(coded->type) > 4))))
+        status = error_set(error, MIST_ERROR_ARGUMENT, "remainders are unsigned integers beside the coded ones");
     return status;
 }
 
-/* bytes[i + k * samples]: byte k of sample i. Returns whether any is not zero. */
-static bool shuffle(const struct mist_view *plane, size_t samples, uint8_t *bytes)
+static unsigned class_of(enum mist_sample_type type, const char *at)
 {
-    size_t size = mist_sample_size(plane->type), i = 0;
+    int64_t code = code_load(type, at);
+    return code ? 64 - (unsigned)__builtin_clzll((uint64_t)(code < 0 ? -code : code)) : 0;
+}
+
+/* Goes through a plane in its order: integers into the shuffled bytes, or out of them. */
+typedef void visit(struct classes *classes, unsigned number, size_t size, char *integer);
+
+static void visit_all(const struct mist_view *plane, const struct mist_view *coded, struct classes *classes,
+                      visit *what)
+{
+    size_t size = mist_sample_size(plane->type);
+    for (uint32_t c = 0; c < plane->components; c++)
+        for (uint32_t y = 0; y < plane->height; y++) {
+            char *integer = sample_at(plane, y, c);
+            const char *code = coded ? sample_at(coded, y, c) : NULL;
+            for (uint32_t x = 0; x < plane->width; x++, integer += plane->column_stride) {
+                what(classes, code ? class_of(coded->type, code) : 0, size, integer);
+                code = code ? code + coded->column_stride : NULL;
+            }
+        }
+}
+
+static void count(struct classes *classes, unsigned number, size_t size, char *integer)
+{
+    (void)size, (void)integer;
+    classes->count[number]++;
+}
+
+static void shuffle(struct classes *classes, unsigned number, size_t size, char *integer)
+{
     unsigned spare = 64 - 8 * (unsigned)size;
-    uint64_t any = 0;
-    for (uint32_t c = 0; c < plane->components; c++)
-        for (uint32_t y = 0; y < plane->height; y++) {
-            const char *at = sample_at(plane, y, c);
-            for (uint32_t x = 0; x < plane->width; x++, i++, at += plane->column_stride) {
-                int64_t number = (int64_t)(pattern_load(size, at) << spare) >> spare;
-                uint64_t folded = ((uint64_t)number << 1) ^ (uint64_t)(number >> 63);
-                any |= folded;
-                for (size_t k = 0; k < size; k++)
-                    bytes[i + k * samples] = (uint8_t)(folded >> (8 * k));
-            }
-        }
-    return any != 0;
+    int64_t signed_one = (int64_t)(pattern_load(size, integer) << spare) >> spare;
+    uint64_t folded = ((uint64_t)signed_one << 1) ^ (uint64_t)(signed_one >> 63);
+    for (size_t k = 0; k < size; k++)
+        classes->at[number][k * classes->count[number]] = (uint8_t)(folded >> (8 * k));
+    classes->at[number]++;
 }
 
-static void unshuffle(const uint8_t *bytes, size_t samples, struct mist_view *plane)
+static void unshuffle(struct classes *classes, unsigned number, size_t size, char *integer)
 {
-    size_t size = mist_sample_size(plane->type), i = 0;
-    for (uint32_t c = 0; c < plane->components; c++)
-        for (uint32_t y = 0; y < plane->height; y++) {
-            char *at = sample_at(plane, y, c);
-            for (uint32_t x = 0; x < plane->width; x++, i++, at += plane->column_stride) {
-                uint64_t folded = 0;
-                for (size_t k = 0; k < size; k++)
-                    folded |= (uint64_t)bytes[i + k * samples] << (8 * k);
-                pattern_store(size, at, (folded >> 1) ^ (0 - (folded & 1)));
-            }
-        }
+    uint64_t folded = 0;
+    for (size_t k = 0; k < size; k++)
+        folded |= (uint64_t)classes->at[number][k * classes->count[number]] << (8 * k);
+    pattern_store(size, integer, (folded >> 1) ^ (0 - (folded & 1)));
+    classes->at[number]++;
 }
 
-enum mist_status remainder_compress(const struct mist_view *plane, struct mist_buffer *out, struct mist_error *error)
+static void count_classes(const struct mist_view *plane, const struct mist_view *coded, uint8_t *bytes,
+                          struct classes *classes)
 {
-    size_t samples;
-    enum mist_status status = check(plane, &samples, error);
+    *classes = (struct classes){.count = {0}};
+    visit_all(plane, coded, classes, count);
+    for (unsigned i = 0; i < CLASSES; i++) {
+        classes->at[i] = bytes;
+        bytes += classes->count[i] * mist_sample_size(plane->type);
+    }
+}
+
+static bool all_zero(const uint8_t *bytes, size_t size)
+{
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+/*
+ * One zstd frame, whose blocks end where one kind of bytes does, so that each has statistics of its own; pieces that
+ * are too small for that share a block.
+ */
+static size_t compress_pieces(ZSTD_CCtx *context, const struct classes *classes, size_t size, const uint8_t *bytes,
+                              size_t all, struct mist_buffer *out)
+{
+    ZSTD_outBuffer to = {out->data, out->capacity, 0};
+    ZSTD_inBuffer from = {bytes, 0, 0};
+    size_t rest = ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL), ended = 0;
+    if (!ZSTD_isError(rest))
+        rest = ZSTD_CCtx_setPledgedSrcSize(context, all);
+    for (unsigned i = 0; i < CLASSES && !ZSTD_isError(rest); i++)
+        for (size_t k = 0; k < size && classes->count[i] && !ZSTD_isError(rest); k++) {
+            from.size += classes->count[i];
+            bool flush = from.size - ended >= PIECE && all - from.size >= PIECE;
+            rest = ZSTD_compressStream2(context, &to, &from, flush ? ZSTD_e_flush : ZSTD_e_continue);
+            ended = flush ? from.size : ended;
+        }
+    if (!ZSTD_isError(rest))
+        rest = ZSTD_compressStream2(context, &to, &from, ZSTD_e_end);
+    out->size = to.pos;
+    return rest;
+}
+
+enum mist_status remainder_compress(const struct mist_view *plane, const struct mist_view *coded,
+                                    struct mist_buffer *out, struct mist_error *error)
+{
+    enum mist_status status = check(plane, coded, error);
     out->size = 0;
     if (status)
         return status;
-    size_t bytes = samples * mist_sample_size(plane->type), bound = ZSTD_compressBound(bytes);
+    struct classes classes;
+    size_t size = mist_sample_size(plane->type),
+           bytes = mist_frame_bytes(plane->type, plane->width, plane->height, plane->components);
+    /* Blocks that end early have a header of three bytes each. */
+    size_t bound = ZSTD_compressBound(bytes) + CLASSES * 8 * 16;
     uint8_t *shuffled = memory_allocate(bytes);
-    if (!shuffled || !buffer_reserve(out, bound)) {
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    if (!shuffled || !context || !buffer_reserve(out, bound)) {
         status = out_of_memory(error);
-    } else if (shuffle(plane, samples, shuffled)) {
-        size_t size = ZSTD_compress(out->data, bound, shuffled, bytes, LEVEL);
-        if (ZSTD_isError(size))
-            status = error_set(error, MIST_ERROR_MEMORY, "compressing a remainder: %s", ZSTD_getErrorName(size));
-        else
-            out->size = size;
+    } else {
+        count_classes(plane, coded, shuffled, &classes);
+        visit_all(plane, coded, &classes, shuffle);
+        if (!all_zero(shuffled, bytes) && compress_pieces(context, &classes, size, shuffled, bytes, out) != 0)
+            status = error_set(error, MIST_ERROR_MEMORY, "the exact remainder of the samples cannot be compressed");
     }
+    ZSTD_freeCCtx(context);
     memory_free(shuffled);
     return status;
 }
 
-enum mist_status remainder_decompress(const uint8_t *data, size_t size, struct mist_view *plane,
-                                      struct mist_error *error)
+enum mist_status remainder_decompress(const uint8_t *data, size_t size, const struct mist_view *coded,
+                                      struct mist_view *plane, struct mist_error *error)
 {
-    size_t samples;
-    enum mist_status status = check(plane, &samples, error);
+    enum mist_status status = check(plane, coded, error);
     if (status)
         return status;
-    size_t bytes = samples * mist_sample_size(plane->type);
+    struct classes classes;
+    size_t bytes = mist_frame_bytes(plane->type, plane->width, plane->height, plane->components);
     if (size && (ZSTD_getFrameContentSize(data, size) != bytes || ZSTD_findFrameCompressedSize(data, size) != size))
-        return error_set(error, MIST_ERROR_CORRUPT, "a remainder is damaged");
+        return error_set(error, MIST_ERROR_CORRUPT, "the exact remainder of the samples is damaged");
     uint8_t *shuffled = memory_allocate_zeroed(bytes, 1);
     if (!shuffled)
         return out_of_memory(error);
     if (size && ZSTD_decompress(shuffled, bytes, data, size) != bytes)
-        status = error_set(error, MIST_ERROR_CORRUPT, "a remainder is damaged");
-    if (!status)
-        unshuffle(shuffled, samples, plane);
+        status = error_set(error, MIST_ERROR_CORRUPT, "the exact remainder of the samples is damaged");
+    if (!status) {
+        count_classes(plane, coded, shuffled, &classes);
+        visit_all(plane, coded, &classes, unshuffle);
+    }
     memory_free(shuffled);
     return status;
 }
@@ -136,7 +208,7 @@ enum mist_status value_table_write(const struct value_map *map, struct mist_buff
         return out_of_memory(error);
     for (size_t i = 0; i <= (size_t)(map->highest - map->lowest); i++)
         pattern_store(size, (char *)plane.data + i * size, order_code(map->source, map->table[i]) - predicted(map, i));
-    status = remainder_compress(&plane, out, error);
+    status = remainder_compress(&plane, NULL, out, error);
     memory_free(plane.data);
     return status;
 }
@@ -152,7 +224,7 @@ enum mist_status value_table_read(const uint8_t *data, size_t size, struct value
     size_t entries = (size_t)(map->highest - map->lowest) + 1, bytes = mist_sample_size(plane.type);
     memory_free(map->table);
     map->table = memory_allocate_array(entries, sizeof *map->table);
-    status = plane.data && map->table ? remainder_decompress(data, size, &plane, error) : out_of_memory(error);
+    status = plane.data && map->table ? remainder_decompress(data, size, NULL, &plane, error) : out_of_memory(error);
     for (size_t i = 0; i < entries && !status; i++) {
         uint64_t code = predicted(map, i) + pattern_load(bytes, (char *)plane.data + i * bytes);
         map->table[i] = order_pattern(map->source, code & pattern_mask(map->source));

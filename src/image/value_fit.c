@@ -124,7 +124,7 @@ static bool find_steps(const struct value_numbers *numbers, const struct value_c
     double span = core->high - core->low, first = numbers->value[0];
     if (value_find_lattice(numbers, a, b) && place_codes(numbers, *a, *b, codes) < 1)
         return true;
-    double nearly = span / 256, near = span / 2048;
+    double nearly = span / 256, near = span / 512;
     *a = first;
     *b = common_distance(numbers, scratch);
     double excess = place_codes(numbers, *a, *b, codes);
@@ -132,7 +132,7 @@ static bool find_steps(const struct value_numbers *numbers, const struct value_c
         *a -= excess / 2 * *b;
         return true;
     }
-    for (unsigned bits = 10; bits <= 16; bits++) {
+    for (unsigned bits = 9; bits <= 16; bits++) {
         *b = span / (double)((1u << bits) - 1);
         excess = place_codes(numbers, *a, *b, codes);
         if ((excess - 0.5) * *b <= near) {
@@ -203,7 +203,7 @@ void value_fit_quantised(enum mist_sample_type type, const struct value_core *co
     *map = (struct value_map){.kind = VALUE_MAP_QUANTISED, .source = type, .remainder = true};
     if (core->high > core->low) {
         frexp(core->high / 2 - core->low / 2, &exponent);
-        exponent -= 11; /* 2^11 to 2^12 steps from low to high */
+        exponent -= 10; /* 2^10 to 2^11 steps from low to high */
     }
     double farthest = fmax(fabs(least), fabs(greatest)), width = greatest / 2 - least / 2;
     exponent = exponent < -1074 ? -1074 : exponent;

@@ -32,6 +32,7 @@ struct tool {
     size_t map_bytes, coded, half, holes, half_holes, remainder, table;
     bool lossless, hole_lattice;
     double low, high; /* 0.5th and 99.5th percentile of the finite samples */
+    double least, most;
     double ssim, ssim16, mad, mad16;
     uint32_t judged;
 };
@@ -179,38 +180,56 @@ static void find_percentiles(struct tool *tool)
     qsort(all, count, sizeof *all, compare);
     tool->low = count ? all[(size_t)(0.005 * (double)count)] : 0;
     tool->high = count ? all[(size_t)(0.995 * (double)(count - 1))] : 0;
+    tool->least = tool->low;
+    tool->most = tool->high;
+    bool outliers = false;
+    for (uint32_t i = 0; i < tool->map.holes.count; i++) {
+        double value = 0, largest;
+        struct mist_view one = mist_view_planar(&tool->map.holes.pattern[i], tool->frames.type, 1, 1, 1);
+        mist_range(&one, &value, &largest);
+        outliers = outliers || value != 0;
+    }
+    if (!outliers && count) {
+        tool->least = all[0];
+        tool->most = all[count - 1];
+    }
     free(all);
 }
 
+/* Between the percentiles where there are outliers, else between the extremes. */
 static void clip(const struct tool *tool, struct mist_view *view)
 {
     double *at = view->data;
     for (size_t i = 0; i < plane_bytes(view) / 8; i++)
-        at[i] = at[i] < tool->low ? tool->low : at[i] > tool->high ? tool->high : at[i];
+        at[i] = at[i] < tool->least ? tool->least : at[i] > tool->most ? tool->most : at[i];
 }
 
-/* Half size, and that of the same values as 16-bit integers over the range, beside area averages; all clipped. */
-static void judge(struct tool *tool, const struct mist_view *samples, const struct mist_view *reduced)
+/* Half size without its holes, and that of the same values as 16-bit integers, beside area averages. */
+static void judge(struct tool *tool, const struct mist_view *samples, const struct mist_view *reduced,
+                  const struct mist_view *half_holes)
 {
-    double range = tool->high - tool->low, ssim, mad;
+    double range = tool->high - tool->low, all = tool->most - tool->least, ssim, mad;
     uint32_t w = samples->width, h = samples->height, n = samples->components;
     if (!(range > 0))
         return;
     struct mist_view full = as_doubles(samples), ours = as_doubles(reduced);
     struct mist_view mean = new_view(MIST_F64, reduced->width, reduced->height, n);
     struct mist_view words = new_view(MIST_U16, w, h, n), back = new_view(MIST_U16, w, h, n);
-    struct mist_view less = new_view(MIST_U16, mean.width, mean.height, n),
-                     plain = new_view(MIST_F64, mean.width, mean.height, n);
+    struct mist_view less = new_view(MIST_U16, mean.width, mean.height, n);
+    struct mist_view plain = new_view(MIST_F64, mean.width, mean.height, n);
     size_t unwanted = 0;
     clip(tool, &full);
     clip(tool, &ours);
+    for (size_t i = 0; i < (size_t)ours.width * ours.height * n; i++)
+        if (((uint16_t *)half_holes->data)[i])
+            ((double *)ours.data)[i] = NAN; /* no measurement */
     for (size_t i = 0; i < (size_t)w * h * n; i++) {
         double value = value_at(&full, i);
-        ((uint16_t *)words.data)[i] = isnan(value) ? 0 : (uint16_t)rint((value - tool->low) / range * 65535);
+        ((uint16_t *)words.data)[i] = isnan(value) ? 0 : (uint16_t)rint((value - tool->least) / all * 65535);
     }
     code(tool, &words, 16, &back, &less, &unwanted, &unwanted);
     for (size_t i = 0; i < (size_t)less.width * less.height * n; i++)
-        ((double *)plain.data)[i] = tool->low + value_at(&less, i) / 65535 * range;
+        ((double *)plain.data)[i] = tool->least + value_at(&less, i) / 65535 * all;
     check(mist_area_reduce(&full, 1, &mean, NULL), NULL);
     if (mist_ssim(&ours, &mean, range, &ssim, NULL) == MIST_OK &&
         mist_mad(&ours, &mean, range, &mad, NULL) == MIST_OK) {
@@ -222,8 +241,8 @@ static void judge(struct tool *tool, const struct mist_view *samples, const stru
         tool->mad16 += mad;
         tool->judged++;
     }
-    free(full.data), free(ours.data), free(mean.data), free(words.data), free(back.data), free(less.data),
-        free(plain.data);
+    free(full.data), free(ours.data), free(mean.data), free(words.data), free(back.data), free(less.data);
+    free(plain.data);
 }
 
 /* One frame: all of its planes, back again at both sizes. */
@@ -266,9 +285,9 @@ static void frame(struct tool *tool, uint32_t index)
     if (map->remainder) {
         struct mist_buffer bytes = {0};
         char suffix[20];
-        check(remainder_compress(&remainder, &bytes, &error), &error);
+        check(remainder_compress(&remainder, &coded, &bytes, &error), &error);
         memset(remainder.data, 0xa5, plane_bytes(&remainder));
-        check(remainder_decompress(bytes.data, bytes.size, &remainder, &error), &error);
+        check(remainder_decompress(bytes.data, bytes.size, &back, &remainder, &error), &error);
         check(value_map_apply_remainder(&tool->read, &remainder, &out, &error), &error);
         snprintf(suffix, sizeof suffix, "rem%u", index);
         write_plane(tool, suffix, bytes.data, bytes.size, false);
@@ -277,7 +296,7 @@ static void frame(struct tool *tool, uint32_t index)
     }
     tool->lossless = tool->lossless && memcmp(out.data, samples.data, tool->frame_bytes) == 0;
     if (n == 1 && map->kind != VALUE_MAP_RANKS)
-        judge(tool, &samples, &reduced);
+        judge(tool, &samples, &reduced, &half_holes);
     free(coded.data), free(back.data), free(less.data), free(holes.data), free(half_holes.data);
     free(remainder.data), free(out.data), free(reduced.data), free(lattice.data);
 }
