@@ -10,8 +10,9 @@ enum { HEAD_JFIF = 1, HEAD_ADOBE = 2, HEAD_GREY = 4 };
 
 unsigned jpeg_stage(const struct jpeg_component *component, unsigned reduce)
 {
-    unsigned least = reduce > 3 ? 3 : 0;
-    return reduce > component->shift + least ? reduce - component->shift : least;
+    /* From 1/8 up libjpeg scales a component by the same factor both ways; below, jpeg_pixels_small() takes means. */
+    unsigned least = reduce > 3 ? 3 : 0, shift = reduce > 3 ? component->longest_shift : component->shift;
+    return reduce > shift + least ? reduce - shift : least;
 }
 
 /* ---- the head of the lowest level's chunk ---- */

@@ -78,10 +78,13 @@ bool jpeg_frame_layout(struct jpeg_frame *frame)
         /* Scans of one component have no padding (T.81, A.2.2), so a file of one component never has. */
         component->wide = frame->components == 1 ? component->columns : frame->mcus_wide * component->h;
         component->high = frame->components == 1 ? component->rows : frame->mcus_high * component->v;
-        component->shift = 0;
-        while (component->shift < 3 && frame->h_max % (component->h << (component->shift + 1)) == 0 &&
-               frame->v_max % (component->v << (component->shift + 1)) == 0)
-            component->shift++;
+        unsigned across = 0, down = 0;
+        while (frame->h_max % (component->h << (across + 1)) == 0)
+            across++;
+        while (frame->v_max % (component->v << (down + 1)) == 0)
+            down++;
+        component->shift = across < down ? across : down;
+        component->longest_shift = across < down ? down : across;
     }
     frame->colour = choose_colour(frame);
     return jpeg_frame_samples(frame) <= MIST_MAX_FRAME_BYTES;

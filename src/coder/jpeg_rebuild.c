@@ -14,7 +14,7 @@
  *     u8 flags (1: padding by zeros), varint longest EOB run, varint patches, and for each patch
  *       varint bytes that are right, varint bytes to leave out, varint bytes to put in, those bytes.
  */
-enum { ZERO_PADDING = 1, ZSTD_EFFORT = 19, MAX_PATCHES = 1 << 16 };
+enum { ZERO_PADDING = 1, ZSTD_EFFORT = 19 };
 /* Patches of more than this share of a scan mean that its coding was not understood. */
 enum { PATCH_SHARE = 16, PATCH_FREE = 64 };
 
@@ -178,37 +178,48 @@ static bool read_patched(struct byte_reader *reader, const struct mist_buffer *m
 
 /* ---- making ---- */
 
-/* Both kinds of padding are tried; patches say what is different. */
-static enum mist_status describe_scan(struct jpeg_walk *walk, const uint8_t *true_bytes, size_t true_size,
-                                      const struct jpeg_picture *picture, struct mist_buffer *raw,
+/* The scan as it would be written again, and what has to be patched then. */
+static enum mist_status try_scan(const struct jpeg_walk *walk, const struct jpeg_planes *planes,
+                                 const struct jpeg_scan_coding *coding, const struct jpeg_piece *true_bytes,
+                                 struct patches *patches, struct mist_error *error)
+{
+    struct mist_buffer made = {0};
+    enum mist_status status = jpeg_scan_write(walk, planes, coding, JPEG_MAX_FILE, &made, error);
+    if (status == MIST_ERROR_CORRUPT) /* the file is read, but not by the rules by which it would be written */
+        status =
+            error_set(error, MIST_ERROR_UNSUPPORTED, "scan %u of the JPEG file cannot be written again", walk->scans);
+    if (!status && !make_patches(made.data, made.size, true_bytes->data, true_bytes->size, patches))
+        status = error_set(error, MIST_ERROR_MEMORY, "comparing a JPEG file: out of memory");
+    mist_buffer_free(&made);
+    return status;
+}
+
+/* Padding by ones is usual; zeros are tried where something differs. */
+static enum mist_status describe_scan(const struct jpeg_walk *walk, const struct jpeg_picture *picture,
+                                      const struct jpeg_piece *true_bytes, struct mist_buffer *raw,
                                       struct mist_error *error)
 {
     struct jpeg_scan_coding coding = picture->coding[walk->scans - 1];
-    struct mist_buffer made = {0};
-    struct patches patches = {0};
-    enum mist_status status = MIST_OK;
-    for (unsigned zeros = 0; zeros < 2 && !status && (!zeros || patches.count); zeros++) {
-        coding.zero_padding = zeros;
-        made.size = 0;
-        status = jpeg_scan_write(walk, &picture->planes, &coding, JPEG_MAX_FILE, &made, error);
-        if (!status && !make_patches(made.data, made.size, true_bytes, true_size, &patches))
-            status = error_set(error, MIST_ERROR_MEMORY, "comparing a JPEG file: out of memory");
-        if (status || !zeros || !patches.count)
-            continue;
-        /* Neither is right: the usual padding and its patches. */
-        coding.zero_padding = patches.cost < true_size / 2 ? coding.zero_padding : false;
+    struct patches ones = {0}, zeros = {0};
+    const struct patches *best = &ones;
+    enum mist_status status = try_scan(walk, &picture->planes, &coding, true_bytes, &ones, error);
+    if (!status && ones.count) {
+        coding.zero_padding = true;
+        status = try_scan(walk, &picture->planes, &coding, true_bytes, &zeros, error);
+        coding.zero_padding = zeros.cost < ones.cost;
+        best = coding.zero_padding ? &zeros : &ones;
     }
-    if (!status && (patches.count > MAX_PATCHES || patches.cost > PATCH_FREE + true_size / PATCH_SHARE))
+    if (!status && best->cost > PATCH_FREE + true_bytes->size / PATCH_SHARE)
         status = error_set(error, MIST_ERROR_UNSUPPORTED,
                            "scan %u of the JPEG file is coded in a way that cannot be written again to the byte",
                            walk->scans);
     uint8_t flags = coding.zero_padding ? ZERO_PADDING : 0;
     if (!status && !(buffer_append(raw, &flags, 1) && put_varint(raw, coding.longest_run) &&
-                     put_varint(raw, patches.count) && buffer_append(raw, patches.bytes.data, patches.bytes.size)))
+                     put_varint(raw, best->count) && buffer_append(raw, best->bytes.data, best->bytes.size)))
         status = error_set(error, MIST_ERROR_MEMORY, "comparing a JPEG file: out of memory");
-    mist_buffer_free(&made);
-    mist_buffer_free(&patches.bytes);
-    return status == MIST_ERROR_CORRUPT ? error_prefix(error, MIST_ERROR_UNSUPPORTED, "kept as it is") : status;
+    mist_buffer_free(&ones.bytes);
+    mist_buffer_free(&zeros.bytes);
+    return status;
 }
 
 enum mist_status jpeg_rebuild_make(const uint8_t *data, size_t size, const struct jpeg_picture *picture,
@@ -226,8 +237,10 @@ enum mist_status jpeg_rebuild_make(const uint8_t *data, size_t size, const struc
         bool more;
         status = jpeg_walk_next(walk, &more, error);
         if (!status)
-            status = describe_scan(walk, data + picture->start[scan], picture->end[scan] - picture->start[scan],
-                                   picture, &raw, error);
+            status = describe_scan(
+                walk, picture,
+                &(struct jpeg_piece){data + picture->start[scan], picture->end[scan] - picture->start[scan]}, &raw,
+                error);
     }
     if (!status)
         status = deflate(&picture->frame, &raw, blob, error);
