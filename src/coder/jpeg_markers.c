@@ -136,6 +136,10 @@ static enum mist_status read_frame(struct jpeg_walk *walk, struct byte_reader *b
     if (!jpeg_frame_layout(frame))
         return error_set(error, MIST_ERROR_LIMIT, "a JPEG file of %u x %u pixels is too large", frame->width,
                          frame->height);
+    for (unsigned c = 0; c < frame->components; c++)
+        if (frame->h_max % frame->component[c].h || frame->v_max % frame->component[c].v)
+            return error_set(error, MIST_ERROR_UNSUPPORTED,
+                             "a JPEG file with sampling factors that libjpeg does not decode");
     walk->has_frame = true;
     return MIST_OK;
 }
