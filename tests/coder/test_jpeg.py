@@ -12,6 +12,8 @@ import tempfile
 import numpy as np
 from PIL import Image, features
 
+from jpeg_reader import Reader
+
 TOOL = os.environ["MIST_JPEG_TOOL"]
 SHARED = pathlib.Path(os.environ.get("MIST_SHARED", "/nowhere")) / "data" / "jpeg"
 scratch = tempfile.TemporaryDirectory()
@@ -300,6 +302,32 @@ def test_hostile():
             (split.directory / name).write_bytes(whole)
 
 
+def test_reader():
+    """The reader that was written from docs/coder-jpeg.md finds the same pictures."""
+    flat = np.add.outer(np.arange(517.0), 2 * np.arange(530.0)) % 700 / 3
+    cases = [("grey", jpeg(photo(83, 90, 1), quality=92)), ("colour", jpeg(photo(75, 70, 3), quality=85, subsampling=0)),
+             ("4:2:0", jpeg(photo(75, 133, 3), quality=60, subsampling=2)), ("cmyk", jpeg(photo(40, 41, 4), "CMYK")),
+             ("one pixel", jpeg(photo(1, 1, 1))), ("deep", jpeg(flat.astype(np.uint8), quality=3)),
+             ("fine", jpeg(photo(40, 50, 1), quality=100))]
+    for name, data in cases:
+        split = Split(data, name)
+        levels = [(split.directory / f"level{level}").read_bytes() for level in range(split.info["levels"])]
+        reader = Reader(levels)
+        image = Image.open(io.BytesIO(data))
+        image.draft("YCbCr", image.size)
+        stored = np.array(image).reshape(image.height, image.width, -1)
+        stored = 255 - stored if name == "cmyk" else stored
+        for c, component in enumerate(reader.components):
+            if (component.h, component.v) == (reader.h_max, reader.v_max):
+                error = np.abs(np.clip(reader.samples(c), 0, 255) - stored[..., c]).max()
+                check(error < 1.6, f"{name}, component {c}: the reader is {error:.2f} off")
+        for reduce in range(3, split.info["levels"]):
+            lower = Reader(levels[:split.info["levels"] - reduce])
+            width, height = split.size(reduce)
+            error = np.abs(np.clip(lower.means(0)[:height, :width], 0, 255) - split.decoded(reduce)[..., 0]).max()
+            check(split.info["components"] > 1 or error <= 0.5, f"{name}: reduced by {reduce}, the reader is {error:.2f} off")
+
+
 def test_shared():
     """Real files: the table of docs/coder-jpeg.md."""
     if not SHARED.is_dir():
@@ -321,6 +349,7 @@ def test_shared():
 
 if __name__ == "__main__":
     check(features.check("libjpeg_turbo"), "PIL has another libjpeg, whose pixels differ")
-    for test in (test_options, test_levels, test_sizes, test_cjpeg, test_metadata, test_refused, test_hostile, test_shared):
+    for test in (test_options, test_levels, test_sizes, test_cjpeg, test_metadata, test_refused, test_hostile, test_reader,
+                 test_shared):
         test()
     print(f"{done} checks")
