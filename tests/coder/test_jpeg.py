@@ -221,10 +221,12 @@ def test_metadata():
                        ("comments", base[:2] + extra + base[2:]),
                        ("fill bytes", base[:2] + b"\xff\xff\xff" + base[2:]),
                        ("fill bytes before the end", base[:-2] + b"\xff\xff\xff\xd9"),
-                       ("no end marker", base[:-2]),
                        ("bytes behind the scan", base[:-2] + b"\x12\x34" + base[-2:]),
                        ("a colour profile", jpeg(photo(60, 60, 3), icc_profile=random.Random(3).randbytes(70000)))):
         examine(data, name)
+    endless = Split(base[:-2], "no end marker")
+    check(endless.rebuilt() == base[:-2], "no end marker: the file does not come back")
+    check(np.array_equal(endless.decoded(0), pil(base)), "no end marker: pixels differ from PIL's")
     # No JFIF marker: the colour is known by the components' names or by Adobe's marker only.
     bare = base[:2] + b"".join(segment for marker, segment in head if marker != 0xE0) + scan
     examine(bare, "no JFIF marker", colour="YCbCr")
