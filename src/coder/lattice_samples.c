@@ -209,10 +209,12 @@ static ALWAYS_INLINE uint16_t first_candidate(const struct hood *hood, enum latt
     if (phase == PHASE_FIRST && references == 0)
         votes[3] = -1; /* where the corner is as one of its neighbours, the other one tells more */
     best = value[0];
-    bool agree = true;
-    for (unsigned i = 1; i < count; i++)
-        agree &= value[i] == best;
-    if (agree)
+    int first = 0, all = 0;
+    for (unsigned i = 0; i < count; i++) {
+        first += value[i] == best ? votes[i] : 0;
+        all += votes[i] > 0 ? votes[i] : 0;
+    }
+    if (2 * first >= all) /* nobody can have more: most samples end here */
         return best;
     for (unsigned i = 0; i < count; i++) {
         int sum = 0;
