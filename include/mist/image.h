@@ -80,7 +80,7 @@ struct mist_geometry {
 
 /*
  * The geometry of the same image reduced r times by the 5/3 low-pass: sample n sits on full-resolution sample 2^r n,
- * so in-plane spacing and affine columns are multiplied by 2^r and the origin stays (design.md, "Geometry").
+ * so in-plane spacing and affine columns are multiplied by 2^r and the origin stays.
  * With `centered`, of the conventional pixel grid: the origin also moves by (2^r - 1)/2 full-resolution samples
  * in-plane.
  */
@@ -109,8 +109,8 @@ MIST_API enum mist_status mist_picture_write(const char *path, const struct mist
 
 /*
  * Reads one frame (0 for the first) of an image file into `samples`, which is overwritten and which the caller frees
- * with mist_buffer_free(); `picture` shows them. The content says how: .npy (height x width, with frames before it or 1
- * to 4 components behind it), binary PGM and PPM, PGX, and every format that a dataset takes in (PNG, DICOM, NIfTI).
+ * with mist_buffer_free(); `picture` shows them. The content says how: binary PGM and PPM, PGX, and every format that a
+ * dataset takes in (PNG, DICOM, NIfTI, .npy: height x width, with frames before it or 1 to 4 components behind it).
  * *precision: the bits that the file says its samples need. Errors name the file. Thread-safe.
  */
 MIST_API enum mist_status mist_picture_read(const char *path, uint32_t frame, struct mist_buffer *samples,

@@ -27,11 +27,16 @@ struct mist_catalog_file {
 /* One item. */
 struct mist_catalog_item {
     const char *path;             /* relative to the dataset; the item is DATASET/items/PATH.mist */
-    char format[8];               /* of the source files: "png", "jpeg", "nifti", "dicom" */
+    char format[16];              /* of the source files: "png", "jpeg", "nifti", "dicom" */
     struct mist_image_info image; /* of the geometry only `spacing` is kept (has_affine is false) */
     unsigned levels;              /* resolution levels, 1 .. MIST_MAX_LEVELS */
-    uint64_t head_end;            /* offsets in the item file, as in struct mist_item_info */
+    unsigned steps;               /* as in struct mist_item_info, like all that follows up to source_bytes */
+    bool centred;
+    const char *label;
+    const char *kept;
+    uint64_t head_end;
     uint64_t level_end[MIST_MAX_LEVELS];
+    const uint64_t *range_end;
     uint64_t size;
     uint64_t id;
     uint64_t source_bytes;
@@ -44,6 +49,7 @@ struct mist_catalog_attachment {
     const char *path;
     uint64_t size;
     uint64_t checksum; /* XXH3-64 of its bytes */
+    const char *kept;  /* it is an image: why it is no item; else NULL */
 };
 
 enum mist_catalog_kind { MIST_CATALOG_END, MIST_CATALOG_ITEM, MIST_CATALOG_ATTACHMENT };
@@ -79,6 +85,15 @@ MIST_API enum mist_status mist_catalog_entry_write(const struct mist_catalog_ent
 /* Appends the first line of a catalog: {"format":"mist-catalog",...}, without a line end. */
 MIST_API enum mist_status mist_catalog_header_write(const struct mist_dataset_info *info, struct mist_buffer *out,
                                                     struct mist_error *error);
+
+struct mist_level_totals;
+/*
+ * Appends what is known of a dataset as one JSON object: {"dataset":NAME,"items":...,"id":...}, as in the catalog's
+ * first line. With `totals` (else NULL) also "unfinished" and "bytes_by_reduce", of `levels` numbers.
+ */
+MIST_API enum mist_status mist_dataset_info_write(const struct mist_dataset_info *info,
+                                                  const struct mist_level_totals *totals, unsigned levels,
+                                                  struct mist_buffer *out, struct mist_error *error);
 
 /*
  * Reads catalog.jsonl.zst in bounded memory. Everything in it is checked: paths are safe, sizes are within their
@@ -188,6 +203,10 @@ MIST_API enum mist_status mist_store_open_file(mist_store *store, const char *da
 /* What happened to one file or item; `sentence` says what is wrong with it. Called from one thread at a time. */
 typedef void mist_store_note(void *context, const char *path, const char *sentence);
 
+/* Why an item is a label map: "name", "dataset.json", "option", "intent", "segmentation", "palette". */
+enum { MIST_LABEL_REASONS = 6 };
+MIST_API const char *mist_label_reason(unsigned reason); /* 0 .. MIST_LABEL_REASONS - 1; NULL beyond */
+
 struct mist_store_report {
     uint64_t items;       /* encoded (or indexed, or verified) now */
     uint64_t attachments; /* copied (or indexed, or verified) now */
@@ -197,13 +216,23 @@ struct mist_store_report {
     uint64_t removed;     /* of those, removed with `prune` */
     uint64_t source_bytes;
     uint64_t stored_bytes;
+    uint64_t label_maps;  /* of the items encoded now: label maps ... */
+    uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
+    uint64_t looks_like;  /* no label maps, though their samples look like it: neither name nor source says so */
+    uint64_t named_only;  /* no label maps, though named so: their samples do not look like it */
+    char looks_like_path[256]; /* one of each; "" where there is none */
+    char named_only_path[256];
 };
 
 struct mist_store_encode_options {
     const char *const *sources; /* directories or files; with several, each one's base name is a top directory */
     uint32_t source_count;
     const char *dataset; /* NULL: the base name of the first source */
-    const char *labels;  /* shell pattern on dataset paths: these are labels too; NULL: none */
+    /* Shell patterns on dataset paths: these are label maps; these are none. The latter win. */
+    const char *const *labels;
+    const char *const *images;
+    uint32_t label_count;
+    uint32_t image_count;
     unsigned threads;    /* 0: pool_default_threads() */
     bool prune;          /* remove items and attachments whose sources are gone */
     mist_store_note *note;

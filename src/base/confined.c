@@ -137,7 +137,7 @@ void confined_remove(int root, const char *path)
 /* Removes the directories that hold `path`, from the innermost on, as long as they are empty. */
 static void remove_empty_above(int root, const char *path)
 {
-    char directory[PATH_LIMIT + 1];
+    char directory[PATH_ROOM];
     size_t length = strlen(path);
     while (length < sizeof directory) {
         int parent;

@@ -18,6 +18,7 @@ struct values {
 };
 
 struct arguments {
+    const struct command *const *commands;
     const struct command *command;
     char **operands;
     size_t operand_count;
@@ -31,6 +32,11 @@ static const struct values *find_values(const struct arguments *arguments, const
             return &arguments->values[i];
     fprintf(stderr, "mist: internal error: no option --%s\n", name);
     abort();
+}
+
+const struct command *const *known_commands(const struct arguments *arguments)
+{
+    return arguments->commands;
 }
 
 size_t operand_count(const struct arguments *arguments)
@@ -247,9 +253,10 @@ static enum exit_status parse(struct arguments *arguments, int argc, char **argv
     return EXIT_DONE;
 }
 
-enum exit_status command_run(const struct command *command, int argc, char **argv)
+enum exit_status command_run(const struct command *const commands[], const struct command *command, int argc,
+                             char **argv)
 {
-    struct arguments arguments = {.command = command};
+    struct arguments arguments = {.commands = commands, .command = command};
     bool help = false;
     enum exit_status status = parse(&arguments, argc, argv, &help);
     if (help)

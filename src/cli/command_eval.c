@@ -11,7 +11,8 @@ static const struct option_spec options[] = {
     {"size", 0, "S|WxH", "measure at the level closest to this size (default: at a quarter)"},
     {"reduce", 0, "R", "measure at 1/2^R of each side"},
     {"policy", 0, "P", "with --size: closest (default), at-least or at-most"},
-    {"labels", 0, "GLOB", "files whose path matches are label maps"},
+    {"labels", 0, "GLOB", "files whose path matches are label maps; may be repeated"},
+    {"images", 0, "GLOB", "files whose path matches are no label maps; may be repeated"},
     {"total", 0, NULL, "print the total only"},
     {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
     {"json", 0, NULL, "print JSON, one object a line"},
@@ -87,7 +88,7 @@ static void print_item_json(const struct mist_evaluation *item)
 {
     const struct mist_image_info *image = item->image;
     printf("{\"item\":");
-    print_json_string(stdout, item->path);
+    print_json_string(item->path);
     printf(",\"format\":\"%s\",\"type\":\"%s\",\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"frames\":%" PRIu32
            ",\"label\":%s,\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 ",\"sent\":[",
            item->format, mist_sample_name(image->type), image->width, image->height, image->frames,
@@ -238,10 +239,11 @@ static enum exit_status run(const struct arguments *arguments)
     struct evaluation evaluation = {.noted.arguments = arguments, .json = option_given(arguments, "json")};
     struct mist_store_encode_options encode = {
         .source_count = (uint32_t)operand_count(arguments),
-        .labels = option_value(arguments, "labels"),
         .note = print_note,
         .note_context = &evaluation.noted,
     };
+    encode.label_count = (uint32_t)option_values(arguments, "labels", &encode.labels);
+    encode.image_count = (uint32_t)option_values(arguments, "images", &encode.images);
     if (!option_jobs(arguments, &encode.threads) || !option_resolution(arguments, false, &request))
         return EXIT_USAGE;
     evaluation.sized = request.by_reduce || request.width;

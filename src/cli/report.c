@@ -54,6 +54,8 @@ struct mist_catalog_item item_row(const struct mist_item_info *info)
 {
     struct mist_catalog_item row = {.image = info->image, .levels = info->levels, .size = info->size};
     memcpy(row.level_end, info->level_end, sizeof row.level_end);
+    row.steps = info->steps;
+    row.range_end = info->range_end;
     return row;
 }
 
@@ -133,4 +135,14 @@ void table_print(struct table *table)
     free(widths);
     free(table->cells);
     *table = (struct table){0};
+}
+
+void print_json_string(const char *text)
+{
+    struct mist_buffer json = {0};
+    if (mist_buffer_put_json_string(&json, text))
+        fwrite(json.data, 1, json.size, stdout);
+    else
+        fputs("\"\"", stdout); /* memory is short: still JSON */
+    mist_buffer_free(&json);
 }

@@ -70,7 +70,7 @@ enum mist_status cache_check(int descriptor, uint64_t size, const struct mist_ca
 enum mist_status cache_check_tail(int descriptor, uint64_t size, struct verifier *verifier, uint64_t *good,
                                   struct mist_error *error)
 {
-    uint64_t base = verifier->layout.level_end[verifier->layout.levels - 1];
+    uint64_t base = layout_body_end(&verifier->layout);
     verifier_seek(verifier, base);
     enum mist_status status = feed_file(descriptor, base, size, verifier, error);
     *good = verifier->position - base;

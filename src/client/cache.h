@@ -7,6 +7,7 @@
 #ifndef CLIENT_CACHE_H
 #define CLIENT_CACHE_H
 
+#include "base/file.h"
 #include "client/verifier.h"
 
 #include <mist/store.h>
@@ -51,7 +52,7 @@ enum mist_status cache_check_tail(int descriptor, uint64_t size, struct verifier
                                   struct mist_error *error);
 
 /* "PATH.mist" or "PATH.mist.part" into `name`. */
-#define CACHE_NAME_MAX (1024 + sizeof ".mist.part")
+#define CACHE_NAME_MAX (PATH_ROOM + sizeof ".mist.part")
 void cache_name(const struct mist_catalog_item *item, bool part, char name[CACHE_NAME_MAX]);
 /* Removes what is here of an item. */
 void cache_forget(const struct cache *cache, const struct mist_catalog_item *item);

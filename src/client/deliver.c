@@ -108,6 +108,26 @@ static enum mist_status place_all(struct session *session, const struct state_ke
     return status;
 }
 
+/* The prefix, and the tail where that was fetched on its own. On success both maps must outlive the item. */
+static enum mist_status open_fetched(const struct mist_catalog_item *item, const struct fetched *fetched,
+                                     struct file_map *body, struct file_map *tail, mist_item **open,
+                                     struct mist_error *error)
+{
+    *tail = (struct file_map){0};
+    enum mist_status status = file_map_open(fetched->path, body, error);
+    if (!status && fetched->tail_path)
+        status = file_map_open(fetched->tail_path, tail, error);
+    struct mist_item_piece pieces[2] = {{0, body->data, body->size},
+                                        {item->level_end[item->levels - 1], tail->data, tail->size}};
+    if (!status)
+        status = mist_item_open_pieces(pieces, fetched->tail_path ? 2 : 1, fetched->path, open, error);
+    if (status) {
+        file_map_close(tail);
+        file_map_close(body);
+    }
+    return status;
+}
+
 enum mist_status deliver_item(struct session *session, const struct mist_catalog_item *item,
                               const struct choice *choice, const struct fetched *fetched, unsigned worker,
                               unsigned threads, uint64_t *files, struct mist_error *error)
@@ -123,7 +143,8 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
         export.exact_width = options->resolution.width;
         export.exact_height = options->resolution.height;
     }
-    enum mist_status status = mist_item_open_with_tail(fetched->path, fetched->tail_path, &open, error);
+    struct file_map body, tail;
+    enum mist_status status = open_fetched(item, fetched, &body, &tail, &open, error);
     if (status)
         return status;
     snprintf(name, sizeof name, "%u", worker % 1000);
@@ -146,6 +167,8 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
     mist_buffer_free(&staged.paths);
     memory_free(path);
     mist_item_close(&open);
+    file_map_close(&tail);
+    file_map_close(&body);
     return status;
 }
 

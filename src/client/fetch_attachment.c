@@ -49,7 +49,7 @@ static enum mist_status take_old(struct arrival *arrival, uint64_t size, struct 
 static enum mist_status fetch_rest(struct transport *transport, struct arrival *arrival,
                                    const struct mist_catalog_attachment *attachment, struct mist_error *error)
 {
-    char remote[1024 + 16];
+    char remote[PATH_ROOM + sizeof "items/.mist"];
     struct stat about;
     snprintf(remote, sizeof remote, "files/%s", attachment->path);
     uint64_t old = fstat(arrival->descriptor, &about) == 0 ? (uint64_t)about.st_size : 0;

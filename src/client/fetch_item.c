@@ -19,10 +19,10 @@ struct work {
     const struct cache *cache;
     const struct mist_catalog_item *item;
     struct verifier verifier;
-    char remote[1024 + 16]; /* "items/PATH.mist" */
-    int descriptor;         /* of the file that is being written */
-    uint64_t base;          /* the byte of the item that is byte 0 of it */
-    uint64_t position;      /* of the next byte in the item */
+    char remote[PATH_ROOM + sizeof "items/.mist"]; /* "items/PATH.mist" */
+    int descriptor;                                /* of the file that is being written */
+    uint64_t base;                                 /* the byte of the item that is byte 0 of it */
+    uint64_t position;                             /* of the next byte in the item */
 };
 
 void fetched_free(struct fetched *fetched)

@@ -51,10 +51,11 @@ struct worker {
     struct transport *transport; /* made when first needed */
 };
 
-/* An entry with its own copy of the path. */
+/* An entry with its own copy of what the catalog's next entry would overwrite. */
 struct job {
     struct mist_catalog_entry entry;
-    char path[1025];
+    char path[PATH_ROOM];
+    uint64_t range_end[MIST_MAX_LEVELS * (MIST_MAX_STEPS + 1)];
 };
 
 /* ---- shared ---- */
@@ -89,7 +90,12 @@ static bool next_job(struct download *download, struct job *job)
             bool item = entry->kind == MIST_CATALOG_ITEM;
             snprintf(job->path, sizeof job->path, "%s", item ? entry->item.path : entry->attachment.path);
             entry->item.path = entry->attachment.path = job->path;
-            entry->item.files = NULL; /* the catalog's own, and gone with its next entry */
+            entry->item.files = NULL;
+            entry->item.label = entry->item.kept = NULL;
+            if (item)
+                memcpy(job->range_end, entry->item.range_end,
+                       entry->item.levels * (entry->item.steps + 1) * sizeof *job->range_end);
+            entry->item.range_end = job->range_end;
             found = true;
             break;
         }

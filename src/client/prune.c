@@ -49,7 +49,7 @@ static enum mist_status prune_file(struct session *session, const struct state_v
 /* What was fetched of items that are gone. */
 static enum mist_status forget_items(struct session *session, struct mist_error *error)
 {
-    char path[1025] = "";
+    char path[PATH_ROOM] = "";
     bool any = true;
     /* With format "mist" the session's own cache is the output directory. */
     struct cache cache = {.items = openat(session->area, "items", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),

@@ -5,8 +5,10 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "item/item.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 enum mist_status verifier_check_entry(const struct mist_catalog_item *item, struct mist_error *error)
 {
@@ -17,15 +19,11 @@ enum mist_status verifier_check_entry(const struct mist_catalog_item *item, stru
 }
 
 /* The head's own numbers are those of the catalog, by which bytes are chosen. */
-static bool matches(const struct layout *layout, const struct mist_catalog_item *item)
+static bool matches(const struct mist_item_info *info, const struct mist_catalog_item *item)
 {
-    if (layout->id != item->id || layout->head_size != item->head_end || layout->levels != item->levels ||
-        layout_size(layout) != item->size)
-        return false;
-    for (unsigned level = 0; level < item->levels; level++)
-        if (layout->level_end[level] != item->level_end[level])
-            return false;
-    return true;
+    return info->id == item->id && info->head_end == item->head_end && info->levels == item->levels &&
+           info->steps == item->steps && info->size == item->size &&
+           memcmp(info->range_end, item->range_end, item->levels * (item->steps + 1) * sizeof *item->range_end) == 0;
 }
 
 enum mist_status verifier_start(struct verifier *verifier, const char *name, const struct mist_catalog_item *item,
@@ -33,13 +31,17 @@ enum mist_status verifier_start(struct verifier *verifier, const char *name, con
 {
     struct layout *layout = &verifier->layout;
     verifier->name = name;
-    enum mist_status status = layout_read(head, (size_t)item->head_end, layout, error);
+    mist_item *about;
+    enum mist_status status = mist_item_open_memory(head, (size_t)item->head_end, name, &about, error);
     if (status)
         return error_prefix(error, status, "%s: not what the catalog promises", name);
-    if (!matches(layout, item))
+    bool mine = matches(mist_item_info(about), item);
+    *layout = about->layout;
+    mist_item_close(&about);
+    if (!mine)
         return error_set(error, MIST_ERROR_CORRUPT,
                          "%s: not the item that the catalog promises: one of them has changed; run again", name);
-    uint64_t chunks = layout_all_chunks(layout); /* bounded by the head's size */
+    uint64_t chunks = layout_all_checksums(layout); /* bounded by the head's size */
     verifier->sums = memory_allocate_array((size_t)chunks, sizeof *verifier->sums);
     verifier->state = checksum_start();
     if (!verifier->sums || !verifier->state)
@@ -56,7 +58,7 @@ uint64_t verifier_seek(struct verifier *verifier, uint64_t offset)
     const struct layout *layout = &verifier->layout;
     uint64_t before = 0; /* chunks of the ranges before */
     checksum_restart(verifier->state);
-    for (unsigned range = 0; range <= layout->levels; range++) {
+    for (unsigned range = 0; range <= layout_ranges(layout); range++) {
         uint64_t start = layout_range_start(layout, range), size = layout_range_size(layout, range);
         if (offset < start + size) {
             uint64_t index = (offset - start) >> layout->chunk_log2, step = (uint64_t)1 << layout->chunk_log2;
@@ -65,7 +67,7 @@ uint64_t verifier_seek(struct verifier *verifier, uint64_t offset)
             verifier->chunk_end = size - index * step < step ? start + size : verifier->chunk_start + step;
             return verifier->position = verifier->chunk_start;
         }
-        before += layout_chunks(size, layout->chunk_log2);
+        before += layout_checksums(size, layout->chunk_log2);
     }
     return verifier->position = verifier->chunk_start = verifier->chunk_end = layout_size(layout);
 }

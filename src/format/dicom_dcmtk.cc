@@ -112,8 +112,17 @@ uint32_t get_u16(DcmItem &item, const DcmTagKey &tag, uint32_t absent)
 
 int32_t get_integer(DcmItem &item, const DcmTagKey &tag, int32_t absent)
 {
-    Sint32 value = absent;
-    return item.findAndGetSint32(tag, value).good() ? value : absent;
+    Sint32 value = absent; // of IS and SL
+    Uint32 u32;
+    Uint16 u16;
+    Sint16 s16;
+    if (item.findAndGetSint32(tag, value).good())
+        return value;
+    if (item.findAndGetUint32(tag, u32).good() && u32 <= INT32_MAX)
+        return static_cast<int32_t>(u32);
+    if (item.findAndGetUint16(tag, u16).good())
+        return u16;
+    return item.findAndGetSint16(tag, s16).good() ? s16 : absent;
 }
 
 bool get_numbers(DcmItem &item, const DcmTagKey &tag, double *values, unsigned count)

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "image/copy.h"
 
 #include <string.h>
 
@@ -78,6 +79,14 @@ static enum mist_status set_bits(const struct dicom_layout *layout, const struct
     return MIST_OK;
 }
 
+/* Of frames of so many samples. */
+static void set_sizes(struct dicom_pixels *pixels, uint64_t samples)
+{
+    pixels->frame_bits = samples * pixels->allocated;
+    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+    pixels->total_bytes += pixels->paired & pixels->total_bytes & 1;
+}
+
 /* How samples are laid out in the file. */
 static void set_layout(const struct dicom_layout *layout, const struct dicom_header *header,
                        struct dicom_pixels *pixels)
@@ -99,9 +108,7 @@ static void set_layout(const struct dicom_layout *layout, const struct dicom_hea
         pixels->precision = pixels->allocated;
         pixels->shift = 0;
     }
-    pixels->frame_bits = samples * pixels->allocated;
-    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
-    pixels->total_bytes += pixels->paired & pixels->total_bytes & 1;
+    set_sizes(pixels, samples);
 }
 
 /* Decoders give whole samples, interleaved, in the machine's order. */
@@ -114,8 +121,7 @@ static void set_decoded_layout(const struct dicom_layout *layout, const struct d
         pixels->allocated = bits;
     pixels->planar = !decoded && header->planar && pixels->components > 1;
     pixels->big_endian = decoded && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-    pixels->frame_bits = (uint64_t)pixels->columns * pixels->rows * pixels->components * pixels->allocated;
-    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+    set_sizes(pixels, (uint64_t)pixels->columns * pixels->rows * pixels->components);
 }
 
 static enum mist_status check_size(const struct dicom_header *header, struct dicom_pixels *pixels,
@@ -202,8 +208,7 @@ void dicom_pixels_resize(struct dicom_pixels *pixels, uint32_t columns, uint32_t
     pixels->rows = rows;
     pixels->halved = false;
     pixels->missing = 0;
-    pixels->frame_bits = (uint64_t)columns * rows * pixels->components * pixels->allocated;
-    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+    set_sizes(pixels, (uint64_t)columns * rows * pixels->components);
 }
 
 uint64_t dicom_pixels_restored_bytes(const struct dicom_pixels *pixels)
@@ -277,59 +282,43 @@ static uint64_t sample_of(const struct dicom_pixels *pixels, uint64_t value)
     return value << pixels->shift & UINT64_MAX >> (64 - pixels->allocated);
 }
 
-/* How samples change on their way: the fields are constants to the loops below. */
-struct change {
-    size_t size;
-    bool swap;
-    bool plain; /* all bits are the value's */
-};
-
-static inline __attribute__((always_inline)) void unpack_row(const struct dicom_pixels *pixels, struct change change,
+static inline __attribute__((always_inline)) void unpack_row(const struct dicom_pixels *pixels, size_t size,
                                                              const uint8_t *from, size_t from_step, uint8_t *to,
                                                              size_t to_step)
 {
+    const bool swapped = swaps(pixels);
     for (uint32_t x = 0; x < pixels->columns; x++, from += from_step, to += to_step) {
-        uint64_t value = load(from, change.size);
-        value = change.swap ? swap(value, change.size) : value;
-        store(to, change.size, change.plain ? value : stored_value(pixels, value));
+        uint64_t value = load(from, size);
+        store(to, size, stored_value(pixels, swapped ? swap(value, size) : value));
     }
 }
 
-static inline __attribute__((always_inline)) void pack_row(const struct dicom_pixels *pixels, struct change change,
+static inline __attribute__((always_inline)) void pack_row(const struct dicom_pixels *pixels, size_t size,
                                                            const uint8_t *from, size_t from_step, uint8_t *to,
                                                            size_t to_step)
 {
+    const bool swapped = swaps(pixels);
     for (uint32_t x = 0; x < pixels->columns; x++, from += from_step, to += to_step) {
-        uint64_t value = load(from, change.size);
-        value = change.plain ? value : sample_of(pixels, value);
-        store(to, change.size, change.swap ? swap(value, change.size) : value);
+        uint64_t value = sample_of(pixels, load(from, size));
+        store(to, size, swapped ? swap(value, size) : value);
     }
 }
 
+/* Each size has loops of its own, for which it is a constant. */
 static void change_row(const struct dicom_pixels *pixels, bool pack, const uint8_t *from, size_t from_step, uint8_t *to,
                        size_t to_step)
 {
+    const struct dicom_pixels held = *pixels; /* so that the loops need not load it again */
     const size_t size = mist_sample_size(pixels->type);
-    const bool swapped = swaps(pixels) && size > 1, plain = pixels->precision == 8 * size;
-    if (plain && !swapped && from_step == size && to_step == size) {
-        memcpy(to, from, pixels->columns * size);
-        return;
-    }
-#define ROW(n)                                                                                 \
-    (pack ? pack_row(pixels, (struct change){n, swapped, plain}, from, from_step, to, to_step) \
-          : unpack_row(pixels, (struct change){n, swapped, plain}, from, from_step, to, to_step))
     if (size == 1)
-        ROW(1);
+        pack ? pack_row(&held, 1, from, from_step, to, to_step) : unpack_row(&held, 1, from, from_step, to, to_step);
     else if (size == 2)
-        ROW(2);
-    else if (size == 4)
-        ROW(4);
+        pack ? pack_row(&held, 2, from, from_step, to, to_step) : unpack_row(&held, 2, from, from_step, to, to_step);
     else
-        ROW(8);
-#undef ROW
+        pack ? pack_row(&held, 4, from, from_step, to, to_step) : unpack_row(&held, 4, from, from_step, to, to_step);
 }
 
-/* Samples that are whole bytes of the size of the type. */
+/* Samples that are whole bytes, not all bits of which are the value's. */
 static void unpack_bytes(const struct dicom_pixels *pixels, const uint8_t *bytes, const struct mist_view *view)
 {
     const size_t size = mist_sample_size(pixels->type), step = pixels->planar ? size : size * pixels->components;
@@ -415,6 +404,11 @@ static void pack_halved(const struct dicom_pixels *pixels, const struct mist_vie
     }
 }
 
+static struct copy_packing packing_of(const struct dicom_pixels *pixels)
+{
+    return (struct copy_packing){.big_endian = pixels->big_endian, .planar = pixels->planar};
+}
+
 void dicom_pixels_unpack(const struct dicom_pixels *pixels, uint32_t frame, const uint8_t *bytes,
                          const struct mist_view *view)
 {
@@ -422,6 +416,8 @@ void dicom_pixels_unpack(const struct dicom_pixels *pixels, uint32_t frame, cons
         unpack_halved(pixels, bytes, view);
     else if (is_packed(pixels) || pixels->paired)
         unpack_bits(pixels, bytes, dicom_pixels_span(pixels, frame).bit, view);
+    else if (pixels->precision == pixels->allocated)
+        copy_unpack(bytes, packing_of(pixels), view);
     else
         unpack_bytes(pixels, bytes, view);
 }
@@ -432,6 +428,8 @@ void dicom_pixels_pack(const struct dicom_pixels *pixels, uint32_t frame, const 
         pack_halved(pixels, view, bytes);
     else if (is_packed(pixels) || pixels->paired)
         pack_bits(pixels, view, bytes, dicom_pixels_span(pixels, frame).bit);
+    else if (pixels->precision == pixels->allocated)
+        copy_pack(view, packing_of(pixels), bytes);
     else
         pack_bytes(pixels, view, bytes);
 }

@@ -106,7 +106,7 @@ static enum mist_status describe(const struct dicom_bytes *bytes, struct dicom_r
         status = dicom_fragments_read(bytes->data, bytes->size, layout, header->frames, &reading->fragments, error);
         reading->stream = layout->coding == DICOM_RLE        ? FORMAT_STREAM_RLE
                           : layout->coding == DICOM_DEFLATED ? FORMAT_STREAM_DEFLATE
-                                                             : FORMAT_STREAM_NONE;
+                                                             : FORMAT_STREAM_WRAPPED;
         if (!status && layout->coding == DICOM_CODESTREAMS)
             status = look_at_stream(bytes, reading, first = &stream, error);
     } else if (layout->has_pixels) {

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/ops.h"
-#include "format/pack.h"
+#include "image/copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -228,8 +228,7 @@ void format_writer_cancel(struct format_writer **writer)
 /* Of formats whose archives say all there is to know. */
 struct plain_restorer {
     struct format_restorer base;
-    bool big_endian;
-    bool planar;
+    struct copy_packing packing;
 };
 
 static enum mist_status plain_frame(struct format_restorer *base, const struct mist_view *frame,
@@ -239,16 +238,7 @@ static enum mist_status plain_frame(struct format_restorer *base, const struct m
     size_t bytes = mist_frame_bytes(frame->type, frame->width, frame->height, frame->components);
     if (!buffer_reserve(out, out->size + bytes))
         return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
-    if (!restorer->planar) {
-        pack_samples(frame, restorer->big_endian, out->data + out->size);
-    } else {
-        struct mist_view plane = *frame;
-        plane.components = 1;
-        for (uint32_t c = 0; c < frame->components; c++) {
-            plane.data = (uint8_t *)frame->data + c * frame->component_stride;
-            pack_samples(&plane, restorer->big_endian, out->data + out->size + bytes / frame->components * c);
-        }
-    }
+    copy_pack(frame, restorer->packing, out->data + out->size);
     out->size += bytes;
     return MIST_OK;
 }
@@ -269,7 +259,7 @@ enum mist_status format_restorer_open(enum format_kind kind, const struct format
     struct plain_restorer *plain = memory_allocate(sizeof *plain);
     if (!plain)
         return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
-    *plain = (struct plain_restorer){{&ops}, archive->big_endian, archive->planar};
+    *plain = (struct plain_restorer){{&ops}, {archive->big_endian, archive->planar}};
     *restorer = &plain->base;
     return MIST_OK;
 }

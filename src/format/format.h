@@ -63,7 +63,7 @@ enum format_color {
 
 /* What the bytes of a frame that came compressed are. */
 enum format_stream {
-    FORMAT_STREAM_NONE,          /* samples */
+    FORMAT_STREAM_NONE,
     FORMAT_STREAM_JPEG,          /* 10918-1 with DCT and 8 bits */
     FORMAT_STREAM_JPEG_12,       /* ... with 12 bits */
     FORMAT_STREAM_JPEG_LOSSLESS, /* 10918-1, annex H */
@@ -71,7 +71,8 @@ enum format_stream {
     FORMAT_STREAM_J2K,           /* 15444-1, maybe in a JP2 file */
     FORMAT_STREAM_HTJ2K,         /* 15444-15 */
     FORMAT_STREAM_RLE,           /* PS3.5, annex G */
-    FORMAT_STREAM_DEFLATE
+    FORMAT_STREAM_DEFLATE,       /* RFC 1951 */
+    FORMAT_STREAM_WRAPPED        /* samples as they are */
 };
 
 /* Sample values, low to high inclusive, that are declared to be no measurement (DICOM: PixelPaddingValue). */

@@ -47,6 +47,7 @@ struct format {
     bool one_output_a_source;                       /* of a series of files each is written as one file, also by
                                                        conversion */
     bool keeps_names;                               /* asked for by name, files of this format keep their own names */
+    const char *label_reason;                       /* why a file that says so itself is a label map; or NULL */
     bool whole_codestream;                          /* not samples are written but the codestream that holds them */
 };
 

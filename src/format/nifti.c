@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "format/nifti_header.h"
 #include "format/turn.h"
+#include "image/copy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -130,20 +131,6 @@ static const uint8_t *find_plane(const struct nifti_source *source, uint32_t fra
     return samples + (uint64_t)(frame / info->slices) * *step * info->height + frame % info->slices * row;
 }
 
-static void swap_samples(void *data, size_t count, size_t size)
-{
-    uint8_t *at = data;
-    for (size_t i = 0; i < count; i++, at += size) {
-        if (size == 2) {
-            store_be16(at, load_le16(at));
-        } else if (size == 4) {
-            store_be32(at, load_le32(at));
-        } else if (size == 8) {
-            store_be64(at, load_le64(at));
-        }
-    }
-}
-
 static enum mist_status nifti_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                          struct mist_error *error)
 {
@@ -151,27 +138,12 @@ static enum mist_status nifti_read_frame(struct format_source *base, uint32_t fr
     const struct mist_image_info *info = &base->info;
     if (frame >= info->frames)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: there is no frame %u", source->input.name, frame);
-    const size_t size = mist_sample_size(info->type), pixel = size * info->components, row = pixel * info->width;
-    const bool machine_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, swap = source->header.big_endian != machine_big;
-    const bool packed = out->column_stride == pixel && (info->components == 1 || out->component_stride == size);
     size_t step;
     const uint8_t *in = find_plane(source, frame, &step);
-    for (uint32_t y = 0; y < info->height; y++, in += step) {
-        uint8_t *line = (uint8_t *)out->data + y * out->row_stride;
-        if (packed) {
-            memcpy(line, in, row);
-            if (swap && size > 1)
-                swap_samples(line, (size_t)info->width * info->components, size);
-            continue;
-        }
-        const uint8_t *sample = in;
-        for (uint32_t x = 0; x < info->width; x++)
-            for (uint32_t c = 0; c < info->components; c++, sample += size) {
-                uint8_t *to = line + x * out->column_stride + c * out->component_stride;
-                for (size_t i = 0; i < size; i++)
-                    to[i] = sample[swap ? size - 1 - i : i];
-            }
-    }
+    struct mist_view plane =
+        mist_view_interleaved((uint8_t *)(uintptr_t)in, info->type, info->width, info->height, info->components);
+    plane.row_stride = step;
+    copy_samples(&plane, out, source->header.big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__));
     return MIST_OK;
 }
 

@@ -11,8 +11,8 @@
 #include "format/dicom_volume.h"
 #include "format/gzip.h"
 #include "format/nifti_header.h"
-#include "format/pack.h"
 #include "format/turn.h"
+#include "image/copy.h"
 
 #include <math.h>
 #include <string.h>
@@ -91,7 +91,7 @@ static enum mist_status nifti_write_frame(struct format_writer *base, const stru
     }
     size_t count = (size_t)info->width * info->height * info->components;
     enum mist_status status = MIST_OK;
-    pack_samples(&view, writer->big_endian, writer->packed);
+    copy_pack(&view, (struct copy_packing){.big_endian = writer->big_endian}, writer->packed);
     if (writer->real) {
         scale_samples(writer, count);
         emit(writer, (const uint8_t *)writer->real, count * sizeof *writer->real);

@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/copy.h"
+#include "image/half.h"
 
 #include <math.h>
 #include <spng.h>
@@ -23,6 +25,9 @@ enum {
     CHUNK_FRAME = 12, /* length, type and CRC of a chunk */
     IHDR_END = 8 + CHUNK_FRAME + 13
 };
+
+/* libspng takes and gives interleaved samples in the machine's byte order. */
+static const struct copy_packing native_order = {.big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__};
 
 static bool png_detect(const uint8_t *data, size_t size)
 {
@@ -96,9 +101,7 @@ static enum mist_status png_read_frame(struct format_source *base, uint32_t fram
     const struct mist_image_info *info = &base->info;
     (void)frame;
     size_t size = mist_frame_bytes(info->type, info->width, info->height, info->components);
-    size_t pixel = mist_sample_size(info->type) * info->components, row = pixel * info->width;
-    bool packed = out->column_stride == pixel && out->row_stride == row &&
-                  (info->components == 1 || out->component_stride == mist_sample_size(info->type));
+    bool packed = copy_is_packed(out, native_order);
     uint8_t *samples = packed ? out->data : memory_allocate(size);
     spng_ctx *context = spng_ctx_new(0);
     enum mist_status status = MIST_OK;
@@ -113,11 +116,8 @@ static enum mist_status png_read_frame(struct format_source *base, uint32_t fram
             status = error_set(error, MIST_ERROR_CORRUPT, "%s: the PNG data is damaged: %s", source->input.name,
                                spng_strerror(result));
     }
-    for (uint32_t y = 0; !status && !packed && y < info->height; y++)
-        for (uint32_t x = 0; x < info->width; x++)
-            for (uint32_t c = 0; c < info->components; c++)
-                memcpy((uint8_t *)out->data + y * out->row_stride + x * out->column_stride + c * out->component_stride,
-                       samples + y * row + x * pixel + c * mist_sample_size(info->type), mist_sample_size(info->type));
+    if (!status && !packed)
+        copy_unpack(samples, native_order, out);
     spng_ctx_free(context);
     if (!packed)
         memory_free(samples);
@@ -184,63 +184,52 @@ struct png_writer {
     bool written;
 };
 
-/* A sample as PNG holds it; low and scale serve the types that are mapped. */
-static unsigned png_value(const void *sample, enum mist_sample_type type, double low, double scale)
+/* A sample of the types that are mapped, as PNG holds it. */
+static uint16_t mapped_value(const uint8_t *sample, enum mist_sample_type type, double low, double scale)
 {
-    double value = 0;
-    switch (type) {
-    case MIST_U8:
-        return *(const uint8_t *)sample;
-    case MIST_S8:
-        return (unsigned)(*(const int8_t *)sample + 128);
-    case MIST_U16:
-        return *(const uint16_t *)sample;
-    case MIST_S16:
-        return (unsigned)(*(const int16_t *)sample + 32768);
-    case MIST_U32:
-        value = *(const uint32_t *)sample;
-        break;
-    case MIST_S32:
-        value = *(const int32_t *)sample;
-        break;
-    case MIST_F32:
-        value = *(const float *)sample;
-        break;
-    case MIST_F64:
-        value = *(const double *)sample;
-        break;
-    case MIST_S64:
-        value = (double)*(const int64_t *)sample;
-        break;
-    case MIST_U64:
-        value = (double)*(const uint64_t *)sample;
-        break;
-    default:
-        return 0;
-    }
+    double value = type == MIST_F16   ? half_to_double(*(const uint16_t *)(const void *)sample)
+                   : type == MIST_U32 ? *(const uint32_t *)(const void *)sample
+                   : type == MIST_S32 ? *(const int32_t *)(const void *)sample
+                   : type == MIST_F32 ? (double)*(const float *)(const void *)sample
+                   : type == MIST_S64 ? (double)*(const int64_t *)(const void *)sample
+                   : type == MIST_U64 ? (double)*(const uint64_t *)(const void *)sample
+                                      : *(const double *)(const void *)sample;
     double scaled = (value - low) * scale;
-    return scaled >= 65535 ? 65535 : scaled >= 0 ? (unsigned)(scaled + 0.5) : 0; /* NaN: 0 */
+    return scaled >= 65535 ? 65535 : scaled >= 0 ? (uint16_t)(scaled + 0.5) : 0; /* NaN: 0 */
+}
+
+static void map_samples(const struct mist_view *frame, uint8_t *packed)
+{
+    double low, high;
+    mist_range(frame, &low, &high);
+    double scale = high > low ? 65535 / (high - low) : 0;
+    for (uint32_t y = 0; y < frame->height; y++)
+        for (uint32_t x = 0; x < frame->width; x++)
+            for (uint32_t c = 0; c < frame->components; c++, packed += 2) {
+                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
+                                        x * frame->column_stride + c * frame->component_stride;
+                memcpy(packed, &(uint16_t){mapped_value(sample, frame->type, low, scale)}, 2);
+            }
 }
 
 /* The frame packed, in the machine's byte order. NULL when memory is short. */
 static uint8_t *pack(const struct mist_view *frame, unsigned bytes)
 {
     size_t count = (size_t)frame->width * frame->height * frame->components;
-    uint8_t *packed = memory_allocate_array(count, bytes), *at = packed;
-    double low, high;
-    mist_range(frame, &low, &high);
-    double scale = high > low ? 65535 / (high - low) : 0;
-    for (uint32_t y = 0; packed && y < frame->height; y++)
-        for (uint32_t x = 0; x < frame->width; x++)
-            for (uint32_t c = 0; c < frame->components; c++, at += bytes) {
-                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
-                                        x * frame->column_stride + c * frame->component_stride;
-                unsigned value = png_value(sample, frame->type, low, scale);
-                if (bytes == 1)
-                    *at = (uint8_t)value;
-                else
-                    memcpy(at, &(uint16_t){(uint16_t)value}, 2);
-            }
+    uint8_t *packed = memory_allocate_array(count, bytes);
+    if (!packed)
+        return NULL;
+    if (mist_sample_size(frame->type) > 2 || mist_sample_is_float(frame->type)) {
+        map_samples(frame, packed);
+        return packed;
+    }
+    copy_pack(frame, native_order, packed);
+    if (frame->type == MIST_S8) /* up by half the range: the other sign bit */
+        for (size_t i = 0; i < count; i++)
+            packed[i] ^= 0x80;
+    if (frame->type == MIST_S16)
+        for (size_t i = 0; i < count; i++)
+            ((uint16_t *)(void *)packed)[i] ^= 0x8000;
     return packed;
 }
 
@@ -292,7 +281,7 @@ static enum mist_status encode(const struct mist_view *frame, int strategy, cons
 
 /*
  * Filtered images have runs but hardly repeat themselves: the search for more takes nine tenths of the time, and X-rays
- * (../shared/data/cxr) come out larger for it.
+ * come out larger for it.
  */
 #define FAST_STRATEGY Z_RLE
 /* What libspng and libpng do if not told otherwise: with it an original that one of them wrote may come back to the
@@ -368,8 +357,7 @@ static bool take_metadata(struct png_writer *writer, const struct format_target 
     bool good = archive ? buffer_append(&writer->prefix, archive->prefix.data, archive->prefix.size) &&
                               buffer_append(&writer->suffix, archive->suffix.data, archive->suffix.size)
                         : buffer_append(&writer->prefix, target->head, target->head_size);
-    if (good && target->source &&
-        (target->info.width != target->source->width || target->info.height != target->source->height)) {
+    if (good && (target->sampling.factor[0] != 1 || target->sampling.factor[1] != 1)) {
         scale_physical_size(&writer->prefix, target);
         scale_physical_size(&writer->suffix, target);
     }

@@ -22,11 +22,6 @@ enum { HEADER_MEMORY = 32 << 10, SPARE_FILES = 64 };
 
 /* ---- one request ---- */
 
-const char *request_field(const struct request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
-}
-
 static enum method method_of(const char *name)
 {
     return strcmp(name, "GET") == 0       ? METHOD_GET

@@ -34,7 +34,8 @@ struct export
     struct sampling sampling;           /* ... and how it lies in the original */
     bool resampled;
     unsigned threads;
-    mist_codec **codecs;
+    mist_decoder **decoders; /* [threads] */
+    uint32_t wanted;         /* frames that are written: those of the slice step */
     struct slot *slots;
     uint32_t slot_count;
     uint32_t first; /* frame in slot 0 */
@@ -48,20 +49,40 @@ static enum mist_status out_of_memory(const struct export *export, struct mist_e
     return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", export->item->name);
 }
 
+/* ---- the frames of a slice step ---- */
+
+/* How many of the frames before `frame` are written. */
+static uint32_t wanted_before(const struct export *export, uint32_t frame)
+{
+    uint32_t slices = export->item->info.image.slices;
+    return frame / slices * export->info.slices + step_slices(frame % slices, export->options->step);
+}
+
+/* The n-th frame that is written. */
+static uint32_t wanted_frame(const struct export *export, uint32_t n)
+{
+    uint32_t slices = export->info.slices;
+    return n / slices * export->item->info.image.slices + (n % slices << export->options->step);
+}
+
 /* ---- one frame, in a worker ---- */
 
-static enum mist_status resample(const struct export *export, mist_codec *codec, uint32_t frame, struct slot *slot,
+/* The reduce that samples are decoded at: labels are chosen from the full resolution where another grid is asked for. */
+static unsigned decoded_reduce(const struct export *export)
+{
+    return export->resampled && export->item->info.image.label ? 0 : export->options->reduce;
+}
+
+static enum mist_status resample(const struct export *export, mist_decoder *decoder, uint32_t frame, struct slot *slot,
                                  struct mist_error *error)
 {
     const mist_item *item = export->item;
     const unsigned reduce = export->options->reduce;
-    const bool label = item->info.image.label;
-    enum mist_status status = label ? item_decode_coded(item, codec, frame, 0, &slot->native, error)
-                                    : mist_item_decode(item, codec, frame, reduce, &slot->native, error);
+    enum mist_status status =
+        mist_item_decode(item, decoder, frame, decoded_reduce(export), &slot->native, error);
     if (status)
         return status;
-    /* Labels are chosen from the full resolution, whichever grid or size is asked for. */
-    if (label)
+    if (item->info.image.label)
         return mist_resize(&slot->native, &slot->frame, true, error);
     if (!export->options->exact_width)
         return mist_grid_center(&slot->native, reduce, &slot->frame, error);
@@ -77,26 +98,26 @@ static enum mist_status make_frame(void *context, uint64_t index, unsigned worke
 {
     struct export *export = context;
     struct slot *slot = &export->slots[index];
-    uint32_t frame = export->first + (uint32_t)index;
-    mist_codec *codec = export->codecs[worker];
+    uint32_t frame = wanted_frame(export, export->first + (uint32_t)index);
+    mist_decoder *decoder = export->decoders[worker];
     if (export->format->whole_codestream)
-        return mist_item_codestream(export->item, codec, frame, export->options->reduce, &slot->codestream, error);
+        return mist_item_codestream(export->item, decoder, frame, export->options->reduce, &slot->codestream, error);
     if (export->resampled)
-        return resample(export, codec, frame, slot, error);
-    return mist_item_decode(export->item, codec, frame, export->options->reduce, &slot->frame, error);
+        return resample(export, decoder, frame, slot, error);
+    return mist_item_decode(export->item, decoder, frame, export->options->reduce, &slot->frame, error);
 }
 
-/* The slot of a frame; frames are asked for in ascending order. */
-static enum mist_status get_frame(struct export *export, uint32_t frame, struct slot **slot, struct mist_error *error)
+/* The slot of the n-th frame that is written; they are asked for in ascending order. */
+static enum mist_status get_frame(struct export *export, uint32_t n, struct slot **slot, struct mist_error *error)
 {
     enum mist_status status = MIST_OK;
-    if (frame >= export->first + export->ready) {
-        uint32_t left = export->item->info.image.frames - frame;
-        export->first = frame;
+    if (n >= export->first + export->ready) {
+        uint32_t left = export->wanted - n;
+        export->first = n;
         export->ready = left < export->slot_count ? left : export->slot_count;
         status = pool_run(export->threads, export->ready, make_frame, export, error);
     }
-    *slot = &export->slots[frame - export->first];
+    *slot = &export->slots[n - export->first];
     return status;
 }
 
@@ -105,7 +126,7 @@ static bool make_slot(const struct export *export, struct slot *slot)
     const struct mist_image_info *image = &export->item->info.image, *info = &export->info;
     *slot = (struct slot){.frame = item_new_view(info->type, info->width, info->height, info->components)};
     bool good = slot->frame.data != NULL;
-    unsigned reduce = image->label ? 0 : export->options->reduce;
+    unsigned reduce = decoded_reduce(export);
     uint32_t width = mist_reduced_size(image->width, reduce), height = mist_reduced_size(image->height, reduce);
     if (good && export->resampled) {
         slot->native = item_new_view(image->type, width, height, image->components);
@@ -120,15 +141,15 @@ static bool make_slot(const struct export *export, struct slot *slot)
 
 static enum mist_status make_workers(struct export *export, struct mist_error *error)
 {
-    uint32_t frames = export->item->info.image.frames, wanted = export->threads > 1 ? 4 * export->threads : 1;
+    uint32_t frames = export->wanted, wanted = export->threads > 1 ? 4 * export->threads : 1;
     export->slot_count = frames < wanted ? frames : wanted;
     export->slots = memory_allocate_zeroed(export->slot_count, sizeof *export->slots);
-    export->codecs = memory_allocate_zeroed(export->threads, sizeof *export->codecs);
-    bool good = export->slots && export->codecs;
+    export->decoders = memory_allocate_zeroed(export->threads, sizeof *export->decoders);
+    bool good = export->slots && export->decoders;
     for (uint32_t i = 0; good && i < export->slot_count; i++)
         good = make_slot(export, &export->slots[i]);
     for (unsigned i = 0; good && i < export->threads; i++)
-        good = (export->codecs[i] = mist_codec_new()) != NULL;
+        good = (export->decoders[i] = mist_decoder_new()) != NULL;
     return good ? MIST_OK : out_of_memory(export, error);
 }
 
@@ -140,10 +161,10 @@ static void free_export(struct export *export)
         memory_free(export->slots[i].centered.data);
         mist_buffer_free(&export->slots[i].codestream);
     }
-    for (unsigned i = 0; export->codecs && i < export->threads; i++)
-        mist_codec_free(&export->codecs[i]);
+    for (unsigned i = 0; export->decoders && i < export->threads; i++)
+        mist_decoder_free(&export->decoders[i]);
     memory_free(export->slots);
-    memory_free(export->codecs);
+    memory_free(export->decoders);
     tail_reader_free(&export->tail);
 }
 
@@ -185,12 +206,15 @@ static enum mist_status get_archive(struct export *export, uint32_t file, struct
     return MIST_OK;
 }
 
-/* Writes frames [first, first + count) of source file `file` into one file. */
+/* Writes those of the frames [first, first + count) that are wanted, of source file `file` on, into one file. */
 static enum mist_status write_file(struct export *export, uint32_t file, uint32_t first, uint32_t count,
                                    uint32_t number, struct mist_error *error)
 {
     const mist_item *item = export->item;
     const char *source_path = item->manifest.file[file].path;
+    uint32_t from = wanted_before(export, first), to = wanted_before(export, first + count);
+    if (from == to)
+        return MIST_OK;
     struct tail_record record = {0};
     struct format_target target = {.kind = export->format->kind,
                                    .info = export->info,
@@ -199,11 +223,13 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
                                    .reduce = export->options->reduce,
                                    .resampled = export->resampled,
                                    .source_kind = item->manifest.kind,
-                                   .head = item->source_head,
-                                   .head_size = item->layout.source_head_size,
+                                   .head = item->manifest.source_head.data,
+                                   .head_size = item->manifest.source_head.size,
                                    .file = file,
                                    .first_frame = first};
-    target.info.frames = count;
+    target.info.frames = to - from;
+    if (target.info.frames % target.info.slices)
+        target.info.slices = target.info.frames;
     enum mist_status status = get_archive(export, file, &record, &target.archive, error);
     char *path = status ? NULL : output_path(export, source_path, number);
     if (!status && !path)
@@ -213,9 +239,9 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
     struct format_writer *writer = NULL;
     if (!status)
         status = format_writer_open(&target, &writer, error);
-    for (uint32_t frame = first; frame < first + count && !status; frame++) {
+    for (uint32_t n = from; n < to && !status; n++) {
         struct slot *slot;
-        status = get_frame(export, frame, &slot, error);
+        status = get_frame(export, n, &slot, error);
         if (!status && export->format->whole_codestream)
             status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
         else if (!status)
@@ -291,7 +317,13 @@ static enum mist_status plan(struct export *export, struct mist_error *error)
     bool exact = options->exact_width &&
                  (options->exact_width != image->width || options->exact_height != image->height || options->reduce);
     export->resampled = center || exact;
-    export->sampling = sampling_reduce(options->reduce, 0, center);
+    if (options->step > export->item->info.steps)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a slice step of %u; it has steps 0 to %u",
+                         export->item->name, options->step, export->item->info.steps);
+    export->info.slices = step_slices(image->slices, options->step);
+    export->wanted = image->frames / image->slices * export->info.slices;
+    export->info.frames = export->wanted;
+    export->sampling = sampling_reduce(options->reduce, options->step, center);
     if (exact) {
         export->info.width = options->exact_width;
         export->info.height = options->exact_height;
@@ -324,13 +356,9 @@ enum mist_status mist_item_export(const mist_item *item, const struct mist_expor
         status = plan(&export, error);
     if (!status)
         status = make_workers(&export, error);
-    if (!status && item->tail) {
-        status = tail_reader_start(&export.tail, item->tail, (size_t)item->layout.tail_size, item->manifest.files,
-                                   item->source_head, item->layout.source_head_size, error);
-        export.archived = !status;
-        if (status)
-            error_prefix(error, status, "%s", item->name);
-    }
+    export.archived = item->info.tail_present;
+    if (export.archived)
+        tail_reader_start(&export.tail, item_tail(item), &item->manifest);
     if (!status)
         status = write_all(&export, error);
     free_export(&export);

@@ -23,50 +23,55 @@ enum {
     HAS_ALL = 255
 };
 
-/* What is gathered while a line is read; texts are offsets into row->text, which moves as it grows. */
+/*
+ * What is gathered while a line is read. Texts are appended to row->text, which moves as it grows: where they start is
+ * kept until the line is read.
+ */
 struct gather {
     struct json_reader json;
     struct catalog_row *row;
-    size_t path_size;
+    size_t path_at;  /* the entry's path */
+    size_t files_at; /* the paths of its files, one behind the other, each with its NUL */
     bool path_seen;
     bool file_seen; /* an attachment's "file" */
     unsigned has;
-    unsigned ends;
+    size_t label, kept; /* texts; SIZE_MAX where there is none */
+    uint64_t volumes;
     uint64_t frames_of_files;
     const char *wrong; /* what is wrong beyond the syntax */
 };
 
-/* Reads a path into row->text; it must be safe. */
-static size_t gather_path(struct gather *gather, size_t *offset)
+/* Appends a path to row->text; it must be safe. */
+static void gather_path(struct gather *gather)
 {
-    size_t length;
-    if (!json_text(&gather->json, &gather->row->text, offset, &length))
-        return 0;
-    if (!path_is_safe((const char *)gather->row->text.data + *offset, length))
+    size_t offset, length;
+    if (json_text(&gather->json, &gather->row->text, &offset, &length) &&
+        !path_is_safe((const char *)gather->row->text.data + offset, length))
         gather->wrong = "a path that is not safe";
-    return length;
 }
 
 static void gather_files(struct gather *gather)
 {
     char key[16];
     gather->row->files.size = 0;
+    gather->files_at = gather->row->text.size;
     json_enter_array(&gather->json);
     while (json_element(&gather->json) && !gather->wrong) {
         struct mist_catalog_file file = {NULL, 1};
-        size_t offset = SIZE_MAX;
+        unsigned paths = 0;
         json_enter_object(&gather->json);
         while (json_key(&gather->json, key, sizeof key)) {
-            if (strcmp(key, "path") == 0)
-                gather_path(gather, &offset);
-            else if (strcmp(key, "frames") == 0)
+            if (strcmp(key, "path") == 0) {
+                gather_path(gather);
+                paths++;
+            } else if (strcmp(key, "frames") == 0) {
                 file.frames = (uint32_t)json_unsigned(&gather->json, MIST_MAX_FRAMES);
-            else
+            } else {
                 json_skip(&gather->json);
+            }
         }
-        if (offset == SIZE_MAX || file.frames == 0)
+        if (paths != 1 || file.frames == 0)
             gather->wrong = "a file without path or frames";
-        file.path = (const char *)(uintptr_t)offset; /* made a pointer in finish_item() */
         gather->frames_of_files += file.frames;
         if (!buffer_append(&gather->row->files, &file, sizeof file))
             gather->json.failed = true;
@@ -80,12 +85,12 @@ static void gather_ends(struct gather *gather)
     json_enter_array(&gather->json);
     while (json_element(&gather->json)) {
         uint64_t end = json_unsigned(&gather->json, CATALOG_MAX_BYTES);
-        if (gather->ends < MIST_MAX_LEVELS)
-            gather->row->entry.item.level_end[gather->ends] = end;
-        if (++gather->ends > MIST_MAX_LEVELS) {
+        if (gather->row->ends.size >= MIST_MAX_LEVELS * (MIST_MAX_STEPS + 1) * sizeof end) {
             gather->wrong = "too many levels";
             return;
         }
+        if (!buffer_append(&gather->row->ends, &end, sizeof end))
+            gather->json.failed = true;
     }
 }
 
@@ -102,6 +107,19 @@ static void gather_spacing(struct gather *gather)
         if (count > 3)
             return;
     }
+}
+
+static void gather_axes(struct gather *gather)
+{
+    uint8_t *axes = gather->row->entry.item.image.axes;
+    unsigned count = 0, seen = 0;
+    json_enter_array(&gather->json);
+    while (json_element(&gather->json) && count < 3) {
+        axes[count] = (uint8_t)json_unsigned(&gather->json, 2);
+        seen |= 1u << axes[count++];
+    }
+    if (seen != 7)
+        gather->wrong = "impossible axes";
 }
 
 static void gather_format(struct gather *gather)
@@ -142,14 +160,19 @@ static bool gather_image(struct gather *gather, const char *key)
     } else if (strcmp(key, "height") == 0) {
         gather->has |= HAS_HEIGHT;
         image->height = (uint32_t)json_unsigned(json, MIST_MAX_SIDE);
-    } else if (strcmp(key, "frames") == 0) {
-        image->frames = (uint32_t)json_unsigned(json, MIST_MAX_FRAMES);
+    } else if (strcmp(key, "slices") == 0) {
+        image->slices = (uint32_t)json_unsigned(json, MIST_MAX_FRAMES);
+    } else if (strcmp(key, "volumes") == 0) {
+        gather->volumes = json_unsigned(json, MIST_MAX_FRAMES);
+    } else if (strcmp(key, "axes") == 0) {
+        gather_axes(gather);
     } else if (strcmp(key, "components") == 0) {
         image->components = (uint32_t)json_unsigned(json, MIST_MAX_COMPONENTS);
     } else if (strcmp(key, "precision") == 0) {
         image->precision = (unsigned)json_unsigned(json, 64);
     } else if (strcmp(key, "label") == 0) {
-        image->label = json_boolean(json);
+        size_t length;
+        image->label = json_text(json, &gather->row->text, &gather->label, &length);
     } else if (strcmp(key, "spacing") == 0) {
         gather_spacing(gather);
     } else {
@@ -163,22 +186,28 @@ static void gather_member(struct gather *gather, const char *key)
     struct json_reader *json = &gather->json;
     struct mist_catalog_item *item = &gather->row->entry.item;
     struct mist_catalog_attachment *attachment = &gather->row->entry.attachment;
-    size_t offset;
     if (strcmp(key, "path") == 0 || strcmp(key, "file") == 0) {
         if (gather->path_seen)
             gather->wrong = "two paths";
         gather->path_seen = true;
         gather->file_seen = *key == 'f';
-        gather_path(gather, &offset);
-        item->path = (const char *)(uintptr_t)offset;
+        gather->path_at = gather->row->text.size;
+        gather_path(gather);
     } else if (strcmp(key, "levels") == 0) {
         gather->has |= HAS_LEVELS;
         item->levels = (unsigned)json_unsigned(json, MIST_MAX_LEVELS);
+    } else if (strcmp(key, "steps") == 0) {
+        item->steps = (unsigned)json_unsigned(json, MIST_MAX_STEPS);
+    } else if (strcmp(key, "centred") == 0) {
+        item->centred = json_boolean(json);
+    } else if (strcmp(key, "kept") == 0) {
+        size_t length;
+        json_text(json, &gather->row->text, &gather->kept, &length);
     } else if (strcmp(key, "head_end") == 0) {
         item->head_end = json_unsigned(json, CATALOG_MAX_BYTES);
     } else if (strcmp(key, "ends") == 0) {
         gather->has |= HAS_ENDS;
-        gather->ends = 0;
+        gather->row->ends.size = 0;
         gather_ends(gather);
     } else if (strcmp(key, "size") == 0) {
         gather->has |= HAS_SIZE;
@@ -200,8 +229,10 @@ static void gather_member(struct gather *gather, const char *key)
 }
 
 /* What an item's numbers must satisfy among each other. */
-static const char *item_problem(const struct mist_catalog_item *item, unsigned ends)
+static const char *item_problem(struct mist_catalog_item *item, const struct mist_buffer *all_ends)
 {
+    const uint64_t *ends = (const uint64_t *)(const void *)all_ends->data;
+    size_t count = all_ends->size / sizeof *ends;
     const struct mist_image_info *image = &item->image;
     if (image->width == 0 || image->height == 0 || image->frames == 0 || image->components == 0)
         return "an empty image";
@@ -209,32 +240,45 @@ static const char *item_problem(const struct mist_catalog_item *item, unsigned e
         return "a frame that is too large";
     if (image->precision == 0 || image->precision > 8 * mist_sample_size(image->type))
         return "an impossible precision";
-    if (item->levels == 0 || ends != item->levels)
+    if (item->levels == 0 || count != item->levels * (item->steps + (size_t)1))
         return "ends that do not match its levels";
+    if (item->levels > mist_level_count(image->width, image->height))
+        return "more levels than its size has";
+    if (item->steps && ((uint64_t)15 << item->steps) >= image->slices)
+        return "more slice steps than it has slices for";
     uint64_t before = item->head_end;
-    for (unsigned level = 0; level < item->levels; level++) {
-        if (item->level_end[level] < before || item->head_end == 0)
+    for (size_t range = 0; range < count; range++) {
+        if (ends[range] < before || item->head_end == 0)
             return "ends that do not ascend";
-        before = item->level_end[level];
+        before = ends[range];
+        item->level_end[range / (item->steps + 1)] = before;
     }
+    item->range_end = ends;
     return item->size < before ? "a size below its last end" : NULL;
 }
 
-/* Offsets become pointers; items get the one file that is their own path where none is listed. */
+/* The files get their paths; items get the one file that is their own path where none is listed. */
 static void finish_item(struct gather *gather)
 {
     struct catalog_row *row = gather->row;
     struct mist_catalog_item *item = &row->entry.item;
+    uint64_t frames = item->image.slices * gather->volumes;
+    item->image.frames = frames > MIST_MAX_FRAMES ? 0 : (uint32_t)frames;
+    if (gather->label != SIZE_MAX)
+        item->label = (const char *)row->text.data + gather->label;
+    if (gather->kept != SIZE_MAX)
+        item->kept = (const char *)row->text.data + gather->kept;
     if (gather->has != HAS_ALL)
         gather->wrong = "something missing";
     else
-        gather->wrong = item_problem(item, gather->ends);
+        gather->wrong = item_problem(item, &row->ends);
     if (gather->wrong)
         return;
     struct mist_catalog_file *files = (struct mist_catalog_file *)(void *)row->files.data;
     size_t count = row->files.size / sizeof *files;
-    for (size_t i = 0; i < count; i++)
-        files[i].path = (const char *)row->text.data + (uintptr_t)files[i].path;
+    const char *path = (const char *)row->text.data + gather->files_at;
+    for (size_t i = 0; i < count; i++, path += strlen(path) + 1)
+        files[i].path = path;
     if (count == 0) {
         struct mist_catalog_file self = {item->path, item->image.frames};
         if (!buffer_append(&row->files, &self, sizeof self)) {
@@ -251,11 +295,14 @@ static void finish_item(struct gather *gather)
 
 enum mist_status catalog_row_parse(const char *line, size_t size, struct catalog_row *row, struct mist_error *error)
 {
-    struct gather gather = {.json = json_start(line, size), .row = row};
+    struct gather gather = {
+        .json = json_start(line, size), .row = row, .label = SIZE_MAX, .kept = SIZE_MAX, .volumes = 1};
     char key[16];
-    row->text.size = row->files.size = 0;
+    row->text.size = row->files.size = row->ends.size = 0;
     row->entry = (struct mist_catalog_entry){.kind = MIST_CATALOG_ITEM};
-    row->entry.item.image.frames = row->entry.item.image.components = 1;
+    row->entry.item.image.slices = row->entry.item.image.components = 1;
+    for (uint8_t axis = 0; axis < 3; axis++)
+        row->entry.item.image.axes[axis] = axis;
     json_enter_object(&gather.json);
     while (!gather.wrong && json_key(&gather.json, key, sizeof key))
         gather_member(&gather, key);
@@ -266,14 +313,15 @@ enum mist_status catalog_row_parse(const char *line, size_t size, struct catalog
     if (!gather.wrong && row->entry.item.image.precision == 0)
         row->entry.item.image.precision = (unsigned)(8 * mist_sample_size(row->entry.item.image.type));
     if (!gather.wrong) {
-        const char *path = (const char *)row->text.data + (uintptr_t)row->entry.item.path;
-        row->entry.item.path = row->entry.attachment.path = path;
+        row->entry.item.path = row->entry.attachment.path = (const char *)row->text.data + gather.path_at;
         if (!gather.file_seen)
             finish_item(&gather);
         else if ((gather.has & (HAS_SIZE | HAS_ID)) != (HAS_SIZE | HAS_ID))
             gather.wrong = "something missing";
         else
             row->entry.kind = MIST_CATALOG_ATTACHMENT;
+        if (gather.file_seen && gather.kept != SIZE_MAX)
+            row->entry.attachment.kept = (const char *)row->text.data + gather.kept;
     }
     if (gather.wrong || gather.json.failed)
         return error_set(error, MIST_ERROR_CORRUPT, "a catalog row has %s",

@@ -32,7 +32,7 @@ struct evaluate {
     mist_store *open;
     uint64_t done;
     uint64_t total;
-    char after[1100];
+    char after[PATH_ROOM];
     struct mist_catalog_entry entry; /* only numbers of it are used after the visit */
     enum mist_lossless lossless;     /* of the files of the current item so far */
     struct mist_error trouble;       /* with comparing them */

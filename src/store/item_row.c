@@ -29,8 +29,13 @@ enum mist_status catalog_row_from_item(const mist_item *item, const char *path, 
     out->image = info->image;
     out->image.geometry.has_affine = false;
     out->levels = info->levels;
+    out->steps = info->steps;
+    out->centred = info->centred;
+    out->label = info->label;
+    out->kept = info->kept;
     out->head_end = info->head_end;
     memcpy(out->level_end, info->level_end, sizeof out->level_end);
+    out->range_end = info->range_end;
     out->size = info->size;
     out->id = info->id;
     out->source_bytes = info->source_bytes;

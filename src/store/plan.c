@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "format/format.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,17 +17,17 @@
 
 struct classify {
     struct encode *encode;
-    char cursor[1100]; /* path of the file handed out last; guarded by maker.lock */
+    char cursor[PATH_ROOM]; /* path of the file handed out last; guarded by maker.lock */
 };
 
 /* One file's classification. */
 struct verdict {
-    char path[1100];
-    char disk[4200];
+    char path[PATH_ROOM];
+    char disk[PATH_MAX];
     int64_t size;
     int64_t mtime;
     int64_t kind; /* as in the listing */
-    char series[1200];
+    char series[UNIT_ROOM];
     char format[160];
     struct mist_error problem;
 };
@@ -191,7 +192,7 @@ static enum mist_status free_name(struct database *database, const char *base, u
 static enum mist_status make_series_units(struct database *database, struct mist_error *error)
 {
     sqlite3_stmt *statement;
-    char last[1200] = "", name[1300];
+    char last[UNIT_ROOM] = "", name[UNIT_ROOM];
     unsigned number = 1;
     enum mist_status status = database_query(database, Q_SERIES, &statement, error, "");
     for (bool row = true; !status && row;) {

@@ -20,6 +20,7 @@ const char plan_tables[] =
     " format TEXT, due INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
     "CREATE INDEX temp.unit_series ON unit(series, format);"
     "CREATE TEMP TABLE missing(attach INTEGER NOT NULL, path TEXT NOT NULL, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
+    "CREATE TEMP TABLE listed_label(path TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TEMP TABLE todo(rank INTEGER PRIMARY KEY, attach INTEGER NOT NULL, path TEXT NOT NULL,"
     " bytes INTEGER NOT NULL);";
 
@@ -65,6 +66,8 @@ const char *const maker_queries[Q_COUNT] = {
                         " OR EXISTS (SELECT 1 FROM unit WHERE attach = 0 AND path = ?2)",
 
     [Q_LISTING_ADD] = "INSERT INTO listing(path, disk, size, mtime, label) VALUES(?,?,?,?,?)",
+    [Q_LISTED_ADD] = "INSERT OR IGNORE INTO listed_label(path) VALUES(?)",
+    [Q_LISTED_APPLY] = "UPDATE listing SET label = ?1 WHERE label < ?1 AND path IN (SELECT path FROM listed_label)",
     /* What is known from an earlier run. A problem may be one no longer with another version of the program, and what
      * was no image may be one. */
     [Q_LISTING_MATCH] = "UPDATE listing SET kind = s.kind, series = s.series, format = s.format, problem = s.problem"

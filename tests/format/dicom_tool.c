@@ -55,7 +55,7 @@ static enum mist_status open_series(char **paths, int count, struct format_sourc
 
 static const char *const colors[] = {"grey", "grey-inverted", "palette", "rgb", "ybr", "ybr-partial", "other"};
 static const char *const streams[] = {"none", "jpeg",  "jpeg-12", "jpeg-lossless", "jpeg-ls",
-                                      "j2k",  "htj2k", "rle",     "deflate"};
+                                      "j2k",  "htj2k", "rle",     "deflate",       "wrapped"};
 
 static void describe_more(const struct format_source *source)
 {

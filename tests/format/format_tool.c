@@ -4,6 +4,7 @@
  *   format_tool detect FILE...            the name of each file's format, or "-"
  *   format_tool describe FILE             what it is, as JSON
  *   format_tool samples FILE              all samples, as the machine has them, on standard output
+ *   format_tool memory FILE               opens it by its path and from its bytes: "KIND: same"
  *   format_tool write KIND REDUCE native|center|WxH|head OUT FILE
  *       writes the file again (KIND "nifti.gz" is nifti with gzip); reduced samples are every 2^r-th one, on the
  * centred grid too, so that the reader knows what to expect; WxH: the nearest ones. "head": reduce 0 without the
@@ -89,6 +90,61 @@ static int samples(const char *path)
     }
     free(frame.data);
     format_close(&source);
+    return 0;
+}
+
+static bool same_bytes(const struct mist_buffer *a, const struct mist_buffer *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+/* Whether two sources give the same frames and the same archive. */
+static bool same_content(struct format_source *a, struct format_source *b, struct mist_error *error)
+{
+    if (memcmp(&a->info, &b->info, sizeof a->info) != 0 || !same_bytes(&a->head, &b->head))
+        return false;
+    struct mist_view one = new_frame(&a->info), other = new_frame(&a->info);
+    const size_t bytes = mist_frame_bytes(one.type, one.width, one.height, one.components);
+    bool same = true;
+    for (uint32_t i = 0; i < a->info.frames && same; i++)
+        same = a->ops->read_frame(a, i, &one, error) == MIST_OK && b->ops->read_frame(b, i, &other, error) == MIST_OK &&
+               memcmp(one.data, other.data, bytes) == 0;
+    free(one.data);
+    free(other.data);
+    struct format_archive first = {0}, second = {0};
+    same = same && a->ops->read_archive(a, 0, &first, error) == MIST_OK &&
+           b->ops->read_archive(b, 0, &second, error) == MIST_OK && same_bytes(&first.prefix, &second.prefix) &&
+           same_bytes(&first.suffix, &second.suffix);
+    format_archive_free(&first);
+    format_archive_free(&second);
+    return same;
+}
+
+/* The same file by its path and by its bytes, which start at no particular alignment. */
+static int memory(const char *path)
+{
+    struct mist_buffer bytes = {0};
+    struct mist_error error = {0};
+    struct format_source *by_path, *by_bytes;
+    enum format_kind kind;
+    struct format_group group, other_group;
+    if (open_file(path, &by_path, &error) || !buffer_append(&bytes, "x", 1))
+        return fail(&error);
+    struct mist_buffer file = {0};
+    if (file_read(path, (size_t)1 << 30, &file, &error) || !buffer_append(&bytes, file.data, file.size))
+        return fail(&error);
+    const struct format_input input = format_input_memory("bytes", bytes.data + 1, file.size);
+    const struct format_input path_input = format_input_path(path);
+    if (format_detect(&input, &kind, &error) || format_look(kind, &input, &group, &error) ||
+        format_look(kind, &path_input, &other_group, &error) || format_open(kind, &input, 1, &by_bytes, &error))
+        return fail(&error);
+    bool same = kind == by_path->kind && memcmp(&group, &other_group, sizeof group) == 0 &&
+                same_content(by_path, by_bytes, &error);
+    printf("%s: %s %s\n", format_name(kind), same ? "same" : "different", error.message);
+    format_close(&by_path);
+    format_close(&by_bytes);
+    mist_buffer_free(&bytes);
+    mist_buffer_free(&file);
     return 0;
 }
 
@@ -216,7 +272,7 @@ static int hostile(uint64_t seed, unsigned count, const char *directory, const c
         struct mist_error error = {0};
         if (file_read(original, (size_t)1 << 30, &bytes, &error))
             return fail(&error);
-        bool png = load_be32(bytes.data) == 0x89504e47u;
+        const bool png = load_be32(bytes.data) == 0x89504e47u, npy = load_be32(bytes.data) == 0x934e554du;
         damage(&bytes, &state);
         if (png && i % 2)
             mend_png(&bytes);
@@ -235,8 +291,10 @@ static int hostile(uint64_t seed, unsigned count, const char *directory, const c
         bool small = fine && (uint64_t)source->info.width * source->info.height * source->info.frames < 1u << 24;
         format_close(&source);
         error = (struct mist_error){0};
-        if (small && write_file(png ? "png" : "nifti", i % 3, i % 2 ? "native" : "center", i % 5 == 0, out, path,
-                                &error) == MIST_OK)
+        if (small && write_file(png   ? "png"
+                                : npy ? "npy"
+                                      : "nifti",
+                                i % 3, i % 2 ? "native" : "center", i % 5 == 0, out, path, &error) == MIST_OK)
             written++;
         else if (small && error.message[0] == '\0') {
             printf("damage %u: no sentence from reading or writing\n", i);
@@ -274,6 +332,8 @@ int main(int count, char **arguments)
         return detect(count - 2, arguments + 2);
     if (strcmp(command, "describe") == 0)
         return describe(arguments[2]);
+    if (strcmp(command, "memory") == 0)
+        return memory(arguments[2]);
     if (strcmp(command, "samples") == 0)
         return samples(arguments[2]);
     if (strcmp(command, "write") == 0 && count == 7)

@@ -143,6 +143,23 @@ class Formats(unittest.TestCase):
                 numpy.testing.assert_array_equal(numpy.asanyarray(small.dataobj), data[::2, ::2])
                 self.assertEqual(small.header.extensions[0].get_content(), b"kept")
 
+    def test_bytes_in_memory_are_read_as_files_are(self):
+        by_kind = {}
+        for path in sorted(EXAMPLES.rglob("*")) + [self.at / "plain.nii", self.at / "a.npy", self.at / "a.pgm"]:
+            if path.name == "plain.nii":
+                path.write_bytes(plain(next(iter(sorted(EXAMPLES.rglob("*.nii.gz"))))))
+            elif path.name == "a.npy":
+                numpy.save(path, numpy.arange(120, dtype=">u2").reshape(2, 5, 12))
+            elif path.name == "a.pgm":
+                path.write_bytes(b"P5 4 3 255\n" + bytes(range(12)))
+            kind = path.suffix.lower() if path.is_file() else ".csv"
+            if kind in (".csv", ".json", ".txt", ".md", ".tsv") or by_kind.get(kind, 0) >= 3:
+                continue
+            by_kind[kind] = by_kind.get(kind, 0) + 1
+            said = tool("memory", path).stdout
+            self.assertRegex(said, "^[a-z]+: same $", path)
+        self.assertGreaterEqual(set(by_kind), {".png", ".gz", ".nii", "", ".npy", ".pgm"})  # "": DICOM
+
     def test_png_pixels_and_metadata(self):
         rng = numpy.random.default_rng(2)
         text, late = (b"tEXt", b"Comment\0kept"), (b"tIME", bytes([7, 232, 1, 2, 3, 4, 5]))

@@ -39,7 +39,8 @@ static int import(bool label, const char *item_path, const char *root, char **na
         paths[i] = path;
     }
     struct mist_import_options options = {
-        .paths = paths, .names = (const char *const *)names, .count = (uint32_t)count, .label = label, .threads = 2};
+        .paths = paths, .names = (const char *const *)names, .count = (uint32_t)count, .threads = 2};
+    options.label = label ? "option" : NULL;
     struct mist_error error = {0};
     return mist_item_import(&options, item_path, NULL, NULL, &error) ? fail(&error) : 0;
 }
@@ -64,7 +65,8 @@ static void print_line(void *context, const char *text)
 
 static int export(const mist_item *item, char **arguments, int count)
 {
-    struct mist_export_options options = {.reduce = (unsigned)atoi(arguments[1]), .threads = 2};
+    struct mist_export_options options = {.threads = 2};
+    sscanf(arguments[1], "%u,%u", &options.reduce, &options.step);
     options.grid = strcmp(arguments[2], "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
     options.format = strcmp(arguments[3], "-") == 0 ? NULL : arguments[3];
     if (count > 4)
@@ -81,16 +83,16 @@ static int raw(const mist_item *item, char **arguments)
     size_t size = mist_frame_bytes(image->type, width, height, image->components);
     struct mist_view view = mist_view_interleaved(malloc(size), image->type, width, height, image->components);
     struct mist_error error = {0};
-    mist_codec *codec = mist_codec_new();
+    mist_decoder *decoder = mist_decoder_new();
     int result = 0;
-    if (mist_item_decode(item, codec, (uint32_t)atoi(arguments[0]), reduce, &view, &error)) {
+    if (mist_item_decode(item, decoder, (uint32_t)atoi(arguments[0]), reduce, &view, &error)) {
         result = fail(&error);
     } else {
         FILE *file = fopen(arguments[2], "wb");
         if (!file || fwrite(view.data, 1, size, file) != size || fclose(file) != 0)
             result = 1;
     }
-    mist_codec_free(&codec);
+    mist_decoder_free(&decoder);
     free(view.data);
     return result;
 }
@@ -113,7 +115,7 @@ static uint8_t *read_all(const char *path, size_t *size)
 }
 
 /* XXH3-64 of all frames' samples, one after the other; 0 where one does not decode. */
-static uint64_t sum_of_frames(const mist_item *item, mist_codec *codec, unsigned reduce)
+static uint64_t sum_of_frames(const mist_item *item, mist_decoder *decoder, unsigned reduce)
 {
     const struct mist_image_info *image = &mist_item_info(item)->image;
     uint32_t width = mist_reduced_size(image->width, reduce), height = mist_reduced_size(image->height, reduce);
@@ -122,7 +124,7 @@ static uint64_t sum_of_frames(const mist_item *item, mist_codec *codec, unsigned
     struct checksum_state *state = checksum_start();
     bool good = true;
     for (uint32_t frame = 0; frame < image->frames && good; frame++) {
-        good = mist_item_decode(item, codec, frame, reduce, &view, NULL) == MIST_OK;
+        good = mist_item_decode(item, decoder, frame, reduce, &view, NULL) == MIST_OK;
         checksum_add(state, view.data, size);
     }
     uint64_t sum = good ? checksum_value(state) : 0;
@@ -131,7 +133,7 @@ static uint64_t sum_of_frames(const mist_item *item, mist_codec *codec, unsigned
     return sum;
 }
 
-static void try_prefix(const uint8_t *data, size_t size, mist_codec *codec)
+static void try_prefix(const uint8_t *data, size_t size, mist_decoder *decoder)
 {
     uint8_t *copy = malloc(size ? size : 1);
     mist_item *item;
@@ -141,7 +143,7 @@ static void try_prefix(const uint8_t *data, size_t size, mist_codec *codec)
         printf("%zu refused %s\n", size, mist_status_name(error.status));
     } else {
         const struct mist_item_info *about = mist_item_info(item);
-        uint64_t sum = about->levels_present ? sum_of_frames(item, codec, about->levels - about->levels_present) : 0;
+        uint64_t sum = about->levels_present ? sum_of_frames(item, decoder, about->levels - about->levels_present) : 0;
         printf("%zu %u %d %016llx\n", size, about->levels_present, about->tail_present, (unsigned long long)sum);
     }
     mist_item_close(&item);
@@ -152,13 +154,13 @@ static int prefixes(const char *path, size_t step, char **sizes, int count)
 {
     size_t size;
     uint8_t *data = read_all(path, &size);
-    mist_codec *codec = mist_codec_new();
+    mist_decoder *decoder = mist_decoder_new();
     for (size_t at = 0; data && step && at <= size; at += step)
-        try_prefix(data, at, codec);
+        try_prefix(data, at, decoder);
     for (int i = 0; data && i < count; i++)
         if ((size_t)atoll(sizes[i]) <= size)
-            try_prefix(data, (size_t)atoll(sizes[i]), codec);
-    mist_codec_free(&codec);
+            try_prefix(data, (size_t)atoll(sizes[i]), decoder);
+    mist_decoder_free(&decoder);
     int result = data == NULL;
     free(data);
     return result;
@@ -217,8 +219,6 @@ int main(int argc, char **argv)
     int result = 2;
     if (strcmp(argv[1], "info") == 0)
         result = info(item);
-    else if (strcmp(argv[1], "manifest") == 0)
-        result = puts(mist_item_manifest(item)) < 0;
     else if (strcmp(argv[1], "export") == 0 && argc >= 7)
         result = export(item, argv + 3, argc - 3);
     else if (strcmp(argv[1], "raw") == 0 && argc == 6)

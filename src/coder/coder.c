@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of coders. */
+#include "coder/coder.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+/* Exact values are bytes that the value map reads (image/value_map.h): their coders have a name only. */
+static const struct coder coder_remainder = {.name = "remainder"}, coder_table = {.name = "table"};
+
+static const struct coder *const coders[] = {
+    [CODER_HTJ2K] = &coder_htj2k,
+    [CODER_LATTICE] = &coder_lattice,
+    [CODER_REMAINDER] = &coder_remainder,
+    [CODER_TABLE] = &coder_table,
+};
+
+static const struct coder *coder_of(unsigned number)
+{
+    return number < sizeof coders / sizeof *coders ? coders[number] : NULL;
+}
+
+const char *coder_name(unsigned number)
+{
+    const struct coder *coder = coder_of(number);
+    return coder ? coder->name : NULL;
+}
+
+void coder_coded_free(struct coder_coded *coded)
+{
+    mist_buffer_free(&coded->header);
+    mist_buffer_free(&coded->bytes);
+}
+
+enum mist_status coder_encode(mist_codec *codec, unsigned threads, const struct coder_stream *stream,
+                              const struct mist_view *frame, uint32_t frames, struct coder_coded *coded,
+                              struct mist_error *error)
+{
+    coded->header.size = coded->bytes.size = 0;
+    memset(coded->size, 0, sizeof coded->size);
+    return coder_of(stream->coder)->encode(codec, threads, stream, frame, frames, coded, error);
+}
+
+enum mist_status coder_decode(mist_codec *codec, const struct coder_stream *stream, const struct coder_parts *parts,
+                              unsigned reduce, unsigned step, struct mist_view *out, struct mist_error *error)
+{
+    return coder_of(stream->coder)->decode(codec, stream, parts, reduce, step, out, error);
+}
+
+enum mist_status coder_check(const struct coder_stream *stream, struct mist_error *error)
+{
+    const struct coder *coder = coder_of(stream->coder);
+    if (!coder)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "it is coded by a coder that this program does not know (%u)",
+                         stream->coder);
+    bool table = stream->coder == CODER_TABLE, exact = table || stream->coder == CODER_REMAINDER;
+    if (exact ? stream->role != (table ? CODER_VALUES : CODER_EXACT) : stream->role >= CODER_VALUES)
+        return error_set(error, MIST_ERROR_CORRUPT, "a stream is damaged: a coder that does not fit its role");
+    if (!exact)
+        return coder->check(stream, error);
+    bool shape = stream->first == stream->plane.levels - 1 && stream->coded == 1 &&
+                 stream->unit == (stream->coder == CODER_REMAINDER);
+    return shape ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "a stream of exact values is damaged");
+}
