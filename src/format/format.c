@@ -142,7 +142,7 @@ enum mist_status format_open(enum format_kind kind, const struct format_input *i
         return error_set(error, MIST_ERROR_ARGUMENT, "no image file was given");
     if (!ops_of(kind)->open)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not in a format that can be read", input_name(inputs));
-    if (count > 1 && !format_of(kind)->grouped)
+    if (count > 1 && !format_of(kind)->grouped && !(count == 2 && format_of(kind)->paired))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: an image of format '%s' is one file", input_name(inputs),
                          format_name(kind));
     enum mist_status status = ops_of(kind)->open(inputs, count, source, error);
@@ -179,8 +179,10 @@ enum mist_status format_writer_open(const struct format_target *target, struct f
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: files of format '%s' cannot be written", target->path,
                          name ? name : "unknown");
     }
-    if (mist_frame_bytes(info->type, info->width, info->height, info->components) == 0 || info->frames == 0 ||
-        info->frames > MIST_MAX_FRAMES)
+    /* A header without samples is the first file of a pair. */
+    const bool header_only = format_of(target->kind)->paired && target->head && target->file == 0;
+    if (mist_frame_bytes(info->type, info->width, info->height, info->components) == 0 ||
+        (info->frames == 0 && !header_only) || info->frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %u frames of %u x %u x %u samples cannot be written",
                          target->path, info->frames, info->width, info->height, info->components);
     struct format_target sampled = *target;

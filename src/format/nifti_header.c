@@ -322,13 +322,20 @@ static const char *refused_kind(const struct nifti_header *header)
     return NULL;
 }
 
-/* The axes of planes, and in which order: columns and rows along the two longest ones, the first of equals. */
-static void choose_axes(struct nifti_header *header)
+/*
+ * The axes of planes, and in which order: columns and rows along the two longest ones, the first of equals; as the file
+ * has them where such planes would be beyond the limits (a long series in the third dimension).
+ */
+static void choose_axes(struct nifti_header *header, size_t pixel)
 {
+    const int64_t *dim = header->dim + 1;
     unsigned shortest = 2;
     for (unsigned i = 2; i-- > 0;)
-        if (header->dim[i + 1] < header->dim[shortest + 1])
+        if (dim[i] < dim[shortest])
             shortest = i;
+    const int64_t width = dim[shortest == 0], height = dim[shortest == 2 ? 1 : 2];
+    if (width > MIST_MAX_SIDE || height > MIST_MAX_SIDE || (uint64_t)(width * height) * pixel > MIST_MAX_FRAME_BYTES)
+        shortest = 2;
     unsigned n = 0;
     for (unsigned i = 0; i < 3; i++)
         if (i != shortest)
@@ -372,7 +379,7 @@ enum mist_status nifti_header_info(struct nifti_header *header, struct mist_imag
     enum mist_status status = set_type(header, info, error);
     if (status)
         return status;
-    choose_axes(header);
+    choose_axes(header, mist_sample_size(info->type) * info->components);
     uint64_t frames = (uint64_t)header->dim[header->axes[2] + 1];
     for (unsigned i = 4; i < 8 && frames <= MIST_MAX_FRAMES; i++)
         frames = (uint64_t)header->dim[i] > MIST_MAX_FRAMES ? UINT64_MAX : frames * (uint64_t)header->dim[i];
