@@ -39,7 +39,7 @@ static enum mist_status load(struct tail_reader *reader, uint32_t file, struct m
     if (reader->loaded)
         return MIST_OK;
     enum mist_status status = unpack_bytes(reader->data + reader->offset, group_of(reader)->stored,
-                                               group_of(reader)->content, &reader->content, error);
+                                           group_of(reader)->content, &reader->content, error);
     reader->loaded = !status;
     return status;
 }
@@ -84,8 +84,7 @@ enum mist_status tail_reader_get(struct tail_reader *reader, uint32_t file, stru
 {
     if (file >= reader->manifest->files)
         return error_set(error, MIST_ERROR_ARGUMENT, "file %u of %u", file, reader->manifest->files);
-    bool here =
-        reader->loaded && file >= reader->next_file && file - reader->first_file < group_of(reader)->files;
+    bool here = reader->loaded && file >= reader->next_file && file - reader->first_file < group_of(reader)->files;
     enum mist_status status = here ? MIST_OK : load(reader, file, error);
     while (!status && reader->next_file <= file)
         status = read_record(reader, record, error);

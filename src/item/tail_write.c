@@ -27,8 +27,8 @@ static enum mist_status close_group(struct tail_writer *writer, struct mist_erro
     if (!grown)
         return out_of_memory(error);
     manifest->group = grown;
-    manifest->group[manifest->groups++] = (struct manifest_group){
-        writer->group_files, (uint32_t)writer->group.size, (uint32_t)writer->compressed.size};
+    manifest->group[manifest->groups++] =
+        (struct manifest_group){writer->group_files, (uint32_t)writer->group.size, (uint32_t)writer->compressed.size};
     writer->group.size = 0;
     writer->group_files = 0;
     return spool_append(writer->out, writer->compressed.data, writer->compressed.size, error);

@@ -48,7 +48,9 @@ static void report_stretch(struct verification *verification, unsigned range, ui
     report(verification, MIST_ERROR_CHECKSUM,
            "%s: bytes %llu to %llu, of level %u in %s, are not those that were stored", item->name,
            (unsigned long long)start, (unsigned long long)end - 1, level,
-           layout->steps == 0 ? "all frames" : place == 0 ? "the slices of the coarsest step" : "slices between others");
+           layout->steps == 0 ? "all frames"
+           : place == 0       ? "the slices of the coarsest step"
+                              : "slices between others");
 }
 
 static void verify_checksums(struct verification *verification)
@@ -69,8 +71,9 @@ static void verify_checksums(struct verification *verification)
 }
 
 /* Decodes the frames of one file; where all is here, the samples must be those that were stored. */
-static void verify_file(struct verification *verification, mist_decoder *decoder, uint32_t index, struct mist_view *view,
-                        unsigned reduce, struct checksum_state *state, const struct tail_record *record)
+static void verify_file(struct verification *verification, mist_decoder *decoder, uint32_t index,
+                        struct mist_view *view, unsigned reduce, struct checksum_state *state,
+                        const struct tail_record *record)
 {
     const mist_item *item = verification->item;
     const struct manifest_file *file = &item->manifest.file[index];
