@@ -6,6 +6,14 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+/* More of the file put together again. */
+static void take_again(void *context, const uint8_t *bytes, size_t size)
+{
+    struct content *content = context;
+    checksum_add(content->again, bytes, size);
+    content->again_size += size;
+}
+
 enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
                                struct mist_error *error)
 {
@@ -21,7 +29,11 @@ enum mist_status content_start(struct content *content, struct format_source *so
     content->again_size = prefix->size;
     if (!content->record.archive.raw)
         return MIST_OK;
-    return format_restorer_open(source->kind, &content->record.archive, &source->info, &content->restorer, error);
+    status = format_restorer_open(source->kind, &content->record.archive, &source->info, &content->restorer, error);
+    if (status || !turn_is_needed(&source->info))
+        return status;
+    const struct turn_sink sink = {take_again, content};
+    return turner_new(&source->info, NULL, &sink, &content->turner, error);
 }
 
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
@@ -35,8 +47,9 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
     enum mist_status status = format_restorer_frame(content->restorer, frame, &content->packed, error);
     if (status)
         return error_prefix(error, status, "%s", content->path);
-    checksum_add(content->again, content->packed.data, content->packed.size);
-    content->again_size += content->packed.size;
+    if (content->turner)
+        return turner_plane(content->turner, content->packed.data, error);
+    take_again(content, content->packed.data, content->packed.size);
     return MIST_OK;
 }
 
@@ -80,6 +93,7 @@ enum mist_status content_finish(struct content *content, struct mist_error *erro
 void content_free(struct content *content)
 {
     format_restorer_free(&content->restorer);
+    turner_free(&content->turner);
     format_archive_free(&content->record.archive);
     checksum_free(content->samples);
     checksum_free(content->again);
