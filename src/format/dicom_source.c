@@ -61,13 +61,13 @@ static int tenths(double cosine)
     return (int)(cosine * 10 + (cosine < 0 ? -0.5 : 0.5));
 }
 
-/* What tells the pixel formats of a series apart. */
+/* What tells the pixel formats of a series apart, and what they came compressed as: so that it can be kept. */
 static void make_key(const struct description *description, const char *series, char *key, size_t size)
 {
     const struct dicom_header *header = &description->header;
     const struct dicom_pixels *pixels = &description->reading.pixels;
-    int length = snprintf(key, size, "%s|%s%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
-                          (int)pixels->color, header->bits_stored, pixels->precision, pixels->columns, pixels->rows,
+    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series,
+                          mist_sample_name(pixels->type), (int)pixels->color, (int)description->reading.stream, header->bits_stored, pixels->precision, pixels->columns, pixels->rows,
                           pixels->components, header->localizer ? "L" : "", header->spacing[0], header->spacing[1]);
     const double *row = header->row_direction, *column = header->column_direction;
     if (header->has_plane && length > 0 && (size_t)length < size)
