@@ -13,12 +13,12 @@
 #include <time.h>
 #include <zlib.h>
 
-enum { ROUNDS = 7, MAX_CHUNKS = LATTICE_MAX_LEVELS * (LATTICE_MAX_STEPS + 1), MAX_BYTES = 1 << 29 };
+enum { ROUNDS = 15, MAX_CHUNKS = LATTICE_MAX_LEVELS * (LATTICE_MAX_STEPS + 1), MAX_BYTES = 1 << 29 };
 
 static double seconds(void)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 

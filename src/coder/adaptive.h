@@ -17,7 +17,7 @@ typedef uint32_t adaptive_bit;
 #define ADAPTIVE_LIMIT 255
 #define ADAPTIVE_START(probability16) ((adaptive_bit)(probability16) << 16)
 
-enum { LOGISTIC_ONE = 256, LOGISTIC_LIMIT = 12 * LOGISTIC_ONE - 1, MIX_INPUTS = 3, MIX_WEIGHT_LIMIT = 1 << 20 };
+enum { LOGISTIC_ONE = 256, LOGISTIC_LIMIT = 12 * LOGISTIC_ONE - 1, MIX_INPUTS = 2, MIX_WEIGHT_LIMIT = 1 << 20 };
 
 /* Made once for each coder; read only after that. */
 struct adaptive_tables {

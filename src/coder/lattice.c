@@ -16,7 +16,7 @@ struct planes {
     size_t stride, slice; /* in samples */
 };
 
-/* Zeroed. false if memory is short. */
+/* The margins are zeros, the samples whatever they are. false if memory is short. */
 static bool planes_allocate(struct planes *planes, uint32_t width, uint32_t height, uint32_t slices)
 {
     size_t count, columns = (width + (size_t)LATTICE_BLOCK - 1) / LATTICE_BLOCK * LATTICE_BLOCK;
@@ -27,8 +27,20 @@ static bool planes_allocate(struct planes *planes, uint32_t width, uint32_t heig
     planes->memory = NULL;
     if (!size_multiply(planes->slice, slices, &count))
         return false;
-    planes->memory = memory_allocate_zeroed(count, sizeof *planes->memory);
-    return planes->memory;
+    planes->memory = memory_allocate_array(count, sizeof *planes->memory);
+    if (!planes->memory)
+        return false;
+    size_t beside = (planes->stride - width) * sizeof *planes->memory;
+    size_t beyond = LATTICE_MARGIN * planes->stride;
+    for (uint32_t z = 0; z < slices; z++) {
+        uint16_t *slice = planes->memory + z * planes->slice;
+        memset(slice, 0, (beyond + LATTICE_MARGIN) * sizeof *slice);
+        for (uint32_t y = 0; y + 1 < height; y++)
+            memset(slice + beyond + y * planes->stride + LATTICE_MARGIN + width, 0, beside);
+        size_t last = beyond + (height - 1) * planes->stride + LATTICE_MARGIN + width;
+        memset(slice + last, 0, (planes->slice - last) * sizeof *slice);
+    }
+    return true;
 }
 
 static uint16_t *planes_row(const struct planes *planes, uint32_t z, uint32_t y)
@@ -85,7 +97,7 @@ static struct unit *unit_make(const struct lattice_shape *shape, unsigned step)
     unit->coder.symbols = shape->symbols;
     while ((shape->symbols - 1) >> unit->coder.rank_bits)
         unit->coder.rank_bits++;
-    unit->coder.differs = memory_allocate_array(shape->width + (size_t)LATTICE_BLOCK, sizeof(uint16_t));
+    unit->coder.differs = memory_allocate_array(shape->width / 64 + 1, sizeof *unit->coder.differs);
     unit->coder.model = memory_allocate(sizeof *unit->coder.model);
     if (!unit->coder.differs || !unit->coder.model) {
         unit_free(&unit);
@@ -102,7 +114,7 @@ static void set_references(const struct unit *unit, unsigned class, uint32_t z, 
     const struct planes *planes = &unit->planes;
     uint64_t distance = (uint64_t)1 << class;
     row->references = 0;
-    row->before = row->after = NULL;
+    row->before = row->after = row->samples; /* not looked at, but never no place at all */
     if (z < distance)
         return;
     row->references = 1;
@@ -123,8 +135,8 @@ static void code_rows(struct unit *unit, struct lattice_row row, enum lattice_ph
     for (uint32_t y = first; y < planes->height; y += step) {
         size_t at = y * planes->stride;
         row.samples = samples + at;
-        row.before = before ? before + at : NULL;
-        row.after = after ? after + at : NULL;
+        row.before = before + at;
+        row.after = after + at;
         lattice_row_code(&unit->coder, &row);
     }
 }
@@ -151,31 +163,46 @@ static void code_slices(struct unit *unit, unsigned level, unsigned class)
 }
 
 /*
- * The classes of a level, the coarsest first. What was learned goes from class to class of a level, and from the last
- * class of a level to that of the next: every reader has seen these.
+ * What was learned goes from class to class of a level, and from the last class of a level to that of the next: every
+ * reader has seen these. The contexts of the first phase are those of level 0 alone, the others begin with level 1, so
+ * that nothing of them is to be copied before.
  */
+static void copy_model(struct lattice_model *to, const struct lattice_model *from, bool contexts)
+{
+    to->shared = from->shared;
+    if (contexts)
+        memcpy(to->contexts + 1, from->contexts + 1, sizeof to->contexts - sizeof to->contexts[0]);
+}
+
+static void code_chunk(struct unit *unit, unsigned level, unsigned class, struct mist_buffer *chunk,
+                       struct coder_piece piece)
+{
+    struct lattice_coder *coder = &unit->coder;
+    if (chunk) {
+        lattice_chunk_start(coder, LATTICE_COUNT, NULL, piece);
+        code_slices(unit, level, class);
+        lattice_chunk_end(coder);
+        if (coder->failed)
+            return;
+    }
+    lattice_chunk_start(coder, chunk ? LATTICE_ENCODE : LATTICE_DECODE, chunk, piece);
+    code_slices(unit, level, class);
+    lattice_chunk_end(coder);
+}
+
+/* The classes of a level, the coarsest first. */
 static enum mist_status code_level(struct unit *unit, unsigned level, struct mist_buffer *chunks,
                                    const struct coder_piece *pieces, struct mist_error *error)
 {
     struct lattice_coder *coder = &unit->coder;
-    lattice_set_stride(coder, (ptrdiff_t)unit->planes.stride);
+    coder->stride = (ptrdiff_t)unit->planes.stride;
     if (level > 0 && unit->steps > 0)
-        *coder->model = unit->saved;
-    for (unsigned class = unit->steps + 1; class -- > 0;) {
-        size_t chunk = lattice_chunk(unit->shape, level, class + unit->step);
-        if (chunks) {
-            lattice_chunk_start(coder, LATTICE_COUNT, NULL, (struct coder_piece){0});
-            code_slices(unit, level, class);
-            lattice_chunk_end(coder);
-            if (coder->failed)
-                break;
-        }
-        lattice_chunk_start(coder, chunks ? LATTICE_ENCODE : LATTICE_DECODE, chunks ? &chunks[chunk] : NULL,
-                            pieces ? pieces[chunk] : (struct coder_piece){0});
-        code_slices(unit, level, class);
-        lattice_chunk_end(coder);
+        copy_model(coder->model, &unit->saved, level > 1);
+    for (unsigned class = unit->steps + 1; class -- > 0 && !coder->failed;) {
+        size_t i = lattice_chunk(unit->shape, level, class + unit->step);
+        code_chunk(unit, level, class, chunks ? &chunks[i] : NULL, pieces ? pieces[i] : (struct coder_piece){0});
         if (class == unit->steps && class > 0)
-            unit->saved = *coder->model;
+            copy_model(&unit->saved, coder->model, level > 0);
     }
     return coder->failed ? error_set(error, MIST_ERROR_MEMORY, "not enough memory for a label map") : MIST_OK;
 }

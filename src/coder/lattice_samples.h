@@ -19,24 +19,31 @@ enum lattice_phase {
 enum {
     LATTICE_MARGIN = 4, /* columns and rows of rank 0 around a plane */
     LATTICE_BLOCK = 16, /* rows are compared in runs of this length, up to that much behind their end */
-    NEAR = 12,          /* neighbours in the slice */
-    CROSS = 5,          /* a sample of another slice and its four neighbours */
     SETS = 2,           /* first candidate, further candidates */
     REFERENCES = 3,     /* 0, 1 or 2 other slices known */
     RUN_CLASSES = 41,   /* runs by their logarithm; the last class: before the first run of a chunk */
     TREE_BITS = 8
 };
 
-/* Everything that learns. It goes on from chunk to chunk, see lattice.c. */
-struct lattice_model {
-    adaptive_bit close[SETS][PHASES][REFERENCES][1 << 11];
-    adaptive_bit slices[SETS][PHASES][REFERENCES][1 << 13];
-    adaptive_bit wide[SETS][PHASES][REFERENCES][1 << 12];
-    int32_t weights[SETS][PHASES][REFERENCES][8][MIX_INPUTS];
+/* What learns of the samples of one phase. */
+struct lattice_contexts {
+    adaptive_bit slices[SETS][(1 << 9) + (1 << 8) + (1 << 13)]; /* for 0, 1, 2 references */
+    adaptive_bit wide[SETS][REFERENCES][1 << 12];
+    int32_t weights[SETS][REFERENCES][8][MIX_INPUTS];
+};
+
+/* What learns of all samples alike. */
+struct lattice_shared {
     adaptive_bit run_ends[RUN_CLASSES + 1];
     adaptive_bit run_class[RUN_CLASSES + 1][RUN_CLASSES];
     adaptive_bit run_bits[RUN_CLASSES][3];
     adaptive_bit rank[1 << TREE_BITS];
+};
+
+/* Everything that learns. It goes on from chunk to chunk, see lattice.c. */
+struct lattice_model {
+    struct lattice_contexts contexts[PHASES];
+    struct lattice_shared shared;
 };
 
 void lattice_model_start(struct lattice_model *model);
@@ -57,14 +64,9 @@ struct lattice_coder {
     struct mist_buffer runs; /* of uint64_t: what counting found */
     size_t next_run;         /* in bytes */
     bool failed;             /* memory was short */
-    uint16_t *differs;       /* of a row */
+    uint64_t *differs;       /* a bit for each sample of a row */
     ptrdiff_t stride;        /* samples from row to row, in all planes of a level */
-    ptrdiff_t near_offset[PHASES][NEAR];
-    ptrdiff_t cross_offset[CROSS];
 };
-
-/* Sets what follows from the stride. */
-void lattice_set_stride(struct lattice_coder *coder, ptrdiff_t stride);
 
 /* A chunk: start, rows, end. For encoding it is done twice, first with LATTICE_COUNT. */
 void lattice_chunk_start(struct lattice_coder *coder, enum lattice_task task, struct mist_buffer *out,
