@@ -206,9 +206,10 @@ enum mist_status value_map_apply_remainder(const struct value_map *map, const st
  *   byte 1   bits 0-4 precision - 1; bit 5: coded is signed; bit 6: there are remainders; bit 7: a range follows
  *   linear, table, quantised: real a, real b
  *   if there is a range:  svarint lowest, varint highest - lowest
- *   ranks:   byte components; varint rank_count; varint runs - 1; then the runs, of which the first is a svarint of the
- *            first value - centre (centre: 2^(n-1) for one signed or float component of n bits, else 0), and varint
- *            pairs (step, times): the next `times` values each are `step` more than the one before
+ *   ranks:   byte components, plus 128 if the ranks are stored as whole numbers (one float component, all values whole,
+ * of at most 2^53, no -0.0); varint rank_count; varint runs; svarint of the first number; `runs` pairs of varints
+ *            (step, times): the next `times` numbers each are `step` more than the one before. A number is the value
+ *            itself, or the rank minus centre: 2^(n-1) for one signed or float component of n bits, else 0
  *   holes:   varint count, varint of the first pattern, and for each further one varint of its distance to the one
  * before
  *

@@ -57,13 +57,49 @@ static uint64_t rank_centre(const struct value_map *map)
     return map->components == 1 && mist_sample_is_signed(map->source) ? pattern_top(map->source) : 0;
 }
 
-/* How many values from `first` on are one step apart, and that step. */
-static uint32_t run_of(const struct value_map *map, uint32_t first, uint64_t *step)
+enum { WHOLE = 0x80, WHOLE_LIMIT = 53 };
+
+/* The whole number that a float's order code is of; false if it is none, or -0.0, or beyond 2^53. */
+static bool whole_of(const struct value_map *map, uint64_t code, uint64_t *number)
+{
+    uint64_t pattern = order_pattern(map->source, code);
+    double value = pattern_value(map->source, pattern);
+    if (!(fabs(value) <= ldexp(1, WHOLE_LIMIT)) || value != rint(value) || (value == 0 && pattern != 0))
+        return false;
+    *number = (uint64_t)(int64_t)value;
+    return true;
+}
+
+/* What is stored of ranks: whole numbers where all are floats of such, else the order codes from the centre. */
+static bool ranks_are_whole(const struct value_map *map)
+{
+    uint64_t number;
+    bool whole = map->components == 1 && mist_sample_is_float(map->source);
+    for (uint32_t i = 0; i < map->rank_count && whole; i++)
+        whole = whole_of(map, map->rank[i], &number);
+    return whole;
+}
+
+static uint64_t number_of(const struct value_map *map, bool whole, uint32_t i)
+{
+    uint64_t number = map->rank[i] - rank_centre(map);
+    if (whole)
+        whole_of(map, map->rank[i], &number);
+    return number;
+}
+
+/* How many numbers from `first` on are one step apart, and that step. */
+static uint32_t run_of(const struct value_map *map, bool whole, uint32_t first, uint64_t *step)
 {
     uint32_t end = first;
-    *step = map->rank[first] - map->rank[first - 1];
-    while (end < map->rank_count && map->rank[end] - map->rank[end - 1] == *step)
-        end++;
+    uint64_t before = number_of(map, whole, first - 1);
+    *step = number_of(map, whole, first) - before;
+    for (; end < map->rank_count; end++) {
+        uint64_t number = number_of(map, whole, end);
+        if (number - before != *step)
+            break;
+        before = number;
+    }
     return end - first;
 }
 
@@ -71,14 +107,15 @@ static void put_ranks(struct writer *writer, const struct value_map *map)
 {
     uint64_t step;
     uint32_t runs = 0;
-    put_byte(writer, map->components);
+    bool whole = ranks_are_whole(map);
+    put_byte(writer, map->components | (whole ? (unsigned)WHOLE : 0));
     put_varint(writer, map->rank_count);
-    for (uint32_t i = 1; i < map->rank_count; i += run_of(map, i, &step))
+    for (uint32_t i = 1; i < map->rank_count; i += run_of(map, whole, i, &step))
         runs++;
     put_varint(writer, runs);
-    put_svarint(writer, (int64_t)(map->rank[0] - rank_centre(map)));
+    put_svarint(writer, (int64_t)number_of(map, whole, 0));
     for (uint32_t i = 1; i < map->rank_count;) {
-        uint32_t times = run_of(map, i, &step);
+        uint32_t times = run_of(map, whole, i, &step);
         put_varint(writer, step);
         put_varint(writer, times);
         i += times;
@@ -122,12 +159,25 @@ enum mist_status value_map_write(const struct value_map *map, struct mist_buffer
 
 /* ---- reading: numbers that make no sense set reader->failed ---- */
 
+/* The rank of a stored number; sets failed if there is none. */
+static uint64_t rank_of(struct byte_reader *reader, const struct value_map *map, bool whole, uint64_t number)
+{
+    uint64_t again;
+    if (!whole)
+        return number + rank_centre(map);
+    uint64_t rank = order_code(map->source, pattern_from_value(map->source, (double)(int64_t)number));
+    if (!whole_of(map, rank, &again) || again != number)
+        reader->failed = true;
+    return rank;
+}
+
 static bool read_ranks(struct byte_reader *reader, struct value_map *map)
 {
     uint32_t components = read_u8(reader);
-    uint64_t count = read_varint(reader), runs = read_varint(reader);
-    int64_t first = read_svarint(reader);
-    if (reader->failed || components != map->components || count < 1 || count > VALUE_MAX_RANKS || runs >= count) {
+    uint64_t count = read_varint(reader), runs = read_varint(reader), number = (uint64_t)read_svarint(reader);
+    bool whole = components & WHOLE;
+    if (reader->failed || (components & ~(uint32_t)WHOLE) != map->components || count < 1 || count > VALUE_MAX_RANKS ||
+        runs >= count || (whole && (components != (1 | WHOLE) || !mist_sample_is_float(map->source)))) {
         reader->failed = true;
         return true;
     }
@@ -135,15 +185,16 @@ static bool read_ranks(struct byte_reader *reader, struct value_map *map)
     if (!map->rank)
         return false;
     map->rank_count = (uint32_t)count;
-    map->rank[0] = rank_centre(map) + (uint64_t)first;
+    map->rank[0] = rank_of(reader, map, whole, number);
     uint32_t done = 1;
     for (uint64_t i = 0; i < runs && !reader->failed; i++) {
         uint64_t step = read_varint(reader), times = read_varint(reader);
         if (times < 1 || times > count - done)
             reader->failed = true;
-        for (uint64_t k = 0; k < times && !reader->failed; k++, done++)
-            map->rank[done] = map->rank[done - 1] + step; /* value_map_check() finds sums that overflow */
+        for (uint64_t k = 0; k < times && !reader->failed; k++)
+            map->rank[done++] = rank_of(reader, map, whole, number += step);
     }
+    /* value_map_check() finds ranks that do not ascend: steps of 0, and sums that overflow. */
     reader->failed = reader->failed || done != count;
     map->highest = (int64_t)count - 1;
     return true;

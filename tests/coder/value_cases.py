@@ -54,7 +54,7 @@ def made():
     cases["z-scored, masked"] = np.where(inside, (x - x[inside].mean()) / x[inside].std(), 0).astype(np.float32)
     cases["0 to 1 by the maximum"] = (x / x.max()).astype(np.float32)
     cases["z-scored, f64"] = (image - image.mean()) / image.std()
-    logits = np.stack([4 * smooth(rng, image.shape, 5) - 2 + (0.3 * rng.standard_normal(image.shape)) for _ in range(3)]) * 4
+    logits = np.stack([4 * smooth(rng, image.shape, 5) - 2 + 0.05 * rng.standard_normal(image.shape) for _ in range(3)]) * 4
     cases["softmax"] = (np.exp(logits) / np.exp(logits).sum(0))[0].astype(np.float32)
     cases["softmax, sharp"] = (np.exp(6 * logits) / np.exp(6 * logits).sum(0))[0].astype(np.float32)
     suv = np.where(inside, 0.6 + 1.5 * smooth(rng, image.shape, 3) + rng.normal(0, 0.05, image.shape), 0)
