@@ -62,6 +62,8 @@ enum codestream_marker {
 #define SCOD_PRECINCTS 0x01
 #define SCOD_SOP 0x02
 #define SCOD_EPH 0x04
+#define BLOCK_STYLE_BYPASS 0x01    /* Part 1: lower planes are partly raw, in segments of their own */
+#define BLOCK_STYLE_TERMINATE 0x04 /* Part 1: a segment for each coding pass */
 #define BLOCK_STYLE_VERTICALLY_CAUSAL 0x08
 #define BLOCK_STYLE_HT 0x40
 #define BLOCK_STYLE_MIXED 0x80

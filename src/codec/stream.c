@@ -266,7 +266,7 @@ enum mist_status tile_scan_read(struct tile_scan *scan, struct mist_error *error
     scan->missing = 0;
     for (uint32_t c = 0; c < scan->tile.components; c++) {
         const struct tile_component *component = &scan->tile.component[c];
-        if (!(component->coding->coding.block_style & BLOCK_STYLE_HT) && scan->wanted[c])
+        if (!scan->part1 && !(component->coding->coding.block_style & BLOCK_STYLE_HT) && scan->wanted[c])
             return error_set(error, MIST_ERROR_UNSUPPORTED,
                              "component %u has Part-1 (non-HT) code-blocks, which are not supported", c);
         for (unsigned r = 0; r < scan->wanted[c]; r++)

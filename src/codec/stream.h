@@ -42,6 +42,7 @@ struct tile_scan {
     uint32_t index;
     struct codestream_tile_header header;
     struct tile tile;
+    bool part1;      /* Part-1 code-blocks may come too; for those who want to know where packets lie */
     uint8_t *wanted; /* [components] levels 0 .. wanted-1 are needed; starts as all */
     /* Called behind each packet that was read whole; `end` is the offset behind it in the codestream. May be NULL. */
     void (*after_packet)(void *context, const struct progression_packet *packet, size_t end);
