@@ -53,7 +53,8 @@ def write_png(path, pixels):
 
 def write_nifti(path, array, slope=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = nibabel.Nifti1Image(array, np.array([[-2, 0, .1, 90], [0, 1.5, 0, -120], [.1, 0, 3, -70], [0, 0, 0, 1]]))
+    image = nibabel.Nifti1Image(array, np.array([[-2, 0, .1, 90], [0, 1.5, 0, -120], [.1, 0, 3, -70], [0, 0, 0, 1]]),
+                                dtype=array.dtype)
     if slope:
         image.header.set_slope_inter(*slope)
     nibabel.save(image, path)
@@ -83,6 +84,12 @@ def write_series(folder, volume):
         pydicom.dcmwrite(folder / f"{(7 * z) % len(volume):03}.dcm", item, write_like_original=False)
 
 
+def regions(shape, labels, seed):
+    """A label map: areas of few values, with borders that are not straight."""
+    field = sum(smooth(shape, labels, seed + i) for i in range(2)) / 2
+    return (field * 1.8 - 0.4 * labels).clip(0, labels).astype("u1")
+
+
 def write_sources(root):
     """{item's path: its samples, (frames, rows, columns, components), as the source file has them}"""
     expected = {}
@@ -94,21 +101,37 @@ def write_sources(root):
         write_nifti(root / name, array, slope)
         put(name, np.ascontiguousarray(array.T).reshape(-1, array.shape[1], array.shape[0]))
 
-    for name, shape, dtype in (("grey8.png", (130, 97), "u1"), ("grey16.png", (75, 140), "u2"),
-                               ("rgb.png", (70, 90, 3), "u1"), ("tiny.png", (1, 1), "u1"), ("thin.png", (3, 90), "u1")):
-        pixels = smooth(shape, np.iinfo(dtype).max, len(expected)).astype(dtype)
+    def put_png(name, pixels):
         write_png(root / name, pixels)
         put(name, pixels[None])
+
+    for name, shape, dtype in (("grey8.png", (130, 97), "u1"), ("grey16.png", (75, 140), "u2"),
+                               ("rgb.png", (70, 90, 3), "u1"), ("tiny.png", (1, 1), "u1"), ("thin.png", (3, 90), "u1")):
+        put_png(name, smooth(shape, np.iinfo(dtype).max, len(expected)).astype(dtype))
     put_nifti("int16.nii.gz", (smooth((80, 70, 5), 3000, 7) - 1000).astype("i2"))
     put_nifti("int16-4d.nii", (smooth((66, 70, 3, 4), 3000, 8) - 1000).astype("i2"))
     put_nifti("uint8.nii", smooth((65, 67, 3), 255, 9).astype("u1"))
+    put_nifti("steps.nii.gz", (smooth((66, 20, 67), 2000, 17) - 1000).astype("i2"))  # every slice, every 2nd, every 4th
+    put_nifti("steps-4d.nii.gz", (smooth((35, 66, 33, 2), 2000, 18) - 1000).astype("i2"))
     put_nifti("linear.nii.gz", np.round(smooth((70, 68, 3), 900, 10)).astype("f4") * np.float32(0.25) - 7)
+    scored = np.round(smooth((71, 66, 3), 300, 19))
+    put_nifti("table.nii", ((scored - scored.mean()) / scored.std()).astype("f4"))
     odd = (smooth((66, 69, 3), 1, 11) - 0.5).astype("f4")
     odd[3, 4, 0], odd[60, 60, 1], odd[5, 6, 2] = np.nan, np.inf, -0.0
-    put_nifti("ordered.nii.gz", odd)
+    put_nifti("holes.nii.gz", odd)
+    padded = (smooth((40, 70, 34), 1000, 20) - 500).astype("f4")
+    padded[np.add.outer((np.arange(40) - 20) ** 2, (np.arange(70) - 35) ** 2) > 900] = np.nan
+    put_nifti("padded.nii.gz", padded)
     put_nifti("double.nii", smooth((66, 65, 2), 1, 12))
+    put_nifti("int64.nii", (smooth((66, 68, 2), 5000, 21)).astype("i8") - (1 << 40))
+    put_nifti("wide64.nii", (smooth((65, 66, 2), 1 << 50, 22)).astype("i8"))
     blobs = (smooth((90, 80, 3), 6, 13)).astype("u1") * (smooth((90, 80, 3), 1, 14) > 0.5)
     put_nifti("labels/blobs.nii.gz", blobs.astype("u1"))
+    put_png("labels/flat.png", regions((75, 70), 5, 23))
+    put_nifti("labels/steps.nii.gz", regions((67, 34, 35), 12, 24))
+    put_nifti("labels/long.nii.gz", regions((20, 18, 66), 4, 25).astype("i2") * 100 - 100)
+    put_nifti("labels/series.nii.gz", regions((30, 28, 33, 2), 3, 26))
+    put_nifti("labels/float.nii.gz", regions((66, 70, 2), 7, 27).astype("f4"))
     volume = (smooth((6, 100, 90), 4000, 15) - 2000).astype("i2")
     write_series(root / "series", volume)
     put("series/1.2.3.6", volume)
