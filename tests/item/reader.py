@@ -170,8 +170,7 @@ class Stream:
         return [unit for unit in range(self.units) if t == item.steps or self.unit_slices(unit) > 1 << t]
 
     def unit_slices(self, unit):
-        at = unit % self.volume_units * self.unit
-        return min(self.item.slices - at, self.unit)
+        return min(self.item.slices - unit % self.volume_units * self.unit, self.unit)
 
     def level_of(self, coded):
         """The level of the item that a coded level is in."""
@@ -382,21 +381,27 @@ class Item:
             out += struct.pack(">HHHIBBH", 0xff90, 10, 0, sizes[coded], coded, n, 0xff93) + stream.chunk(coded, t, frame)
         return bytes(out + b"\xff\xd9")
 
+    def unit_of(self, stream, frame):
+        """The unit that a frame is in, and its place in it."""
+        if stream.unit == 1:
+            return frame, 0
+        z = frame % self.slices
+        return frame // self.slices * stream.volume_units + z // stream.unit, z % stream.unit
+
     def lattice(self, role, frame, reduce):
         """A frame of labels or holes at a reduced level: (rows, columns, components)."""
         stream = self.stream(role)
+        unit, at = self.unit_of(stream, frame)
+        alone, t = stream.unit == 1, self.class_of(frame)
+        step, steps = (0, 0) if alone else (t, self.steps)
         components = 1 if role == PICTURE else self.components
-        step, z = self.class_of(frame), frame % self.slices
-        unit, at = (frame, 0) if stream.unit == 1 else \
-            (frame // self.slices * stream.volume_units + z // stream.unit, z % stream.unit)
         key = role, unit, reduce, step
         if key not in self.decoded:
-            planes = reader_lattice.decode(
-                lambda level, t: stream.chunk(level, t if stream.unit > 1 else step, unit),
-                components * stream.unit_slices(unit), self.height, self.width, stream.symbols, stream.coded_levels,
-                self.steps if stream.unit > 1 else 0, reduce, step if stream.unit > 1 else 0)
-            self.decoded[key] = np.array(planes)
-        return self.decoded[key][at >> step][:, :, None]
+            self.decoded[key] = np.array([reader_lattice.decode(
+                lambda level, of: split(stream.chunk(level, t if alone else of, unit), components)[component],
+                stream.unit_slices(unit), self.height, self.width, stream.symbols, stream.coded_levels, steps, reduce, step)
+                for component in range(components)])
+        return np.moveaxis(self.decoded[key][:, at >> step], 0, 2)
 
     def exact(self, role, count, *chunk):
         """The inflated chunk of remainders or of the table: `count` unsigned integers as wide as the samples."""
@@ -450,6 +455,14 @@ def join(pieces):
             must(not joined or joined[-1][0] + len(joined[-1][1]) < offset, "pieces overlap")
             joined.append((offset, bytes(data)))
     return joined
+
+
+def split(chunk, components):
+    """A chunk of the lattice coder, by component."""
+    if not chunk:
+        return [chunk] * components
+    parts = Bytes(chunk)
+    return [parts.text() for _ in range(components - 1)] + [chunk[parts.at:]]
 
 
 def segments(header):

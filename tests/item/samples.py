@@ -86,8 +86,10 @@ def write_series(folder, volume):
 
 def regions(shape, labels, seed):
     """A label map: areas of few values, with borders that are not straight."""
-    field = sum(smooth(shape, labels, seed + i) for i in range(2)) / 2
-    return (field * 1.8 - 0.4 * labels).clip(0, labels).astype("u1")
+    grids = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
+    wave = sum(np.sin(grid / (5 + 3 * i) + seed + i) for i, grid in enumerate(grids)) / len(shape)
+    spots = np.random.default_rng(seed).random(shape) > 0.995  # voxels that are not like their surroundings
+    return np.where(spots, labels, (wave + 1) / 2 * (labels + 1)).clip(0, labels).astype("u1")
 
 
 def write_sources(root):
@@ -115,7 +117,7 @@ def write_sources(root):
     put_nifti("steps-4d.nii.gz", (smooth((35, 66, 33, 2), 2000, 18) - 1000).astype("i2"))
     put_nifti("linear.nii.gz", np.round(smooth((70, 68, 3), 900, 10)).astype("f4") * np.float32(0.25) - 7)
     scored = np.round(smooth((71, 66, 3), 300, 19))
-    put_nifti("table.nii", ((scored - scored.mean()) / scored.std()).astype("f4"))
+    put_nifti("table.nii", (scored.astype("f4") - scored.mean().astype("f4")) / scored.std().astype("f4"))
     odd = (smooth((66, 69, 3), 1, 11) - 0.5).astype("f4")
     odd[3, 4, 0], odd[60, 60, 1], odd[5, 6, 2] = np.nan, np.inf, -0.0
     put_nifti("holes.nii.gz", odd)
