@@ -109,8 +109,8 @@ MIST_API enum mist_status mist_picture_write(const char *path, const struct mist
 
 /*
  * Reads one frame (0 for the first) of an image file into `samples`, which is overwritten and which the caller frees
- * with mist_buffer_free(); `picture` shows them. The content says how: .npy (height x width, with frames before it or 1
- * to 4 components behind it), binary PGM and PPM, PGX, and every format that a dataset takes in (PNG, DICOM, NIfTI).
+ * with mist_buffer_free(); `picture` shows them. The content says how: binary PGM and PPM, PGX, and every format that a
+ * dataset takes in (PNG, DICOM, NIfTI, .npy: height x width, with frames before it or 1 to 4 components behind it).
  * *precision: the bits that the file says its samples need. Errors name the file. Thread-safe.
  */
 MIST_API enum mist_status mist_picture_read(const char *path, uint32_t frame, struct mist_buffer *samples,

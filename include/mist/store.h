@@ -86,6 +86,15 @@ MIST_API enum mist_status mist_catalog_entry_write(const struct mist_catalog_ent
 MIST_API enum mist_status mist_catalog_header_write(const struct mist_dataset_info *info, struct mist_buffer *out,
                                                     struct mist_error *error);
 
+struct mist_level_totals;
+/*
+ * Appends what is known of a dataset as one JSON object: {"dataset":NAME,"items":...,"id":...}, as in the catalog's
+ * first line. With `totals` (else NULL) also "unfinished" and "bytes_by_reduce", of `levels` numbers.
+ */
+MIST_API enum mist_status mist_dataset_info_write(const struct mist_dataset_info *info,
+                                                  const struct mist_level_totals *totals, unsigned levels,
+                                                  struct mist_buffer *out, struct mist_error *error);
+
 /*
  * Reads catalog.jsonl.zst in bounded memory. Everything in it is checked: paths are safe, sizes are within their
  * limits, ends of levels ascend, entries are in ascending order of path (items first), and there are as many of them as

@@ -92,27 +92,46 @@ static enum mist_status make_parent(const char *path, struct mist_error *error)
     return status;
 }
 
-enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error)
+/* Takes over `part`, which is NULL when memory is short. The directories are there. */
+static enum mist_status writer_start(const char *path, char *part, struct file_writer *writer, struct mist_error *error)
 {
-    *writer = (struct file_writer){0};
-    enum mist_status status = make_parent(path, error);
-    if (status)
-        return status;
-    size_t length = strlen(path);
-    writer->path = memory_copy_text(path);
-    writer->part = memory_allocate(length + sizeof ".part");
+    *writer = (struct file_writer){.path = memory_copy_text(path), .part = part};
     if (!writer->path || !writer->part) {
         file_writer_release(writer);
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     }
-    memcpy(writer->part, path, length);
-    memcpy(writer->part + length, ".part", sizeof ".part");
     writer->stream = fopen(writer->part, "wbe");
-    if (!writer->stream) {
-        status = error_set_errno(error, errno, "%s", writer->part);
-        file_writer_release(writer);
-    }
+    if (writer->stream)
+        return MIST_OK;
+    enum mist_status status = error_set_errno(error, errno, "%s", writer->part);
+    file_writer_release(writer);
     return status;
+}
+
+static char *part_of(const char *path)
+{
+    size_t length = strlen(path);
+    char *part = memory_allocate(length + sizeof ".part");
+    if (part) {
+        memcpy(part, path, length);
+        memcpy(part + length, ".part", sizeof ".part");
+    }
+    return part;
+}
+
+enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error)
+{
+    *writer = (struct file_writer){0};
+    enum mist_status status = make_parent(path, error);
+    return status ? status : writer_start(path, part_of(path), writer, error);
+}
+
+enum mist_status file_writer_open_aside(const char *path, const char *part, struct file_writer *writer,
+                                        struct mist_error *error)
+{
+    *writer = (struct file_writer){0};
+    enum mist_status status = make_parent(path, error);
+    return status ? status : writer_start(path, memory_copy_text(part), writer, error);
 }
 
 /* Syncs the directory that holds `path`, so that a rename in it survives a power cut. */
@@ -134,11 +153,27 @@ static int sync_parent(const char *path)
     return result;
 }
 
-enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error)
+/*
+ * Why the stream has not taken all bytes, or 0. What fwrite() found stays as a flag, but its errno is gone and nothing
+ * may be left to flush: one more byte asks again.
+ */
+static int stream_error(FILE *stream)
 {
     errno = 0;
-    bool failed = fflush(writer->stream) != 0 || ferror(writer->stream) || fsync(fileno(writer->stream)) != 0;
-    int reason = errno ? errno : EIO;
+    if (fflush(stream) == 0 && !ferror(stream))
+        return 0;
+    if (errno)
+        return errno;
+    clearerr(stream);
+    return (putc(0, stream) == EOF || fflush(stream) != 0) && errno ? errno : EIO;
+}
+
+enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error)
+{
+    int reason = stream_error(writer->stream);
+    if (!reason && fsync(fileno(writer->stream)) != 0)
+        reason = errno;
+    bool failed = reason != 0;
     if (fclose(writer->stream) != 0 && !failed) {
         failed = true;
         reason = errno;
@@ -168,15 +203,26 @@ void file_writer_cancel(struct file_writer *writer)
     file_writer_release(writer);
 }
 
+static enum mist_status write_and_commit(struct file_writer *writer, const void *bytes, size_t size,
+                                         struct mist_error *error)
+{
+    if (size)
+        fwrite(bytes, 1, size, writer->stream);
+    return file_writer_commit(writer, error);
+}
+
 enum mist_status file_write_whole(const char *path, const void *bytes, size_t size, struct mist_error *error)
 {
     struct file_writer writer;
     enum mist_status status = file_writer_open(path, &writer, error);
-    if (status)
-        return status;
-    if (size)
-        fwrite(bytes, 1, size, writer.stream);
-    return file_writer_commit(&writer, error);
+    return status ? status : write_and_commit(&writer, bytes, size, error);
+}
+
+enum mist_status mist_buffer_write_file(const struct mist_buffer *buffer, const char *path, struct mist_error *error)
+{
+    struct file_writer writer;
+    enum mist_status status = writer_start(path, part_of(path), &writer, error);
+    return status ? status : write_and_commit(&writer, buffer->data, buffer->size, error);
 }
 
 int file_open_spool(const char *near, struct mist_error *error)

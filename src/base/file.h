@@ -37,6 +37,9 @@ struct file_writer {
     char *part;
 };
 enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error);
+/* The same with bytes going to `part`, on the same file system: where somebody's own file may be called PATH.part. */
+enum mist_status file_writer_open_aside(const char *path, const char *part, struct file_writer *writer,
+                                        struct mist_error *error);
 /* Frees the writer whatever happens; on failure the part file is removed. */
 enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error);
 /* Removes the part file. Safe on a zeroed, committed or cancelled writer. */

@@ -381,7 +381,7 @@ bool json_put(struct mist_buffer *out, const char *format, ...)
     return good;
 }
 
-bool json_put_string(struct mist_buffer *out, const char *text)
+bool mist_buffer_put_json_string(struct mist_buffer *out, const char *text)
 {
     size_t left = strlen(text);
     bool good = buffer_append(out, "\"", 1);

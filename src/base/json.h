@@ -56,8 +56,11 @@ bool json_finished(struct json_reader *reader);
 
 /* Braces, commas, keys and whole numbers: the caller's format is taken as it is. */
 bool json_put(struct mist_buffer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* With quotes and escapes; a byte that is not UTF-8 (file names may have such) becomes U+FFFD. */
-bool json_put_string(struct mist_buffer *out, const char *text);
+/* With quotes and escapes. */
+static inline bool json_put_string(struct mist_buffer *out, const char *text)
+{
+    return mist_buffer_put_json_string(out, text);
+}
 /* The shortest digits that read back the same; 0 for infinities and NaNs, which JSON does not have. */
 bool json_put_number(struct mist_buffer *out, double value);
 

@@ -83,7 +83,4 @@ void progress_pause(struct progress_display *display);
 /* "1.2 MB" (powers of 1000) into `text`, which is returned. */
 const char *format_bytes(unsigned long long bytes, char text[32]);
 
-/* A JSON string literal with quotes and escapes. */
-void print_json_string(FILE *stream, const char *text);
-
 #endif

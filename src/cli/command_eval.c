@@ -88,7 +88,7 @@ static void print_item_json(const struct mist_evaluation *item)
 {
     const struct mist_image_info *image = item->image;
     printf("{\"item\":");
-    print_json_string(stdout, item->path);
+    print_json_string(item->path);
     printf(",\"format\":\"%s\",\"type\":\"%s\",\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"frames\":%" PRIu32
            ",\"label\":%s,\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 ",\"sent\":[",
            item->format, mist_sample_name(image->type), image->width, image->height, image->frames,

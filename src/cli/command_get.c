@@ -54,7 +54,7 @@ static void add_removed(void *context, const char *path)
 static void print_json(const struct mist_get_report *report, const char *url, const struct removed *removed)
 {
     printf("{\"url\":");
-    print_json_string(stdout, url);
+    print_json_string(url);
     printf(",\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64
            ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64 ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64
            ",\"source_bytes\":%" PRIu64 ",\"selected_bytes\":%" PRIu64 ",\"planned_bytes\":%" PRIu64
@@ -68,7 +68,7 @@ static void print_json(const struct mist_get_report *report, const char *url, co
         printf(",\"removed_files\":[");
         for (size_t at = 0; at < removed->size; at += strlen(removed->paths + at) + 1) {
             fputs(at ? "," : "", stdout);
-            print_json_string(stdout, removed->paths + at);
+            print_json_string(removed->paths + at);
         }
         putchar(']');
     }

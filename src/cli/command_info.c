@@ -19,7 +19,7 @@ static void print_item_json(const char *path, const struct mist_item_info *info)
 {
     const struct mist_image_info *image = &info->image;
     printf("{\"path\":");
-    print_json_string(stdout, path);
+    print_json_string(path);
     printf(",\"format\":\"%s\",\"type\":\"%s\",\"precision\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32
            ",\"frames\":%" PRIu32 ",\"components\":%" PRIu32 ",\"label\":%s",
            info->format, mist_sample_name(image->type), image->precision, image->width, image->height, image->frames,
@@ -122,16 +122,20 @@ static enum mist_status add_sums(void *context, const struct mist_catalog_entry 
     return MIST_OK;
 }
 
-static void print_dataset_json(const struct mist_dataset_info *info, const struct sums *sums)
+/* Prints a line of JSON that the library made, and frees it. */
+static enum mist_status print_line(enum mist_status status, struct mist_buffer *text)
 {
-    printf("{\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64
-           ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64
-           "\",\"unfinished\":%s,\"bytes_by_reduce\":[",
-           info->name, info->items, info->attachments, info->source_bytes, info->item_bytes, info->attachment_bytes,
-           info->id, info->unfinished ? "true" : "false");
-    for (unsigned reduce = 0; reduce < sums->deepest; reduce++)
-        printf("%s%" PRIu64, reduce ? "," : "", sums->totals.bytes[reduce]);
-    printf("]}\n");
+    if (!status)
+        printf("%.*s\n", (int)text->size, (char *)text->data);
+    mist_buffer_free(text);
+    return status;
+}
+
+static enum mist_status print_dataset_json(const struct mist_dataset_info *info, const struct sums *sums,
+                                           struct mist_error *error)
+{
+    struct mist_buffer text = {0};
+    return print_line(mist_dataset_info_write(info, &sums->totals, sums->deepest, &text, error), &text);
 }
 
 static void print_dataset(const struct mist_dataset_info *info, const struct sums *sums)
@@ -165,11 +169,7 @@ static enum mist_status print_entry(void *context, const struct mist_catalog_ent
     const bool *json = context;
     if (*json) {
         struct mist_buffer text = {0};
-        enum mist_status status = mist_catalog_entry_write(entry, &text, error);
-        if (!status)
-            printf("%.*s\n", (int)text.size, (char *)text.data);
-        mist_buffer_free(&text);
-        return status;
+        return print_line(mist_catalog_entry_write(entry, &text, error), &text);
     }
     const struct mist_catalog_item *item = &entry->item;
     char shape[64], bytes[32];
@@ -215,7 +215,7 @@ static enum exit_status info_store(const struct arguments *arguments, const char
         status = mist_store_items(store, info->name, NULL, 0, items ? print_entry : add_sums,
                                   items ? (void *)&json : (void *)&sums, &error);
         if (!status && !items && json)
-            print_dataset_json(info, &sums);
+            status = print_dataset_json(info, &sums, &error);
         else if (!status && !items)
             print_dataset(info, &sums);
     }

@@ -136,3 +136,13 @@ void table_print(struct table *table)
     free(table->cells);
     *table = (struct table){0};
 }
+
+void print_json_string(const char *text)
+{
+    struct mist_buffer json = {0};
+    if (mist_buffer_put_json_string(&json, text))
+        fwrite(json.data, 1, json.size, stdout);
+    else
+        fputs("\"\"", stdout); /* memory is short: still JSON */
+    mist_buffer_free(&json);
+}

@@ -37,4 +37,7 @@ struct table {
 void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(struct table *table); /* and frees it */
 
+/* A JSON string with quotes and escapes, on standard output. */
+void print_json_string(const char *text);
+
 #endif

@@ -38,9 +38,9 @@ void bins_shift(struct bins *bins)
 {
     uint8_t carry = (uint8_t)(bins->low >> 32), top = (uint8_t)(bins->low >> 24);
     if (carry || top != 0xff || !bins->held) {
-        for (uint64_t i = 0; i < bins->held && !bins->failed; i++) {
+        for (uint64_t i = 0; i < bins->held && !bins->short_of_memory; i++) {
             uint8_t byte = (uint8_t)((i ? 0xff : bins->cache) + carry);
-            bins->failed = !buffer_append(bins->out, &byte, 1);
+            bins->short_of_memory = !buffer_append(bins->out, &byte, 1);
         }
         bins->held = 0;
         bins->cache = top;
@@ -64,5 +64,5 @@ bool bins_finish(struct bins *bins)
         bins_shift(bins);
     for (unsigned i = 0; i < 4 && bins->out->size && !bins->out->data[bins->out->size - 1]; i++)
         bins->out->size--;
-    return !bins->failed;
+    return !bins->short_of_memory;
 }

@@ -15,7 +15,8 @@ enum { BIN_LIMIT = 127 };
 
 struct bins {
     bool decoding;
-    bool failed; /* coding: memory is short; decoding: the bytes end too early */
+    bool failed;          /* decoding: the bytes end too early */
+    bool short_of_memory; /* set here in coding, and by users whose own allocations fail */
     uint32_t range;
     /* decoding */
     const uint8_t *at, *end;

@@ -115,7 +115,7 @@ static enum mist_status read_scans(struct jpeg_walk *walk, struct jpeg_picture *
                                    struct mist_error *error)
 {
     size_t copied = 0;
-    bool more;
+    bool more = false;
     enum mist_status status;
     for (;;) {
         status = jpeg_walk_next(walk, &more, error);

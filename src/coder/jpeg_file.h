@@ -24,7 +24,8 @@ struct jpeg_component {
     uint8_t slot;           /* of the quantisation table */
     uint32_t columns, rows; /* blocks that hold samples */
     uint32_t wide, high;    /* blocks of whole MCUs: what is stored */
-    unsigned shift;         /* the component is subsampled by 2^shift both ways (more one way does not count) */
+    unsigned shift;         /* the component is subsampled by 2^shift both ways */
+    unsigned longest_shift; /* ... by 2^longest_shift one way at least */
     bool quantised;         /* quant is set (by the component's first scan) */
     uint16_t quant[64];     /* in zigzag order */
 };

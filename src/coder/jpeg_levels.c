@@ -10,8 +10,9 @@ enum { HEAD_JFIF = 1, HEAD_ADOBE = 2, HEAD_GREY = 4 };
 
 unsigned jpeg_stage(const struct jpeg_component *component, unsigned reduce)
 {
-    unsigned least = reduce > 3 ? 3 : 0;
-    return reduce > component->shift + least ? reduce - component->shift : least;
+    /* From 1/8 up libjpeg scales a component by the same factor both ways; below, jpeg_pixels_small() takes means. */
+    unsigned least = reduce > 3 ? 3 : 0, shift = reduce > 3 ? component->longest_shift : component->shift;
+    return reduce > shift + least ? reduce - shift : least;
 }
 
 /* ---- the head of the lowest level's chunk ---- */
@@ -176,13 +177,20 @@ static void settle_dc(const struct climb *climb, struct climber *climber)
     free_sums(climber);
 }
 
+static bool allocate_next(struct climb *climb, struct climber *climber, unsigned depth)
+{
+    if (climb->decoding && !allocate_sums(climber->component, depth, &climber->sums[depth]))
+        climb->bins.short_of_memory = true;
+    return !climb->bins.short_of_memory;
+}
+
 static bool climb_component(struct climb *climb, struct climber *climber, unsigned group, unsigned target)
 {
     if (!climber->begun) {
         unsigned depth = depth_of(target);
         climber->begun = true;
         climber->stage = depth + 3;
-        if (climb->decoding && !allocate_sums(climber->component, depth, &climber->sums[depth]))
+        if (!allocate_next(climb, climber, depth))
             return false;
         if (!jpeg_dc_base(&climb->bins, climb->dc, group, &climber->sums[depth]))
             return false;
@@ -193,7 +201,7 @@ static bool climb_component(struct climb *climb, struct climber *climber, unsign
         unsigned stage = --climber->stage;
         if (stage >= 3) {
             struct jpeg_sums *coarse = &climber->sums[stage - 2], *fine = &climber->sums[stage - 3];
-            if (climb->decoding && !allocate_sums(climber->component, stage - 3, fine))
+            if (!allocate_next(climb, climber, stage - 3))
                 return false;
             if (!jpeg_dc_refine(&climb->bins, climb->dc, group, coarse, fine))
                 return false;
@@ -213,6 +221,7 @@ static bool climb_level(struct climb *climb, unsigned reduce)
     climb->dc = jpeg_dc_models_new();
     climb->ac = jpeg_ac_models_new();
     bool good = climb->dc && climb->ac;
+    climb->bins.short_of_memory = !good;
     for (unsigned c = 0; c < climb->frame->components && good; c++) {
         struct climber *climber = &climb->climber[c];
         good = climb_component(climb, climber, c > 0, jpeg_stage(climber->component, reduce));
@@ -292,12 +301,14 @@ enum mist_status jpeg_levels_read(const struct jpeg_piece *pieces, unsigned redu
     climb_start(&climb, &reduced->frame, &reduced->planes, true);
     for (unsigned level = 0; level < count - reduce && !status; level++, at = 0) {
         bins_start_decoding(&climb.bins, pieces[level].data + at, pieces[level].size - at);
-        /* What remains is the same sentence for a coefficient out of range, missing bytes, and missing memory. */
-        if (!climb_level(&climb, count - 1 - level))
-            status = error_set(error, climb.bins.failed ? MIST_ERROR_TRUNCATED : MIST_ERROR_CORRUPT,
-                               climb.bins.failed ? "the JPEG chunk of level %u ends too early"
-                                                 : "the JPEG chunk of level %u is damaged, or memory is short",
-                               level);
+        if (climb_level(&climb, count - 1 - level))
+            continue;
+        if (climb.bins.short_of_memory)
+            status = error_set(error, MIST_ERROR_MEMORY, "the JPEG chunk of level %u: out of memory", level);
+        else if (climb.bins.failed)
+            status = error_set(error, MIST_ERROR_TRUNCATED, "the JPEG chunk of level %u ends too early", level);
+        else
+            status = error_set(error, MIST_ERROR_CORRUPT, "the JPEG chunk of level %u is damaged", level);
     }
     for (unsigned c = 0; c < reduced->frame.components; c++) {
         struct climber *climber = &climb.climber[c];

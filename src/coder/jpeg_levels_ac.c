@@ -221,6 +221,7 @@ bool jpeg_ac_band(struct bins *bins, struct jpeg_ac_models *models, unsigned gro
                            .plane = plane};
     uint8_t *counts = memory_allocate_zeroed(plane->wide, 1);
     bool good = counts != NULL;
+    bins->short_of_memory |= !good;
     for (unsigned k = 0; k < 64; k++)
         job.quant_of_place[jpeg_place[k]] = quant[k] ? quant[k] : 1;
     for (uint32_t y = 0; y < plane->high && good; y++)

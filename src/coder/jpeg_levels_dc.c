@@ -67,7 +67,7 @@ bool jpeg_dc_base(struct bins *bins, struct jpeg_dc_models *models, unsigned gro
 static int64_t full_sum(const struct jpeg_sums *coarse, const struct jpeg_sums *fine, uint32_t x, uint32_t y)
 {
     int64_t sum = coarse->sum[(size_t)y * coarse->wide + x];
-    return sum << ((2 * x + 1 >= fine->wide) + (2 * y + 1 >= fine->high));
+    return sum * (1 + (2 * x + 1 >= fine->wide)) * (1 + (2 * y + 1 >= fine->high));
 }
 
 struct cell {

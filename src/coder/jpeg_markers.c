@@ -78,10 +78,13 @@ bool jpeg_frame_layout(struct jpeg_frame *frame)
         /* Scans of one component have no padding (T.81, A.2.2), so a file of one component never has. */
         component->wide = frame->components == 1 ? component->columns : frame->mcus_wide * component->h;
         component->high = frame->components == 1 ? component->rows : frame->mcus_high * component->v;
-        component->shift = 0;
-        while (component->shift < 3 && frame->h_max % (component->h << (component->shift + 1)) == 0 &&
-               frame->v_max % (component->v << (component->shift + 1)) == 0)
-            component->shift++;
+        unsigned across = 0, down = 0;
+        while (frame->h_max % (component->h << (across + 1)) == 0)
+            across++;
+        while (frame->v_max % (component->v << (down + 1)) == 0)
+            down++;
+        component->shift = across < down ? across : down;
+        component->longest_shift = across < down ? down : across;
     }
     frame->colour = choose_colour(frame);
     return jpeg_frame_samples(frame) <= MIST_MAX_FRAME_BYTES;
@@ -133,6 +136,10 @@ static enum mist_status read_frame(struct jpeg_walk *walk, struct byte_reader *b
     if (!jpeg_frame_layout(frame))
         return error_set(error, MIST_ERROR_LIMIT, "a JPEG file of %u x %u pixels is too large", frame->width,
                          frame->height);
+    for (unsigned c = 0; c < frame->components; c++)
+        if (frame->h_max % frame->component[c].h || frame->v_max % frame->component[c].v)
+            return error_set(error, MIST_ERROR_UNSUPPORTED,
+                             "a JPEG file with sampling factors that libjpeg does not decode");
     walk->has_frame = true;
     return MIST_OK;
 }

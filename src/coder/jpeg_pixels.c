@@ -36,26 +36,40 @@ static void to_rgb(uint8_t pixel[4])
     pixel[2] = clamp(y + ((116130 * cb + 32768) >> 16));
 }
 
-/* The component's sample that covers the middle of pixel (x, y) of the reduced picture. */
+/* Which of a component's `size` sums (or blocks) along one axis lie in pixel `at` of the reduced picture: at least one.
+ */
+struct span {
+    uint32_t first, end;
+};
+static struct span span_of(uint32_t at, unsigned reduce, uint32_t factor, uint32_t largest, unsigned depth,
+                           uint32_t size)
+{
+    uint64_t step = (uint64_t)factor << reduce, cell = (uint64_t)largest << (depth + 3);
+    uint64_t first = at * step / cell, end = (at + (uint64_t)1) * step / cell;
+    first = first < size ? first : size - 1;
+    end = end > first ? end : first + 1;
+    return (struct span){(uint32_t)first, (uint32_t)(end < size ? end : size)};
+}
+
+/* The mean of the component's samples in pixel (x, y) of the reduced picture. */
 static uint8_t small_sample(const struct jpeg_reduced *reduced, unsigned c, unsigned reduce, uint32_t x, uint32_t y)
 {
-    const struct jpeg_component *component = &reduced->frame.component[c];
+    const struct jpeg_frame *frame = &reduced->frame;
+    const struct jpeg_component *component = &frame->component[c];
     const struct jpeg_plane *plane = &reduced->planes.plane[c];
     const struct jpeg_sums *sums = &reduced->sums[c];
     unsigned depth = plane->block ? 0 : sums->depth;
-    uint64_t at_x =
-        (((2 * (uint64_t)x + 1) << reduce) * component->h) / ((uint64_t)reduced->frame.h_max << (depth + 4));
-    uint64_t at_y =
-        (((2 * (uint64_t)y + 1) << reduce) * component->v) / ((uint64_t)reduced->frame.v_max << (depth + 4));
     uint32_t wide = plane->block ? plane->wide : sums->wide, high = plane->block ? plane->high : sums->high;
-    at_x = at_x < wide ? at_x : wide - 1;
-    at_y = at_y < high ? at_y : high - 1;
-    int64_t value; /* in eighths: a DC coefficient is 8 times the block's mean */
-    if (plane->block)
-        value = plane->block[(at_y * plane->wide + at_x) * plane->stride] * (int64_t)component->quant[0];
-    else
-        value = jpeg_sums_mean(sums, plane, (uint32_t)at_x, (uint32_t)at_y, component->quant[0]);
-    value = 128 + ((value + 4) >> 3);
+    struct span across = span_of(x, reduce, component->h, frame->h_max, depth, wide);
+    struct span down = span_of(y, reduce, component->v, frame->v_max, depth, high);
+    int64_t sum = 0, count = (int64_t)(across.end - across.first) * (down.end - down.first);
+    for (uint32_t j = down.first; j < down.end; j++)
+        for (uint32_t i = across.first; i < across.end; i++)
+            sum += plane->block
+                       ? plane->block[((size_t)j * plane->wide + i) * plane->stride] * (int64_t)component->quant[0]
+                       : jpeg_sums_mean(sums, plane, i, j, component->quant[0]);
+    /* A DC coefficient is 8 times the block's mean less 128. 65536 is there and gone: a dividend below 0 rounds up. */
+    int64_t value = 128 + (2 * sum + 8 * count + 16 * count * 65536) / (16 * count) - 65536;
     return value < 0 ? 0 : value > 255 ? 255 : (uint8_t)value;
 }
 

@@ -14,9 +14,14 @@
  *     u8 flags (1: padding by zeros), varint longest EOB run, varint patches, and for each patch
  *       varint bytes that are right, varint bytes to leave out, varint bytes to put in, those bytes.
  */
-enum { ZERO_PADDING = 1, ZSTD_EFFORT = 19, MAX_PATCHES = 1 << 16 };
+enum { ZERO_PADDING = 1, ZSTD_EFFORT = 19 };
 /* Patches of more than this share of a scan mean that its coding was not understood. */
 enum { PATCH_SHARE = 16, PATCH_FREE = 64 };
+
+static enum mist_status damaged(struct mist_error *error)
+{
+    return error_set(error, MIST_ERROR_CORRUPT, "what the JPEG file is rebuilt from is damaged");
+}
 
 static bool put_varint(struct mist_buffer *out, uint64_t value)
 {
@@ -99,7 +104,7 @@ static enum mist_status inflate(const struct jpeg_frame *frame, const struct jpe
     uint64_t expected = read_varint(&reader);
     /* zstd makes at most 128 KiB of a block, which takes at least 3 bytes. */
     if (reader.failed || expected > JPEG_MAX_REBUILD || expected / 65536 > reader_left(&reader))
-        return error_set(error, MIST_ERROR_CORRUPT, "what the JPEG file is rebuilt from is damaged");
+        return damaged(error);
     ZSTD_DCtx *context = ZSTD_createDCtx();
     if (!context || !buffer_reserve(raw, (size_t)expected + 1)) {
         ZSTD_freeDCtx(context);
@@ -109,7 +114,7 @@ static enum mist_status inflate(const struct jpeg_frame *frame, const struct jpe
     size_t size = ZSTD_decompressDCtx(context, raw->data, (size_t)expected, reader.at, reader_left(&reader));
     ZSTD_freeDCtx(context);
     if (ZSTD_isError(size) || size != expected)
-        return error_set(error, MIST_ERROR_CORRUPT, "what the JPEG file is rebuilt from is damaged");
+        return damaged(error);
     raw->size = size;
     return MIST_OK;
 }
@@ -157,58 +162,80 @@ static bool make_patches(const uint8_t *made, size_t made_size, const uint8_t *t
     return true;
 }
 
-static bool read_patched(struct byte_reader *reader, const struct mist_buffer *made, size_t limit,
-                         struct mist_buffer *file)
+static enum mist_status put_bytes(struct mist_buffer *file, const uint8_t *bytes, size_t size, size_t limit,
+                                  struct mist_error *error)
+{
+    if (size > limit - file->size)
+        return damaged(error);
+    if (!buffer_append(file, bytes, size))
+        return error_set(error, MIST_ERROR_MEMORY, "rebuilding a JPEG file: out of memory");
+    return MIST_OK;
+}
+
+/* The scan that was made, with its patches, behind what there is of the file. */
+static enum mist_status put_patched(struct byte_reader *reader, const struct mist_buffer *made, size_t limit,
+                                    struct mist_buffer *file, struct mist_error *error)
 {
     struct byte_reader from = byte_reader_start(made->data, made->size);
     uint64_t patches = read_varint(reader);
-    for (uint64_t i = 0; i < patches && !reader->failed; i++) {
+    enum mist_status status = MIST_OK;
+    for (uint64_t i = 0; i < patches && !status; i++) {
         uint64_t right = read_varint(reader), out = read_varint(reader), in = read_varint(reader);
-        const uint8_t *kept = right <= made->size ? reader_take(&from, (size_t)right) : NULL;
-        if (!kept || out > made->size || !reader_take(&from, (size_t)out) || in > limit)
-            return false;
-        const uint8_t *put = reader_take(reader, (size_t)in);
-        if (!put || file->size + right + in > limit || !buffer_append(file, kept, (size_t)right) ||
-            !buffer_append(file, put, (size_t)in))
-            return false;
+        const uint8_t *put = in <= limit ? reader_take(reader, (size_t)in) : NULL;
+        const uint8_t *kept = put && right <= made->size ? reader_take(&from, (size_t)right) : NULL;
+        if (!kept || out > made->size || !reader_take(&from, (size_t)out))
+            return damaged(error);
+        status = put_bytes(file, kept, (size_t)right, limit, error);
+        if (!status)
+            status = put_bytes(file, put, (size_t)in, limit, error);
     }
-    return !reader->failed && file->size + reader_left(&from) <= limit &&
-           buffer_append(file, from.at, reader_left(&from));
+    return status ? status : put_bytes(file, from.at, reader_left(&from), limit, error);
 }
 
 /* ---- making ---- */
 
-/* Both kinds of padding are tried; patches say what is different. */
-static enum mist_status describe_scan(struct jpeg_walk *walk, const uint8_t *true_bytes, size_t true_size,
-                                      const struct jpeg_picture *picture, struct mist_buffer *raw,
+/* The scan as it would be written again, and what has to be patched then. */
+static enum mist_status try_scan(const struct jpeg_walk *walk, const struct jpeg_planes *planes,
+                                 const struct jpeg_scan_coding *coding, const struct jpeg_piece *true_bytes,
+                                 struct patches *patches, struct mist_error *error)
+{
+    struct mist_buffer made = {0};
+    enum mist_status status = jpeg_scan_write(walk, planes, coding, JPEG_MAX_FILE, &made, error);
+    if (status == MIST_ERROR_CORRUPT) /* the file is read, but not by the rules by which it would be written */
+        status =
+            error_set(error, MIST_ERROR_UNSUPPORTED, "scan %u of the JPEG file cannot be written again", walk->scans);
+    if (!status && !make_patches(made.data, made.size, true_bytes->data, true_bytes->size, patches))
+        status = error_set(error, MIST_ERROR_MEMORY, "comparing a JPEG file: out of memory");
+    mist_buffer_free(&made);
+    return status;
+}
+
+/* Padding by ones is usual; zeros are tried where something differs. */
+static enum mist_status describe_scan(const struct jpeg_walk *walk, const struct jpeg_picture *picture,
+                                      const struct jpeg_piece *true_bytes, struct mist_buffer *raw,
                                       struct mist_error *error)
 {
     struct jpeg_scan_coding coding = picture->coding[walk->scans - 1];
-    struct mist_buffer made = {0};
-    struct patches patches = {0};
-    enum mist_status status = MIST_OK;
-    for (unsigned zeros = 0; zeros < 2 && !status && (!zeros || patches.count); zeros++) {
-        coding.zero_padding = zeros;
-        made.size = 0;
-        status = jpeg_scan_write(walk, &picture->planes, &coding, JPEG_MAX_FILE, &made, error);
-        if (!status && !make_patches(made.data, made.size, true_bytes, true_size, &patches))
-            status = error_set(error, MIST_ERROR_MEMORY, "comparing a JPEG file: out of memory");
-        if (status || !zeros || !patches.count)
-            continue;
-        /* Neither is right: the usual padding and its patches. */
-        coding.zero_padding = patches.cost < true_size / 2 ? coding.zero_padding : false;
+    struct patches ones = {0}, zeros = {0};
+    const struct patches *best = &ones;
+    enum mist_status status = try_scan(walk, &picture->planes, &coding, true_bytes, &ones, error);
+    if (!status && ones.count) {
+        coding.zero_padding = true;
+        status = try_scan(walk, &picture->planes, &coding, true_bytes, &zeros, error);
+        coding.zero_padding = zeros.cost < ones.cost;
+        best = coding.zero_padding ? &zeros : &ones;
     }
-    if (!status && (patches.count > MAX_PATCHES || patches.cost > PATCH_FREE + true_size / PATCH_SHARE))
+    if (!status && best->cost > PATCH_FREE + true_bytes->size / PATCH_SHARE)
         status = error_set(error, MIST_ERROR_UNSUPPORTED,
                            "scan %u of the JPEG file is coded in a way that cannot be written again to the byte",
                            walk->scans);
     uint8_t flags = coding.zero_padding ? ZERO_PADDING : 0;
     if (!status && !(buffer_append(raw, &flags, 1) && put_varint(raw, coding.longest_run) &&
-                     put_varint(raw, patches.count) && buffer_append(raw, patches.bytes.data, patches.bytes.size)))
+                     put_varint(raw, best->count) && buffer_append(raw, best->bytes.data, best->bytes.size)))
         status = error_set(error, MIST_ERROR_MEMORY, "comparing a JPEG file: out of memory");
-    mist_buffer_free(&made);
-    mist_buffer_free(&patches.bytes);
-    return status == MIST_ERROR_CORRUPT ? error_prefix(error, MIST_ERROR_UNSUPPORTED, "kept as it is") : status;
+    mist_buffer_free(&ones.bytes);
+    mist_buffer_free(&zeros.bytes);
+    return status;
 }
 
 enum mist_status jpeg_rebuild_make(const uint8_t *data, size_t size, const struct jpeg_picture *picture,
@@ -223,11 +250,13 @@ enum mist_status jpeg_rebuild_make(const uint8_t *data, size_t size, const struc
     if (!status)
         *walk = jpeg_walk_start(picture->skeleton.data, picture->skeleton.size);
     for (unsigned scan = 0; scan < picture->scans && !status; scan++) {
-        bool more;
+        bool more = false;
         status = jpeg_walk_next(walk, &more, error);
         if (!status)
-            status = describe_scan(walk, data + picture->start[scan], picture->end[scan] - picture->start[scan],
-                                   picture, &raw, error);
+            status = describe_scan(
+                walk, picture,
+                &(struct jpeg_piece){data + picture->start[scan], picture->end[scan] - picture->start[scan]}, &raw,
+                error);
     }
     if (!status)
         status = deflate(&picture->frame, &raw, blob, error);
@@ -256,8 +285,8 @@ static enum mist_status rebuild_scan(const struct jpeg_walk *walk, const struct 
     uint64_t run = read_varint(reader);
     coding.longest_run = run > 0x7fff ? 0x7fff : (uint32_t)run;
     enum mist_status status = jpeg_scan_write(walk, planes, &coding, limit, &made, error);
-    if (!status && !read_patched(reader, &made, limit, file))
-        status = error_set(error, MIST_ERROR_CORRUPT, "what the JPEG file is rebuilt from is damaged");
+    if (!status)
+        status = put_patched(reader, &made, limit, file, error);
     mist_buffer_free(&made);
     return status;
 }
@@ -267,27 +296,23 @@ static enum mist_status rebuild(const struct jpeg_frame *frame, const struct jpe
                                 struct mist_buffer *file, struct mist_error *error)
 {
     for (size_t copied = 0;;) {
-        bool more;
+        bool more = false;
         enum mist_status status = jpeg_walk_next(walk, &more, error);
         if (status)
             return status;
         size_t until = more ? walk->at : walk->size;
         if (walk->has_frame && !same_layout(&walk->frame, frame))
             return error_set(error, MIST_ERROR_CORRUPT, "the JPEG file's head is not that of its chunks");
-        if (file->size + (until - copied) > file_size)
-            return error_set(error, MIST_ERROR_CORRUPT, "what the JPEG file is rebuilt from is damaged");
-        if (!buffer_append(file, walk->data + copied, until - copied))
-            return error_set(error, MIST_ERROR_MEMORY, "rebuilding a JPEG file: out of memory");
-        if (!more)
+        status = put_bytes(file, walk->data + copied, until - copied, file_size, error);
+        if (!status && !more)
             break;
         copied = until;
-        status = rebuild_scan(walk, planes, reader, file_size, file, error);
+        if (!status)
+            status = rebuild_scan(walk, planes, reader, file_size, file, error);
         if (status)
             return status;
     }
-    return reader->failed || reader_left(reader) || file->size != file_size
-               ? error_set(error, MIST_ERROR_CORRUPT, "what the JPEG file is rebuilt from is damaged")
-               : MIST_OK;
+    return reader->failed || reader_left(reader) || file->size != file_size ? damaged(error) : MIST_OK;
 }
 
 enum mist_status jpeg_rebuild_file(const struct jpeg_frame *frame, const struct jpeg_planes *planes,
@@ -302,7 +327,7 @@ enum mist_status jpeg_rebuild_file(const struct jpeg_frame *frame, const struct 
     uint64_t file_size = read_varint(&reader), skeleton_size = read_varint(&reader);
     const uint8_t *skeleton = !status && skeleton_size <= raw.size ? reader_take(&reader, (size_t)skeleton_size) : NULL;
     if (!status && (!skeleton || file_size > JPEG_MAX_FILE))
-        status = error_set(error, MIST_ERROR_CORRUPT, "what the JPEG file is rebuilt from is damaged");
+        status = damaged(error);
     if (!status) {
         *walk = jpeg_walk_start(skeleton, (size_t)skeleton_size);
         status = rebuild(frame, planes, walk, &reader, (size_t)file_size, file, error);

@@ -357,8 +357,7 @@ static bool take_metadata(struct png_writer *writer, const struct format_target 
     bool good = archive ? buffer_append(&writer->prefix, archive->prefix.data, archive->prefix.size) &&
                               buffer_append(&writer->suffix, archive->suffix.data, archive->suffix.size)
                         : buffer_append(&writer->prefix, target->head, target->head_size);
-    if (good && target->source &&
-        (target->info.width != target->source->width || target->info.height != target->source->height)) {
+    if (good && (target->sampling.factor[0] != 1 || target->sampling.factor[1] != 1)) {
         scale_physical_size(&writer->prefix, target);
         scale_physical_size(&writer->suffix, target);
     }

@@ -314,6 +314,8 @@ static enum mist_status choose_from_some(struct chooser *chooser, const struct v
             return status;
     }
     uint64_t ends[2] = {order_pattern(type, state->low), order_pattern(type, state->high)};
+    for (unsigned i = 0; i < 2; i++)
+        ends[i] = pattern_value(type, ends[i]) == 0 ? 0 : ends[i]; /* -0.0 */
     for (unsigned i = 0; i < chooser->count; i++) {
         int64_t low, high;
         if (atomic_load(&chooser->refuted[i]) || !value_map_linear_code(&chooser->proposals[i], ends[0], &low) ||

@@ -122,16 +122,25 @@ static bool find_steps(const struct value_numbers *numbers, const struct value_c
                        double *scratch, double *a, double *b)
 {
     double span = core->high - core->low, first = numbers->value[0];
-    if (value_find_lattice(numbers, a, b) && place_codes(numbers, *a, *b, codes) < 1)
-        return true;
-    double nearly = span / 256, near = span / 512;
-    *a = first;
-    *b = common_distance(numbers, scratch);
-    double excess = place_codes(numbers, *a, *b, codes);
-    if (*b > span / 4096 && excess * *b <= nearly) {
-        *a -= excess / 2 * *b;
-        return true;
+    double lattice_a = 0, lattice_b = 0;
+    if (!value_find_lattice(numbers, &lattice_a, &lattice_b))
+        lattice_b = 0;
+    double nearly = span / 192, near = span / 512, excess;
+    double distance = common_distance(numbers, scratch);
+    for (double part = 1; part <= 4 && distance / part > fmax(span / 4096, 1.5 * lattice_b); part *= 2) {
+        *a = first;
+        *b = distance / part;
+        excess = place_codes(numbers, *a, *b, codes);
+        if (excess * *b <= nearly) {
+            *a -= excess / 2 * *b;
+            return true;
+        }
     }
+    *a = lattice_a;
+    *b = lattice_b;
+    if (lattice_b > 0 && place_codes(numbers, *a, *b, codes) < 1)
+        return true;
+    *a = first;
     for (unsigned bits = 9; bits <= 16; bits++) {
         *b = span / (double)((1u << bits) - 1);
         excess = place_codes(numbers, *a, *b, codes);

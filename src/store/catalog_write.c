@@ -90,14 +90,31 @@ enum mist_status mist_catalog_entry_write(const struct mist_catalog_entry *entry
     return MIST_OK;
 }
 
+static bool put_dataset(const struct mist_dataset_info *info, struct mist_buffer *out)
+{
+    return json_put(out, "\"dataset\":") && json_put_string(out, info->name) &&
+           json_put(out, ",\"items\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64, info->items,
+                    info->attachments, info->source_bytes) &&
+           json_put(out, ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64 "\"",
+                    info->item_bytes, info->attachment_bytes, info->id);
+}
+
 enum mist_status mist_catalog_header_write(const struct mist_dataset_info *info, struct mist_buffer *out,
                                            struct mist_error *error)
 {
-    bool good = json_put(out, "{\"format\":\"mist-catalog\",\"version\":%d,\"dataset\":", CATALOG_VERSION) &&
-                json_put_string(out, info->name) &&
-                json_put(out, ",\"items\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64, info->items,
-                         info->attachments, info->source_bytes) &&
-                json_put(out, ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64 "\"}",
-                         info->item_bytes, info->attachment_bytes, info->id);
+    bool good = json_put(out, "{\"format\":\"mist-catalog\",\"version\":%d,", CATALOG_VERSION) &&
+                put_dataset(info, out) && json_put(out, "}");
     return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "a catalog header: out of memory");
+}
+
+enum mist_status mist_dataset_info_write(const struct mist_dataset_info *info, const struct mist_level_totals *totals,
+                                         unsigned levels, struct mist_buffer *out, struct mist_error *error)
+{
+    bool good = json_put(out, "{") && put_dataset(info, out);
+    if (good && totals)
+        good = json_put(out, ",\"unfinished\":%s,\"bytes_by_reduce\":[", info->unfinished ? "true" : "false");
+    for (unsigned reduce = 0; totals && reduce < levels && reduce < MIST_MAX_LEVELS && good; reduce++)
+        good = json_put(out, "%s%" PRIu64, reduce ? "," : "", totals->bytes[reduce]);
+    good = good && json_put(out, totals ? "]}" : "}");
+    return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", info->name);
 }

@@ -45,9 +45,12 @@ enum mist_status encode_plan(struct encode *encode, struct mist_error *error);
 /* unit.c: a task for pool_run(): the index-th item or attachment of the plan. */
 enum mist_status encode_unit(void *context, uint64_t index, unsigned worker, struct mist_error *error);
 
-/* attach.c: copies a file byte for byte, written aside. *source_fault: it is the source that could not be read. */
-enum mist_status copy_file(const char *from, const char *to, uint64_t *size, uint64_t *checksum, bool *source_fault,
-                           struct mist_error *error);
+/*
+ * attach.c: copies a file byte for byte, written to `aside` and then renamed. *source_fault: it is the source that
+ * could not be read.
+ */
+enum mist_status copy_file(const char *from, const char *to, const char *aside, uint64_t *size, uint64_t *checksum,
+                           bool *source_fault, struct mist_error *error);
 /* XXH3-64 of a file's bytes. */
 enum mist_status checksum_file(const char *path, uint64_t *size, uint64_t *checksum, struct mist_error *error);
 

@@ -114,6 +114,13 @@ char *maker_path(const struct maker *maker, enum mist_catalog_kind kind, const c
     return whole;
 }
 
+char *maker_scratch(const struct maker *maker, const char *what, unsigned worker)
+{
+    char name[64];
+    snprintf(name, sizeof name, ".%s-%u", what, worker);
+    return path_join(maker->directory, name);
+}
+
 enum mist_status maker_begin(struct maker *maker, struct mist_error *error)
 {
     if (maker->in_transaction)

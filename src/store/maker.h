@@ -97,6 +97,11 @@ void maker_close(struct maker *maker, bool finished);
 
 /* Path of an item file, an attachment or the catalog (MIST_CATALOG_END). NULL when memory is short. */
 char *maker_path(const struct maker *maker, enum mist_catalog_kind kind, const char *path);
+/*
+ * A file in the dataset's directory of one worker's own, ".WHAT-N", for what is tried or not yet whole: no item or
+ * attachment can have this place. maker_sweep() removes those that a killed run left. NULL when memory is short.
+ */
+char *maker_scratch(const struct maker *maker, const char *what, unsigned worker);
 
 /*
  * A transaction: begun by the first change, ended by maker_commit() or maker_rollback(). It keeps other processes from

@@ -204,9 +204,7 @@ static uint32_t good_members(const struct unit *unit)
 /* A series did not encode: finds the files that do not encode alone either. */
 static enum mist_status find_culprits(struct unit *unit, struct mist_error *error)
 {
-    char name[32];
-    snprintf(name, sizeof name, ".probe-%u.mist", unit->worker);
-    char *probe = path_join(unit->encode->maker.directory, name);
+    char *probe = maker_scratch(&unit->encode->maker, "probe", unit->worker);
     if (!probe)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", unit->path);
     enum mist_status status = MIST_OK;
@@ -270,12 +268,14 @@ static enum mist_status keep_bytes(struct unit *unit, struct member *member, str
 {
     struct mist_error local = {0};
     uint64_t size = 0;
-    bool source_fault;
+    bool source_fault = false;
     char *to = maker_path(&unit->encode->maker, MIST_CATALOG_ATTACHMENT, member->path);
-    if (!to)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", member->path);
-    enum mist_status status = copy_file(member->disk, to, &size, &member->checksum, &source_fault, &local);
+    char *aside = maker_scratch(&unit->encode->maker, "copy", unit->worker);
+    enum mist_status status = to && aside
+                                  ? copy_file(member->disk, to, aside, &size, &member->checksum, &source_fault, &local)
+                                  : error_set(&local, MIST_ERROR_MEMORY, "%s: out of memory", member->path);
     memory_free(to);
+    memory_free(aside);
     if (!status) {
         member->copied = true;
         member->size = (int64_t)size; /* if it grew meanwhile, the next run sees that by its time */

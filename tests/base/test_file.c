@@ -9,9 +9,11 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -191,6 +193,40 @@ static void test_modes(void **state)
     }
 }
 
+/* The reason that a file could not be written is said, however much was written after it. */
+static void test_full(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/mist-test-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    char *path = path_join(directory, "file"), *part = path_join(directory, "file.part");
+    static char bytes[1 << 20];
+    struct mist_error error = {0};
+    struct file_writer writer;
+    struct rlimit before, small;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    small = before;
+    small.rlim_cur = 10000; /* as a full disk does, but EFBIG */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    for (size_t size = 10001; size <= sizeof bytes; size += sizeof bytes / 3) {
+        calls[0] = '\0';
+        assert_int_not_equal(file_write_whole(path, bytes, size, &error), MIST_OK);
+        assert_non_null(strstr(error.message, "File too large"));
+        assert_false(exists(part));
+        assert_int_equal(file_writer_open(path, &writer, &error), MIST_OK);
+        for (size_t i = 0; i < size; i += 100)
+            fwrite(bytes, 1, 100, writer.stream);
+        assert_int_not_equal(file_writer_commit(&writer, &error), MIST_OK);
+        assert_non_null(strstr(error.message, "File too large"));
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_false(exists(path) || exists(part));
+    rmdir(directory);
+    memory_free(path);
+    memory_free(part);
+}
+
 /* A FIFO that nobody writes to is refused, not waited for. */
 static void test_fifo(void **state)
 {
@@ -214,7 +250,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_safe_paths), cmocka_unit_test(test_spool), cmocka_unit_test(test_write_aside),
-        cmocka_unit_test(test_synced),     cmocka_unit_test(test_modes), cmocka_unit_test(test_fifo),
+        cmocka_unit_test(test_synced),     cmocka_unit_test(test_modes), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_fifo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,8 @@ def test_padding():
     got, values = exact("padding among tissue", tissue, "identity", "hole=0:0")
     check(got["holes"] == 0, "a padding among tissue is a hole")
     exact("all padding", np.full((1, 20, 20), 7, np.uint16), "identity", "hole=7:7")
-    got, values = exact("float padding", np.where(outside, -1e4, tissue / 7).astype(np.float32), "quantised", "hole=c61c4000:c61c4000")
+    got, values = exact("float padding", np.where(outside, -1e4, tissue / 7).astype(np.float32), "linear", "hole=c61c4000:c61c4000")
+    check(got["holes"] == 1, f"float padding: {got}")
 
 
 def stored(got):

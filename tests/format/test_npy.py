@@ -121,6 +121,13 @@ class Npy(unittest.TestCase):
             done = tool("hostile", 5, 200, self.at, path)
             self.assertEqual(done.returncode, 0, done.stdout)
 
+    def test_memory_that_runs_out(self):
+        path = self.at / "a.npy"
+        numpy.save(path, self.array(">u2", (3, 20, 30)))
+        for reduce in (0, 1):
+            done = tool("starve", "npy", reduce, self.at / "out.npy", path)
+            self.assertEqual(done.returncode, 0, done.stdout)
+
     def test_datasets(self):
         source, store, out = self.at / "arrays", self.at / "store", self.at / "out"
         source.mkdir()
@@ -155,6 +162,8 @@ class Npy(unittest.TestCase):
             self.assertEqual(got.flags.f_contiguous, name == "fortran", name)
             if name == "mask":
                 numpy.testing.assert_array_equal(got, array[::2, ::2])
+        mist("get", store / "arrays", "-o", self.at / "nifti", "--format", "nii.gz", "--include", "UPPER.NPY")
+        self.assertEqual([path.name for path in (self.at / "nifti").glob("*.*z")], ["UPPER.nii.gz"])
         mist("verify", store)
 
     def test_an_int64_array_is_named(self):

@@ -216,6 +216,16 @@ class HostTest(unittest.TestCase):
             self.assertEqual((status, got == data), (200, True), value)
             self.assertNotIn("content-range", fields)
 
+    def test_ranges_are_for_get_alone(self):
+        """RFC 9110, 14.2: a Range field of any other method is ignored."""
+        for path in [f"/v1/datasets/ex/items/{CXR}", "/ex/catalog.jsonl.zst", f"/v1/datasets/ex/items/{CXR}?reduce=2",
+                     f"/v1/datasets/ex/items/{CXR}/frames/0"]:
+            whole = self.host.request(path, method="HEAD")
+            for value in ["bytes=0-9", "bytes=-5", "bytes=999999999999-"]:
+                status, fields, body = self.host.request(path, {"Range": value}, "HEAD")
+                self.assertEqual((status, fields["content-length"], body), (200, whole[1]["content-length"], b""), path)
+                self.assertNotIn("content-range", fields)
+
     def test_ranges_of_a_prefix_join_up(self):
         """What a client does: a level, then the bytes behind it; curl is the judge of the protocol."""
         target = self.work / "joined.mist"

@@ -25,14 +25,14 @@ def mist(*arguments, check=None, **options):
     return result
 
 
-def png(path, seed=0, size=100, bits=8):
-    """A grey PNG of smooth noise, written here so that nothing else is needed."""
+def png(path, seed=0, size=100, bits=8, level=-1):
+    """A grey PNG of smooth noise, written here so that nothing else is needed; of level 0 all have one size."""
     rng = random.Random(seed)
     rows, step = [], bits // 8
     for y in range(size):
         row = bytes((x * y + rng.randrange(16)) & 255 for x in range(size * step))
         rows.append(b"\0" + row)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", size, size, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"".join(rows))),
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", size, size, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"".join(rows), level)),
               (b"IEND", b"")]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(body)) + name + body
                                           + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks)
@@ -148,6 +148,69 @@ class Encode(Case):
         self.assertEqual((report["items"], report["attachments"]), (1, 1))
         self.assert_consistent()
 
+    def test_what_changed_at_the_same_size_is_done_again(self):
+        """Another content of as many bytes, at another time: nothing but the bytes themselves tells them apart."""
+        png(self.source / "a.png", 1, level=0)
+        (self.source / "t.csv").write_text("1")
+        self.encode()
+        sizes = {p: p.stat().st_size for p in self.source.iterdir()}
+        _, before, old_files = catalog(self.store, "d")
+        png(self.source / "a.png", 2, level=0)
+        (self.source / "t.csv").write_text("2")
+        self.assertEqual(sizes, {p: p.stat().st_size for p in self.source.iterdir()})
+        for path in sizes:
+            os.utime(path, (1000, 1000))
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["attachments"], report["unchanged"]), (1, 1, 0))
+        items, files = self.assert_consistent()
+        self.assertNotEqual(items["a.png"]["id"], before["a.png"]["id"])
+        self.assertNotEqual(files["t.csv"]["checksum"], old_files["t.csv"]["checksum"])
+        self.assertEqual((self.store / "d/files/t.csv").read_text(), "2")
+
+    def test_a_damaged_catalog_is_written_anew(self):
+        png(self.source / "a.png", 1)
+        (self.source / "t.csv").write_text("1")
+        self.encode()
+        path = self.store / "d/catalog.jsonl.zst"
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        for damaged in [b"", b"x", whole[:-5], whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1:],
+                        whole + b"x", b"x" * len(whole)]:
+            path.write_bytes(damaged)
+            report, _ = self.encode()
+            self.assertEqual((report["items"], report["unchanged"]), (0, 2))
+            self.assertEqual(path.read_bytes(), whole)
+
+    def test_names_that_files_being_written_have(self):
+        """A file that is really called x.part is kept as any other, through every command that sweeps up."""
+        names = ["x.part", "deep/y.part", "x", "p.png.part"]
+        for name in names[:3]:
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.source / name).write_text(name)
+        png(self.source / names[3], 1)
+        self.encode()
+        for again in ["one", "two"]:
+            items, files = self.assert_consistent()
+            self.assertEqual((set(items), set(files)), ({"p.png.part"}, set(names[:3])))
+            for name in files:
+                self.assertEqual((self.store / "d/files" / name).read_bytes(), (self.source / name).read_bytes(), name)
+            (self.source / "x").write_text(again)  # written anew, beside x.part
+            self.encode()
+            mist("index", self.store, check=0)
+
+    def test_what_failed_for_want_of_room_is_tried_again(self):
+        """A full disk is no property of the source."""
+        png(self.source / "small.png", 1)
+        png(self.source / "large.png", 2, size=700)
+        program = (f"ulimit -f 100; trap '' XFSZ;"
+                   f" exec {MIST} encode {self.source} -o {self.store} --dataset d")
+        result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("File too large", result.stderr)
+        report, _ = self.encode()
+        items, _ = self.assert_consistent()
+        self.assertEqual((report["failed"], set(items)), (0, {"small.png", "large.png"}))
+
     def test_an_image_becomes_none_and_back(self):
         png(self.source / "a.png")
         whole = (self.source / "a.png").read_bytes()
@@ -261,6 +324,19 @@ class Encode(Case):
         self.assertEqual({p for p, row in catalog(self.store, "d")[1].items() if row["label"]},
                          {"labelsTr/x.png", "a/x_seg.png"})
 
+    def test_labels_by_the_name_of_the_source(self):
+        for name in ["labels", "labelsTr", "images"]:
+            png(self.work / name / "x.png")
+            png(self.work / name / "deep" / "y.png")
+            mist("encode", self.work / name, "-o", self.store, "--dataset", name, check=0)
+            mist("encode", str(self.work / name) + "/", "-o", self.store, "--dataset", name + "-slash", check=0)
+            for dataset in [name, name + "-slash"]:
+                labels = [row["label"] for row in catalog(self.store, dataset)[1].values()]
+                self.assertEqual(labels, [name != "images"] * 2, dataset)
+        png(self.work / "plain" / "labels.png")  # a file's own name says nothing
+        mist("encode", self.work / "plain", "-o", self.store, "--dataset", "plain", check=0)
+        self.assertEqual([row["label"] for row in catalog(self.store, "plain")[1].values()], [False])
+
     def test_several_sources_and_odd_names(self):
         first, second = self.work / "one" / "x", self.work / "two" / "y"
         png(first / "ä b/1'\"$.png")
@@ -297,9 +373,10 @@ class Interrupted(Case):
     def test_killed_and_run_again(self):
         self.make(60)
         reference = self.work / "reference"
+        started = time.monotonic()
         mist("encode", self.source, "-o", reference, "--dataset", "d", check=0)
-        killed = 0
-        for delay in [0.01, 0.03, 0.05, 0.08, 0.12]:
+        whole, killed = time.monotonic() - started, 0
+        for delay in (whole * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)):  # however busy the machine is
             process = subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", "d", "-j", "2"],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(delay)
@@ -308,7 +385,7 @@ class Interrupted(Case):
             process.wait()
         self.assertGreater(killed, 0)
         # What a run that died in the middle of a write leaves behind.
-        for name in ["items/00/000.png.mist.part", "files/00/zzz.part", ".probe-0.mist"]:
+        for name in ["items/00/000.png.mist.part", ".copy-3", ".probe-0"]:
             path = self.store / "d" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"half")

@@ -32,6 +32,11 @@ for path in sorted(root.glob("src/**/*")) + sorted(root.glob("bench/**/*")) + so
             problems.append(f"{name}:{number}: {module} must not include {target}")
         if module is None and top in below and not name.startswith("bench/kernels"):
             problems.append(f"{name}:{number}: only include/mist may be used here, not {target}")
+# What is installed is read without this repository and its plans beside it.
+for path in sorted(root.glob("include/mist/*.h")):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if re.search(r"design\.md|house\.md|\.\./shared", line):
+            problems.append(f"{path.relative_to(root)}:{number}: refers to what a reader of the header does not have")
 print("\n".join(problems) or f"{files} files, all includes go one way")
 assert files > 20, "the sources were not found"
 sys.exit(bool(problems))
