@@ -152,14 +152,13 @@ class Stream:
             parameters = Bytes(self.parameters)
             self.symbols = parameters.varint()
             must(1 <= self.symbols <= 65536 and parameters.at == len(self.parameters), "symbols")
-            values = self.item.values
-            must(self.symbols == (len(values.rank) if self.role == PICTURE else values.holes + 1), "symbols")
+            must(self.unit and not self.headers and not self.extra, "a stream of labels")
         if self.coder in (REMAINDER, VALUES):
             must(self.coded_levels == 1 and self.unit == (self.coder == REMAINDER), "levels and units of exact values")
         if self.coder in (HTJ2K, J2K):
             must(self.headers and self.unit == 1, "headers of codestreams")
             for header in self.headers:
-                check_header(header, self.item, self.coded_levels)
+                check_header(header, self.item, self.coded_levels, self.coder)
 
     def slots_of(self, t):
         item, u = self.item, self.unit
@@ -413,9 +412,11 @@ class Item:
         A frame at 1 / 2^reduce, (rows, columns, components), by section 6. `coded`: what a decoder makes of the frame's
         codestream; not needed of label maps.
         """
-        values = self.values
-        if self.stream(PICTURE).coder == LATTICE:
+        values, coder = self.values, self.stream(PICTURE).coder
+        if coder == LATTICE:
             coded = self.lattice(PICTURE, frame, reduce)
+        must(coder not in (PYRAMID, JPEG), "this reader does not know the coder yet")  # hook: its planes are `coded`
+        must(coded is not None, "the codestream's samples are wanted")
         holes = self.lattice(HOLES, frame, reduce) if values.holes else None
         table = remainder = None
         if reduce == 0 and values.kind == "table":
@@ -423,6 +424,16 @@ class Item:
         if reduce == 0 and values.remainder:
             remainder = self.exact(REMAINDERS, self.width * self.height * self.components, 0, self.class_of(frame), frame)
         return values.inverse(coded, reduce > 0, table, holes, remainder)
+
+    def needs(self, frame, reduce):
+        """(offset, size) of the chunks that a frame takes at 1 / 2^reduce."""
+        for stream in self.streams:
+            unit, _ = self.unit_of(stream, frame) if stream.unit else (0, 0)
+            t = self.class_of(frame) if stream.unit else self.steps
+            classes = [t] if stream.unit < 2 else range(t, self.steps + 1)
+            for coded in range(stream.coded_levels):
+                if stream.level_of(coded) < self.levels - reduce:
+                    yield from (stream.places[coded, of, unit] for of in classes if (coded, of, unit) in stream.places)
 
     # ---- the tail
 
@@ -478,30 +489,35 @@ def segments(header):
     return found
 
 
-def check_header(header, item, coded_levels):
+def check_header(header, item, coded_levels, coder):
     """SIZ and COD say what the item says."""
     found = dict(segments(header))
     must({0xff51, 0xff52, 0xff5c} <= set(found) and len(found[0xff51]) > 40, "marker segments")
-    size = struct.unpack_from(">8I", found[0xff51], 6)
-    must(size == (item.width, item.height, 0, 0, item.width, item.height, 0, 0), "SIZ: the size")
+    right, bottom, left, top = struct.unpack_from(">4I", found[0xff51], 6)
+    must((right - left, bottom - top) == (item.width, item.height), "SIZ: the size")
+    must(coder == J2K or left == top == 0 and found[0xff51][6:22] == found[0xff51][22:38], "SIZ: one tile, no offsets")
     must(struct.unpack_from(">H", found[0xff51], 38)[0] == item.values.coded_components, "SIZ: components")
     must(found[0xff52][9] == coded_levels - 1, "COD: decomposition levels")
 
 
 def reduced_header(header, reduce):
-    """The table at the end of section 5.3."""
-    out = bytearray(header[:2])
+    """The table at the end of section 5.3; COC and QCC, which only the coder j2k has, as COD and QCD."""
+    out, wide = bytearray(header[:2]), 0
     for marker, segment in segments(header):
         if marker == 0xff51:
-            for field in (6, 10, 22, 26):
+            for field in range(6, 38, 4):
                 value, = struct.unpack_from(">I", segment, field)
                 struct.pack_into(">I", segment, field, (value + (1 << reduce) - 1) >> reduce)
-        elif marker == 0xff52:
-            segment[9] -= reduce
-            if segment[4] & 1 and reduce:
+            wide = struct.unpack_from(">H", segment, 38)[0] > 256
+        elif marker in (0xff52, 0xff53) and reduce:
+            style, levels = (4, 9) if marker == 0xff52 else (5 + wide, 6 + wide)
+            segment[levels] -= reduce
+            if segment[style] & 1:
                 del segment[-reduce:]
-        elif marker == 0xff5c and reduce:
-            del segment[-3 * reduce:]
+        elif marker in (0xff5c, 0xff5d) and reduce:
+            style = segment[4 if marker == 0xff5c else 5 + wide] & 31
+            if style != 1:  # else they are derived from one
+                del segment[-3 * reduce * (1 if style == 0 else 2):]
         struct.pack_into(">H", segment, 2, len(segment) - 2)
         out += segment
     return bytes(out)

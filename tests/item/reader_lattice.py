@@ -123,6 +123,13 @@ QUIET_ALONE = (((0, -2), (2, -1)), ((-1, -2), (1, -2), (-1, 2), (1, 2)), ())
 LEFT, RIGHT, ABOVE, BELOW = 4, 3, 2, 2
 
 
+def all_are(q, data, c, offsets):
+    for i in offsets:
+        if data[c + i] != q:
+            return False
+    return True
+
+
 class Plane:
     """A slice of a level, with zeros around it."""
 
@@ -164,7 +171,7 @@ class Chunk:
         for x, y in places:
             c = plane.place(x, y)
             q = others[0][c] if phase == 0 and others else data[c + quiet[0]]
-            if all(data[c + i] == q for i in quiet) and all(other[c + i] == q for other in others for i in self.cross):
+            if all_are(q, data, c, quiet) and all([all_are(q, other, c, self.cross) for other in others]):
                 data[c] = self.quiet_sample(data, others, phase, c, q)
             else:
                 data[c] = self.sample(data, others, phase, c)

@@ -88,7 +88,7 @@ def regions(shape, labels, seed):
     """A label map: areas of few values, with borders that are not straight."""
     grids = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
     wave = sum(np.sin(grid / (5 + 3 * i) + seed + i) for i, grid in enumerate(grids)) / len(shape)
-    spots = np.random.default_rng(seed).random(shape) > 0.995  # voxels that are not like their surroundings
+    spots = np.random.default_rng(seed).random(shape) > 0.999  # voxels that are not like their surroundings
     return np.where(spots, labels, (wave + 1) / 2 * (labels + 1)).clip(0, labels).astype("u1")
 
 
@@ -130,9 +130,15 @@ def write_sources(root):
     blobs = (smooth((90, 80, 3), 6, 13)).astype("u1") * (smooth((90, 80, 3), 1, 14) > 0.5)
     put_nifti("labels/blobs.nii.gz", blobs.astype("u1"))
     put_png("labels/flat.png", regions((75, 70), 5, 23))
-    put_nifti("labels/steps.nii.gz", regions((67, 34, 35), 12, 24))
+    put_nifti("labels/steps.nii.gz", regions((66, 65, 32), 12, 24))
     put_nifti("labels/long.nii.gz", regions((20, 18, 66), 4, 25).astype("i2") * 100 - 100)
     put_nifti("labels/series.nii.gz", regions((30, 28, 33, 2), 3, 26))
+    palette = np.random.default_rng(29).integers(0, 256, (6, 3)).astype("u1")
+    put_png("labels/colour.png", palette[regions((67, 66), 5, 28)])
+    colours = (smooth((2, 66, 70, 3), 1, 30) - 0.5).astype("f4")
+    colours[0, 3:20, 4:30], colours[1, 40, 40:50, 2], colours[1, 5, 5, 1] = np.nan, np.inf, -np.inf
+    np.save(root / "colours.npy", colours)
+    put("colours.npy", colours)
     put_nifti("labels/float.nii.gz", regions((66, 70, 2), 7, 27).astype("f4"))
     volume = (smooth((6, 100, 90), 4000, 15) - 2000).astype("i2")
     write_series(root / "series", volume)
