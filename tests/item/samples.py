@@ -113,6 +113,7 @@ def write_sources(root):
     put_nifti("int16.nii.gz", (smooth((80, 70, 5), 3000, 7) - 1000).astype("i2"))
     put_nifti("int16-4d.nii", (smooth((66, 70, 3, 4), 3000, 8) - 1000).astype("i2"))
     put_nifti("uint8.nii", smooth((65, 67, 3), 255, 9).astype("u1"))
+    put_nifti("levels.nii.gz", (smooth((66, 67, 33), 2000, 16) - 1000).astype("i2"))
     put_nifti("steps.nii.gz", (smooth((66, 20, 67), 2000, 17) - 1000).astype("i2"))  # every slice, every 2nd, every 4th
     put_nifti("steps-4d.nii.gz", (smooth((35, 66, 33, 2), 2000, 18) - 1000).astype("i2"))
     put_nifti("linear.nii.gz", np.round(smooth((70, 68, 3), 900, 10)).astype("f4") * np.float32(0.25) - 7)
