@@ -282,7 +282,7 @@ int main(int argc, char **argv)
     }
     if (argc > 3 && strcmp(argv[1], "prefixes") == 0)
         return prefixes(argv[2], (size_t)atoll(argv[3]), argv + 4, argc - 4);
-    if (argc > 3 && strcmp(argv[1], "pieces") == 0)
+    if (argc > 2 && strcmp(argv[1], "pieces") == 0)
         return pieces(argv[2], argv + 3, argc - 3);
     if (argc == 4 && strcmp(argv[1], "flips") == 0)
         return flips(argv[2], (size_t)atoll(argv[3]));

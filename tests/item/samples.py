@@ -117,8 +117,9 @@ def write_sources(root):
     put_nifti("steps.nii.gz", (smooth((66, 20, 67), 2000, 17) - 1000).astype("i2"))  # every slice, every 2nd, every 4th
     put_nifti("steps-4d.nii.gz", (smooth((35, 66, 33, 2), 2000, 18) - 1000).astype("i2"))
     put_nifti("linear.nii.gz", np.round(smooth((70, 68, 3), 900, 10)).astype("f4") * np.float32(0.25) - 7)
-    scored = np.round(smooth((71, 66, 3), 300, 19))
-    put_nifti("table.nii", (scored.astype("f4") - scored.mean().astype("f4")) / scored.std().astype("f4"))
+    for name, shape in (("table.nii", (71, 66, 3)), ("table-steps.nii.gz", (40, 50, 33))):
+        scored = np.round(smooth(shape, 300, 19)).astype("f4")
+        put_nifti(name, (scored - scored.mean()) / scored.std())
     odd = (smooth((66, 69, 3), 1, 11) - 0.5).astype("f4")
     odd[3, 4, 0], odd[60, 60, 1], odd[5, 6, 2] = np.nan, np.inf, -0.0
     put_nifti("holes.nii.gz", odd)
@@ -132,6 +133,10 @@ def write_sources(root):
     put_nifti("labels/blobs.nii.gz", blobs.astype("u1"))
     put_png("labels/flat.png", regions((75, 70), 5, 23))
     put_nifti("labels/steps.nii.gz", regions((66, 65, 32), 12, 24))
+    between = np.zeros((67, 66, 32), "u1")  # every second slice is empty, so that chunks without bytes stand between others
+    between[20:50, 10:60, 1::2] = 1
+    put_nifti("labels/between.nii.gz", between)
+    put_nifti("labels/constant.nii.gz", np.full((66, 65, 33), 3, "u1"))
     put_nifti("labels/long.nii.gz", regions((20, 18, 66), 4, 25).astype("i2") * 100 - 100)
     put_nifti("labels/series.nii.gz", regions((30, 28, 33, 2), 3, 26))
     palette = np.random.default_rng(29).integers(0, 256, (6, 3)).astype("u1")

@@ -161,6 +161,15 @@ class Pieces(Case):
         self.assertGreater(tried, 150)
         self.assertGreater(some, 50)
 
+    def test_chunks_without_bytes_are_always_here(self):
+        """Of the even slices, which are empty, the higher level takes nothing: the lower one and the head are enough."""
+        name = "labels/between.nii.gz"
+        item = reader.Item(self.items[name].read_bytes())
+        self.assertEqual((item.levels, item.steps, item.range_of(1, 1)[1]), (2, 1, 0))
+        self.assertGreater(item.range_of(0, 0)[1], 0)
+        here, _ = self.check(name, item, self.truth(name, item), joined([(0, item.head_size), item.range_of(0, 1)]))
+        self.assertEqual(here, 32)  # at both levels
+
     def test_levels_at_a_slice_step(self):
         """What a client fetches for every 2^s-th slice: of each level one stretch, the classes S .. s."""
         for name in ("levels.nii.gz", "steps.nii.gz", "steps-4d.nii.gz", "padded.nii.gz", "labels/steps.nii.gz",
@@ -233,14 +242,14 @@ class Damage(Case):
             found = re.search(self.part_of(item, offset), sentence)
             self.assertTrue(found, f"{name}, byte {offset} (head {item.head_size}, ends {item.ends}): {sentence}")
             if found.groups():
-                level = next(l for l, end in enumerate(item.ends) if offset < end)
-                frame = int(np.searchsorted(item.starts[level], offset, side="right")) - 1
-                self.assertTrue(int(found[1]) <= frame <= int(found[2]), (name, offset, frame, sentence))
+                users = {f for f in range(item.frames) if any(o <= offset < o + n for o, n in item.needs(f, 0))}
+                self.assertTrue(users and int(found[1]) <= min(users) and max(users) <= int(found[2]),
+                                (name, offset, users, sentence))
                 start, end = map(int, re.search(r"bytes (\d+) to (\d+),", sentence).groups())
                 self.assertTrue(start <= offset <= end, sentence)
 
     def test_every_byte_of_small_items(self):
-        for name in ("int16.nii.gz", "tiny.png", "labels/blobs.nii.gz"):
+        for name in ("int16.nii.gz", "tiny.png", "labels/blobs.nii.gz", "labels/series.nii.gz", "table.nii"):
             self.check_flips(name, self.items[name], 1)
 
     def test_bytes_of_all_items(self):
@@ -262,7 +271,7 @@ class Damage(Case):
         data = self.items["series/1.2.3.6"].read_bytes()
         item, path = reader.Item(data), self.work / "damaged.mist"
         for arguments in ([], ["--quick"]):
-            for offset in (3, 9, 17, 30, 70, item.head_size - 1, *(end - 1 for end in item.ends), item.size - 1):
+            for offset in (3, 9, 17, 22, 27, 30, 70, item.head_size - 1, *(end - 1 for end in item.ends), item.size - 1):
                 bad = bytearray(data)
                 bad[offset] ^= 16
                 path.write_bytes(bad)
@@ -271,21 +280,19 @@ class Damage(Case):
 
     def test_a_sample_that_was_never_right(self):
         """Checksums that fit the bytes do not help bytes that are not the original's: the samples' checksum is left."""
-        data = bytearray(self.items["grey8.png"].read_bytes())
         other = reader.Item(self.items["grey8.png"].read_bytes())
         work = self.work / "wrong"
         pixels = self.expected["grey8.png"][0, :, :, 0].copy()
         pixels[5, 5] ^= 8
         samples.write_png(work / "source/grey8.png", pixels)
         mist("encode", work / "source", "-o", work / "store", "--dataset", "d")
-        wrong = bytearray(items_of(work / "store")["grey8.png"].read_bytes())
-        item = reader.Item(bytes(wrong))
+        item = reader.Item(items_of(work / "store")["grey8.png"].read_bytes())
         # The tail of the right item behind the head and pixels of the wrong one.
-        tail = data[other.ends[-1]:]
-        wrong[item.ends[-1]:] = tail
-        wrong[56:64] = len(tail).to_bytes(8, "little")
-        wrong[item.head_size - 8:item.head_size] = reader.xxh3(tail).to_bytes(8, "little")
-        wrong[8:16] = reader.xxh3(wrong[16:item.head_size]).to_bytes(8, "little")
+        parts, right = writer.parts_of(item), writer.parts_of(other)
+        parts["tail"] = right["tail"]
+        for field in ("tail_size", "group 0 content", "group 0 stored"):
+            parts["fields"][field] = right["fields"][field]
+        wrong = writer.build(**parts)
         path = self.work / "wrong.mist"
         path.write_bytes(wrong)
         self.assertIn("good", mist("verify", path, "--quick").stdout)
