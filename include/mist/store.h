@@ -216,10 +216,10 @@ struct mist_store_report {
     uint64_t removed;     /* of those, removed with `prune` */
     uint64_t source_bytes;
     uint64_t stored_bytes;
-    uint64_t label_maps;  /* of the items encoded now: label maps ... */
+    uint64_t label_maps;                    /* of the items encoded now: label maps ... */
     uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
-    uint64_t looks_like;  /* no label maps, though their samples look like it: neither name nor source says so */
-    uint64_t named_only;  /* no label maps, though named so: their samples do not look like it */
+    uint64_t looks_like;       /* no label maps, though their samples look like it: neither name nor source says so */
+    uint64_t named_only;       /* no label maps, though named so: their samples do not look like it */
     char looks_like_path[256]; /* one of each; "" where there is none */
     char named_only_path[256];
 };
@@ -233,8 +233,8 @@ struct mist_store_encode_options {
     const char *const *images;
     uint32_t label_count;
     uint32_t image_count;
-    unsigned threads;    /* 0: pool_default_threads() */
-    bool prune;          /* remove items and attachments whose sources are gone */
+    unsigned threads; /* 0: pool_default_threads() */
+    bool prune;       /* remove items and attachments whose sources are gone */
     mist_store_note *note;
     void *note_context;
 };

@@ -24,7 +24,7 @@ static const struct option_spec options[] = {
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
     {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
-    {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing"},
+    {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing; needs no -o"},
     {"json", 0, NULL, "print what was done as one JSON object"},
     {"quiet", 'q', NULL, "print no progress and no summary"},
     {0},
@@ -53,8 +53,10 @@ static void add_removed(void *context, const char *path)
 
 static void print_json(const struct mist_get_report *report, const char *url, const struct removed *removed)
 {
+    char shown[4200];
+    mist_url_without_secrets(url, shown, sizeof shown);
     printf("{\"url\":");
-    print_json_string(url);
+    print_json_string(shown);
     printf(",\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64
            ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64 ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64
            ",\"source_bytes\":%" PRIu64 ",\"selected_bytes\":%" PRIu64 ",\"planned_bytes\":%" PRIu64
@@ -143,7 +145,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     get->token = getenv("MIST_TOKEN");
     if (get->token && !*get->token)
         get->token = NULL;
-    if (!get->directory || !*get->directory) {
+    if (get->directory ? !*get->directory : !option_given(arguments, "dry-run")) {
         usage_error(arguments, "-o DIR is missing");
         return false;
     }
@@ -231,7 +233,8 @@ const struct command command_get = {
                "tried again from where it stopped, after 1/2 to 16 seconds; connecting may take half of\n"
                "--timeout. A host that does not answer at all is not tried again. After 24 failures of\n"
                "network or disk in a row the run ends.\n\n"
-               "MIST_TOKEN is sent to the host as a bearer token, and never to another. HTTPS_PROXY,\n"
+               "MIST_TOKEN is sent to the host as a bearer token, and never to another; so are user and\n"
+               "password of https://USER:PASSWORD@HOST/DATASET, which are never shown. HTTPS_PROXY,\n"
                "HTTP_PROXY and NO_PROXY are minded as curl does.",
     .options = options,
     .example = "mist get https://images.example.org/chest -o chest --size 256 --dry-run\n"

@@ -140,7 +140,7 @@ static enum mist_status check_options(const struct mist_get_options *options, st
     const struct format *format = NULL;
     bool items = options->format && strcmp(options->format, "mist") == 0;
     bool known = !options->format || items || format_output_find(options->format, &format);
-    if (!options->url || !options->directory || !*options->directory)
+    if (!options->url || (options->directory && !*options->directory))
         return error_set(error, MIST_ERROR_ARGUMENT, "there is no address or no directory");
     if (!known)
         return error_set(error, MIST_ERROR_ARGUMENT, "no format '%.20s' can be written; there is %s, mist",
@@ -260,8 +260,9 @@ static enum mist_status open_area(struct session *session, bool make, struct mis
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (status)
         return status;
+    const char *format = session->options->format;
     char *database = area_path(session, "written.sqlite");
-    status = database ? state_open(database, session->root, make, &session->state, error)
+    status = database ? state_open(database, session->root, format ? format : "source", make, &session->state, error)
                       : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     memory_free(database);
     return status;
@@ -270,6 +271,8 @@ static enum mist_status open_area(struct session *session, bool make, struct mis
 enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error)
 {
     const char *directory = session->options->directory;
+    if (!directory)
+        return make ? error_set(error, MIST_ERROR_ARGUMENT, "there is no directory to write to") : MIST_OK;
     enum mist_status status = make ? directory_make(directory, error) : MIST_OK;
     if (status)
         return status;

@@ -74,7 +74,8 @@ static const char *const queries[STATE_QUERY_COUNT] = {
 };
 _Static_assert(STATE_ITEM == 1 && STATE_ATTACHMENT == 2 && STATE_ITEM_FILE == 3, "the queries say so");
 
-enum mist_status state_open(const char *path, int root, bool make, struct state **result, struct mist_error *error)
+enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **result,
+                            struct mist_error *error)
 {
     *result = NULL;
     if (!make && access(path, F_OK) != 0)
@@ -84,6 +85,7 @@ enum mist_status state_open(const char *path, int root, bool make, struct state 
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     pthread_mutex_init(&state->lock, NULL);
     state->root = root;
+    state->format = format;
     enum mist_status status =
         database_start(memory_copy_text(path), &state_kind, queries, STATE_QUERY_COUNT, &state->database, error);
     if (!status)
@@ -182,6 +184,12 @@ static bool same_format(const char *a, const char *b)
     return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
 }
 
+/* Whether what was written so is written by this run, too: attachments always are, items in this run's format. */
+static bool competes(const struct state *state, const char *how)
+{
+    return strcmp(how, STATE_FOUND) == 0 || strcmp(how, STATE_AS_IT_IS) == 0 || same_format(how, state->format);
+}
+
 /* The lock is held. */
 static enum mist_status check_owner(struct state *state, const struct state_key *key, const char *path,
                                     struct mist_error *error)
@@ -192,7 +200,7 @@ static enum mist_status check_owner(struct state *state, const struct state_key 
         database_query(&state->database, Q_OWNER, &statement, error, "tit", path, (int64_t)key->kind, key->path);
     if (!status)
         status = database_step(&state->database, statement, &row, error);
-    if (row && same_format(column_text(statement, 1), key->how))
+    if (row && competes(state, column_text(statement, 1)))
         status = error_set(error, MIST_ERROR_IO, "%s: its file %s is written by %s as well; it was not written",
                            key->path, path, column_text(statement, 0));
     if (row)

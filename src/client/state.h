@@ -42,10 +42,11 @@ struct state_key {
 };
 
 /*
- * Opens the file; `root` is the output directory. Without `make` a missing file gives *state NULL, which the functions
- * below take as one that knows nothing.
+ * Opens the file; `root` is the output directory, `format` the one that this run writes items in. Without `make` a
+ * missing file gives *state NULL, which the functions below take as one that knows nothing.
  */
-enum mist_status state_open(const char *path, int root, bool make, struct state **state, struct mist_error *error);
+enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **state,
+                            struct mist_error *error);
 void state_close(struct state **state);
 
 /* *current: it was written so, and all its files are there as they were left. */
@@ -53,10 +54,10 @@ enum mist_status state_is_current(struct state *state, const struct state_key *k
                                   struct mist_error *error);
 /*
  * To be called before files are moved to `paths` (`count` texts, each with its NUL). MIST_ERROR_IO if one of them is
- * claimed by another item or attachment in the same format, unless the catalog has that one no longer or with another
- * content (state_compare()). Else they are claimed, and what was recorded for this one before is forgotten. Appends to
- * `stale` (each with its NUL) the paths of those files that were made in the same format of a content that is no longer
- * the item's, and are still as they were left.
+ * claimed by an attachment, or by another item in this run's format, unless the catalog has that one no longer or with
+ * another content (state_compare()). Else they are claimed, and what was recorded for this one before is forgotten.
+ * Appends to `stale` (each with its NUL) the paths of those files that were made in the same format of a content that
+ * is no longer the item's, and are still as they were left.
  */
 enum mist_status state_claim(struct state *state, const struct state_key *key, const char *paths, size_t count,
                              struct mist_buffer *stale, struct mist_error *error);

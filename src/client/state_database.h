@@ -43,6 +43,7 @@ struct state {
     struct database database;
     pthread_mutex_t lock;
     int root;
+    const char *format; /* that this run writes items in */
     struct cursor written, item_files;
 };
 

@@ -427,6 +427,9 @@ static bool set_options(struct http_transport *http)
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 1L << 17);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    if (settings->url.user) /* libcurl keeps these, too, from other hosts */
+        good = good && curl_easy_setopt(curl, CURLOPT_USERNAME, settings->url.user) == CURLE_OK &&
+               curl_easy_setopt(curl, CURLOPT_PASSWORD, settings->url.password) == CURLE_OK;
     if (settings->token) /* libcurl keeps it from other hosts when it follows a redirect */
         good = good && curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) == CURLE_OK &&
                curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, settings->token) == CURLE_OK;

@@ -6,6 +6,8 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <mist/client.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,6 +42,53 @@ static const char *web_problem(const char *host)
     return *host == '\0' || *host == '/' ? "it names no host" : NULL;
 }
 
+/* Where the host begins behind "://": behind the last '@' of the authority, which ends user and password. */
+static const char *host_of(const char *authority)
+{
+    const char *end = authority + strcspn(authority, "/?#"), *host = authority;
+    for (const char *p = authority; p < end; p++)
+        if (*p == '@')
+            host = p + 1;
+    return host;
+}
+
+/* Takes "USER:PASSWORD@" out of url->base, whose authority starts at `start`. */
+static enum mist_status take_secrets(struct url *url, size_t start, struct mist_error *error)
+{
+    char *authority = url->base + start;
+    size_t length = (size_t)(host_of(authority) - authority);
+    if (length == 0)
+        return MIST_OK;
+    authority[length - 1] = '\0';
+    char *colon = strchr(authority, ':');
+    if (colon)
+        *colon = '\0';
+    url->user = memory_copy_text(authority);
+    url->password = memory_copy_text(colon ? colon + 1 : "");
+    memmove(authority, authority + length, strlen(authority + length) + 1);
+    if (!url->user || !url->password)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", url->base);
+    if (percent_decode(url->user, strlen(url->user), false) ||
+        percent_decode(url->password, strlen(url->password), false))
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: the percent-encoding of user or password is broken",
+                         url->base);
+    return MIST_OK;
+}
+
+static enum mist_status parse_web(const char *text, size_t scheme, struct url *url, struct mist_error *error)
+{
+    bool secure = scheme == 5 && strncasecmp(text, "https", 5) == 0;
+    const char *host = host_of(text + scheme + 3), *problem = web_problem(host);
+    if (!secure && !(scheme == 4 && strncasecmp(text, "http", 4) == 0))
+        return error_set(error, MIST_ERROR_ARGUMENT, "%.*s://%s: only http, https and file addresses can be fetched",
+                         (int)scheme, text, host);
+    if (problem)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%.*s://%s: %s", (int)scheme, text, host, problem);
+    url->kind = secure ? URL_HTTPS : URL_HTTP;
+    url->base = memory_copy_text(text);
+    return url->base ? take_secrets(url, scheme + 3, error) : MIST_OK;
+}
+
 static enum mist_status parse_file(const char *text, struct url *url, struct mist_error *error)
 {
     const char *path = text + strlen("file:");
@@ -69,20 +118,12 @@ enum mist_status url_parse(const char *text, struct url *url, struct mist_error 
     if (scheme == 4 && strncasecmp(text, "file", 4) == 0) {
         status = parse_file(text, url, error);
     } else if (scheme && strncmp(text + scheme, "://", 3) == 0) {
-        bool secure = scheme == 5 && strncasecmp(text, "https", 5) == 0;
-        if (!secure && !(scheme == 4 && strncasecmp(text, "http", 4) == 0))
-            return error_set(error, MIST_ERROR_ARGUMENT, "%s: only http, https and file addresses can be fetched",
-                             text);
-        const char *problem = web_problem(text + scheme + 3);
-        if (problem)
-            return error_set(error, MIST_ERROR_ARGUMENT, "%s: %s", text, problem);
-        url->kind = secure ? URL_HTTPS : URL_HTTP;
-        url->base = memory_copy_text(text);
+        status = parse_web(text, scheme, url, error);
     } else {
         url->base = memory_copy_text(text);
     }
     if (!status && !url->base)
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", text);
+        status = error_set(error, MIST_ERROR_MEMORY, "an address: out of memory");
     if (status)
         url_free(url);
     else
@@ -93,6 +134,8 @@ enum mist_status url_parse(const char *text, struct url *url, struct mist_error 
 void url_free(struct url *url)
 {
     memory_free(url->base);
+    memory_free(url->user);
+    memory_free(url->password);
     *url = (struct url){0};
 }
 
@@ -111,4 +154,12 @@ char *url_join(const struct url *url, const char *path)
     else
         percent_encode_path(path, out);
     return joined;
+}
+
+size_t mist_url_without_secrets(const char *url, char *text, size_t size)
+{
+    size_t scheme = scheme_length(url);
+    const char *authority = scheme && strncmp(url + scheme, "://", 3) == 0 ? url + scheme + 3 : url;
+    int length = snprintf(text, size, "%.*s%s", (int)(authority - url), url, scheme ? host_of(authority) : authority);
+    return length < 0 ? 0 : (size_t)length;
 }

@@ -10,7 +10,9 @@ enum url_kind { URL_HTTP, URL_HTTPS, URL_DIRECTORY };
 
 struct url {
     enum url_kind kind;
-    char *base; /* "https://host/prefix/DATASET" or a directory, without '/' at its end */
+    char *base; /* "https://host/prefix/DATASET" or a directory, without '/' at its end; nothing secret is in it */
+    char *user; /* from "https://USER:PASSWORD@host", decoded, or NULL */
+    char *password;
 };
 
 /*

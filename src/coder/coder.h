@@ -3,8 +3,8 @@
  * Coders: planes of integers, unit by unit, into chunks of bytes, one for each coded level and class of slices, and
  * back. Each coder is one file and one row of the table in coder.c; docs/format.md, section 5.2, lists them.
  *
- * A unit of one frame, or of all frames, has one chunk for each coded level; a unit of several slices one for each coded
- * level and class: chunk [coded level * classes + class], with stream_unit_classes() classes.
+ * A unit of one frame, or of all frames, has one chunk for each coded level; a unit of several slices one for each
+ * coded level and class: chunk [coded level * classes + class], with stream_unit_classes() classes.
  */
 #ifndef CODER_CODER_H
 #define CODER_CODER_H

@@ -94,8 +94,7 @@ struct mist_buffer stream_header(const struct coder_stream *stream, uint32_t uni
 
 static bool new_header(struct coder_stream *stream, const struct mist_buffer *header)
 {
-    struct mist_buffer *grown =
-        memory_resize(stream->header, stream->headers + (size_t)1, sizeof *stream->header);
+    struct mist_buffer *grown = memory_resize(stream->header, stream->headers + (size_t)1, sizeof *stream->header);
     if (!grown)
         return false;
     stream->header = grown;

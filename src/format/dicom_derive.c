@@ -54,12 +54,36 @@ static void describe(const struct format_target *target, const struct dicom_pixe
     snprintf(text, size, "Reduced by MIST to %u x %u: %s", reduced->columns, reduced->rows, how);
 }
 
-enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_header *original,
+/* What an output without codestreams cannot say as the original did. */
+static void describe_samples(const struct dicom_archived *archived, const struct dicom_pixels *pixels,
+                             struct dicom_derivation *derivation)
+{
+    const struct dicom_header *header = &archived->header;
+    const char *photometric = header->photometric;
+    bool decoded = archived->layout.fragments;
+    if (pixels->color == FORMAT_RGB && decoded && strncmp(photometric, "YBR_", 4) == 0)
+        strcpy(derivation->photometric, "RGB");
+    else if (strcmp(photometric, "YBR_FULL_422") == 0 && !pixels->halved)
+        strcpy(derivation->photometric, "YBR_FULL");
+    derivation->words = pixels->allocated > 8;
+    derivation->interleaved = decoded && pixels->components > 1 && !pixels->planar && header->planar;
+    unsigned high = pixels->shift + pixels->precision - 1;
+    if (archived->layout.real)
+        return;
+    if (pixels->allocated != header->bits_allocated)
+        derivation->bits_allocated = pixels->allocated;
+    if (pixels->precision != header->bits_stored || high != header->high_bit) {
+        derivation->bits_stored = pixels->precision;
+        derivation->high_bit = high;
+    }
+}
+
+enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_archived *archived,
                                        const struct dicom_pixels *reduced, struct dicom_derivation *derivation,
                                        struct mist_error *error)
 {
-    uint64_t bytes = (uint64_t)reduced->frame_bytes * reduced->frames;
-    bytes += bytes & 1; /* PS3.5, 8.1.1: padded to an even length */
+    const struct dicom_header *original = &archived->header;
+    uint64_t bytes = reduced->total_bytes + (reduced->total_bytes & 1); /* PS3.5, 8.1.1: padded to an even length */
     if (bytes >= UINT32_MAX)
         return error_set(error, MIST_ERROR_LIMIT, "%llu bytes of pixels do not fit into a DICOM file",
                          (unsigned long long)bytes);
@@ -69,7 +93,12 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
         .columns = reduced->columns,
         .rows = reduced->rows,
         .pixel_bytes = (uint32_t)bytes,
+        .same_image = target->reduce == 0 && !target->resampled,
+        .keep_uids = target->keep_uids,
     };
+    if (derivation->same_image && !archived->layout.fragments)
+        derivation->pixel_bytes = archived->layout.pixel_bytes; /* all of it comes back, what is behind samples too */
+    describe_samples(archived, reduced, derivation);
     describe(target, reduced, derivation->description, sizeof derivation->description);
     char how[96];
     snprintf(how, sizeof how, "%u|%s|%ux%u", target->reduce, target->resampled ? "center" : "native", reduced->columns,

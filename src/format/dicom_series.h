@@ -3,20 +3,19 @@
 #ifndef FORMAT_DICOM_SERIES_H
 #define FORMAT_DICOM_SERIES_H
 
-#include "format/dicom_header.h"
-#include "format/input.h"
+#include "format/dicom_reading.h"
 
 #include <mist/image.h>
 
 /* What is kept of each file of a series while it is open. */
 struct dicom_instance {
-    struct format_input input; /* owned */
-    uint32_t index;            /* in the inputs given to format_open() */
-    uint32_t frames;           /* in this file */
-    uint32_t first;            /* frame of the item: set by dicom_series_sort() */
-    size_t pixels;             /* offset of the first frame in the file */
-    bool big_endian;
-    bool planar;
+    struct format_input input;    /* owned */
+    uint32_t index;               /* in the inputs given to format_open() */
+    uint32_t frames;              /* in this file */
+    uint32_t first;               /* frame of the item: set by dicom_series_sort() */
+    struct dicom_reading reading; /* how its frames are read; owned */
+    struct dicom_bytes kept;      /* of deflated files of several frames: read once; else empty */
+    struct dicom_frames said;     /* what the file says of each frame; owned */
     bool has_plane;
     bool regular;
     double position[3];

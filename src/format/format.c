@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/ops.h"
+#include "image/copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,7 +142,7 @@ enum mist_status format_open(enum format_kind kind, const struct format_input *i
         return error_set(error, MIST_ERROR_ARGUMENT, "no image file was given");
     if (!ops_of(kind)->open)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not in a format that can be read", input_name(inputs));
-    if (count > 1 && !format_of(kind)->grouped)
+    if (count > 1 && !format_of(kind)->grouped && !(count == 2 && format_of(kind)->paired))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: an image of format '%s' is one file", input_name(inputs),
                          format_name(kind));
     enum mist_status status = ops_of(kind)->open(inputs, count, source, error);
@@ -163,6 +164,7 @@ void format_archive_free(struct format_archive *archive)
     if (archive) {
         mist_buffer_free(&archive->prefix);
         mist_buffer_free(&archive->suffix);
+        mist_buffer_free(&archive->extra);
         *archive = (struct format_archive){0};
     }
 }
@@ -177,8 +179,10 @@ enum mist_status format_writer_open(const struct format_target *target, struct f
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: files of format '%s' cannot be written", target->path,
                          name ? name : "unknown");
     }
-    if (mist_frame_bytes(info->type, info->width, info->height, info->components) == 0 || info->frames == 0 ||
-        info->frames > MIST_MAX_FRAMES)
+    /* A header without samples is the first file of a pair. */
+    const bool header_only = format_of(target->kind)->paired && target->head && target->file == 0;
+    if (mist_frame_bytes(info->type, info->width, info->height, info->components) == 0 ||
+        (info->frames == 0 && !header_only) || info->frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %u frames of %u x %u x %u samples cannot be written",
                          target->path, info->frames, info->width, info->height, info->components);
     struct format_target sampled = *target;
@@ -217,4 +221,67 @@ void format_writer_cancel(struct format_writer **writer)
         (*writer)->ops->free(*writer);
         *writer = NULL;
     }
+}
+
+/* ---- restoring ---- */
+
+/* Of formats whose archives say all there is to know. */
+struct plain_restorer {
+    struct format_restorer base;
+    struct copy_packing packing;
+};
+
+static enum mist_status plain_frame(struct format_restorer *base, const struct mist_view *frame,
+                                    struct mist_buffer *out, struct mist_error *error)
+{
+    const struct plain_restorer *restorer = (const struct plain_restorer *)base;
+    size_t bytes = mist_frame_bytes(frame->type, frame->width, frame->height, frame->components);
+    if (!buffer_reserve(out, out->size + bytes))
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
+    copy_pack(frame, restorer->packing, out->data + out->size);
+    out->size += bytes;
+    return MIST_OK;
+}
+
+static void plain_free(struct format_restorer *restorer)
+{
+    memory_free(restorer);
+}
+
+enum mist_status format_restorer_open(enum format_kind kind, const struct format_archive *archive,
+                                      const struct mist_image_info *info, struct format_restorer **restorer,
+                                      struct mist_error *error)
+{
+    static const struct format_restorer_ops ops = {plain_frame, NULL, plain_free};
+    *restorer = NULL;
+    if (ops_of(kind)->restorer_open)
+        return ops_of(kind)->restorer_open(archive, info, restorer, error);
+    struct plain_restorer *plain = memory_allocate(sizeof *plain);
+    if (!plain)
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
+    *plain = (struct plain_restorer){{&ops}, {archive->big_endian, archive->planar}};
+    *restorer = &plain->base;
+    return MIST_OK;
+}
+
+enum mist_status format_restorer_frame(struct format_restorer *restorer, const struct mist_view *frame,
+                                       struct mist_buffer *out, struct mist_error *error)
+{
+    return restorer->ops->frame(restorer, frame, out, error);
+}
+
+enum mist_status format_restorer_bytes(struct format_restorer *restorer, const uint8_t *codestream, size_t size,
+                                       struct mist_buffer *out, struct mist_error *error)
+{
+    if (!restorer->ops->bytes)
+        return error_set(error, MIST_ERROR_ARGUMENT, "files of this format are not made of codestreams");
+    return restorer->ops->bytes(restorer, codestream, size, out, error);
+}
+
+void format_restorer_free(struct format_restorer **restorer)
+{
+    if (restorer && *restorer)
+        (*restorer)->ops->free(*restorer);
+    if (restorer)
+        *restorer = NULL;
 }

@@ -41,11 +41,46 @@ enum mist_status format_look(enum format_kind kind, const struct format_input *i
 struct format_archive {
     struct mist_buffer prefix;
     struct mist_buffer suffix;
+    /* What putting the samples' bytes together needs besides prefix and frames: the format's own (DICOM: bits that are
+     * no part of samples, bytes that the file lacks, the lengths of fragments: dicom_restore.h). Mostly empty. */
+    struct mist_buffer extra;
     bool raw;
     bool big_endian; /* byte order of the samples in the file */
     bool planar;     /* components slowest within a frame */
 };
 void format_archive_free(struct format_archive *archive);
+
+/* What the samples of a pixel are. */
+enum format_color {
+    FORMAT_GREY,          /* more is brighter; also where nothing is said */
+    FORMAT_GREY_INVERTED, /* more is darker: DICOM's MONOCHROME1 */
+    FORMAT_PALETTE,       /* indices: names, never averaged; the palette stays in the header */
+    FORMAT_RGB,
+    FORMAT_YBR,         /* full-range YCbCr (ITU-R BT.601), as in JFIF */
+    FORMAT_YBR_PARTIAL, /* YCbCr of the range of video: 16 to 235, 16 to 240 */
+    FORMAT_OTHER_COLOR  /* two or four samples a pixel, HSV ... */
+};
+
+/* What the bytes of a frame that came compressed are. */
+enum format_stream {
+    FORMAT_STREAM_NONE,
+    FORMAT_STREAM_JPEG,          /* 10918-1 with DCT and 8 bits */
+    FORMAT_STREAM_JPEG_12,       /* ... with 12 bits */
+    FORMAT_STREAM_JPEG_LOSSLESS, /* 10918-1, annex H */
+    FORMAT_STREAM_JPEG_LS,       /* 14495-1 */
+    FORMAT_STREAM_J2K,           /* 15444-1, maybe in a JP2 file */
+    FORMAT_STREAM_HTJ2K,         /* 15444-15 */
+    FORMAT_STREAM_RLE,           /* PS3.5, annex G */
+    FORMAT_STREAM_DEFLATE,       /* RFC 1951 */
+    FORMAT_STREAM_WRAPPED        /* samples as they are */
+};
+
+/* Sample values, low to high inclusive, that are declared to be no measurement (DICOM: PixelPaddingValue). */
+struct format_hole {
+    double low;
+    double high;
+};
+enum { FORMAT_MAX_HOLES = 4 };
 
 /*
  * The frames of one item. Opened by format_open(); read functions may be called from several threads at a time.
@@ -55,8 +90,14 @@ struct format_source {
     enum format_kind kind;
     struct mist_image_info info; /* precision: what the file declares (BitsStored...) or the sample size */
     uint32_t files;
-    uint32_t *file_order;    /* [files] index into the inputs given to format_open(), in frame order */
-    uint32_t *file_frames;   /* [files] frames of each file, in frame order */
+    uint32_t *file_order;  /* [files] index into the inputs given to format_open(), in frame order */
+    uint32_t *file_frames; /* [files] frames of each file, in frame order */
+    enum format_color color;
+    enum format_stream stream; /* of the frames, where ops->codestream gives them; NONE if they are of several kinds */
+    bool stream_lossy;         /* decoded samples are no exact copy of what was there before: keeping streams pays */
+    uint32_t hole_count;       /* candidates: nothing says that a sample has such a value */
+    struct format_hole hole[FORMAT_MAX_HOLES];
+    char warning[160];       /* what is odd about the files but no reason to refuse them: one sentence; or "" */
     struct mist_buffer head; /* what the writer needs to write *reduced* files without the archive (NIfTI: the
                                 header and extensions; PNG: as the archive's prefix; DICOM: empty) */
 };
@@ -71,6 +112,10 @@ struct format_source_ops {
     /* What counts as the file's content where that is not what is on disk (NIfTI: after gunzip): bytes that the source
      * keeps until it is closed. NULL: the file itself. */
     void (*content)(const struct format_source *source, const uint8_t **data, size_t *size);
+    /* The bytes of a frame as they came compressed, into `out`, which is overwritten, and what they are. NULL, or
+     * MIST_ERROR_NOT_FOUND: there are none. Frames made of them are as read_frame() gives them. */
+    enum mist_status (*codestream)(struct format_source *source, uint32_t frame, struct mist_buffer *out,
+                                   enum format_stream *stream, struct mist_error *error);
 };
 
 /* Opens the files of one item (one file, or the instances of one DICOM series, in any order). The inputs' texts are
@@ -78,6 +123,8 @@ struct format_source_ops {
 enum mist_status format_open(enum format_kind kind, const struct format_input *inputs, uint32_t count,
                              struct format_source **source, struct mist_error *error);
 void format_close(struct format_source **source);
+
+struct dicom_volume_plan;
 
 /* One output file. */
 struct format_target {
@@ -95,6 +142,10 @@ struct format_target {
     const struct format_archive *archive; /* of this file, or NULL where the tail is not at hand */
     uint32_t file;                        /* which source file this is, and its first frame in the item */
     uint32_t first_frame;
+    /* NIfTI of a DICOM series: which frames come, and what the file says beyond `info` (dicom_volume.h). info.geometry
+     * is then that of the plan, sampled; frames come in the plan's order, rows as DICOM has them. NULL: none. */
+    const struct dicom_volume_plan *volume;
+    bool keep_uids; /* DICOM: a reduced instance keeps the identifiers of its original */
 };
 struct format_writer; /* each format's own, of ops.h */
 enum mist_status format_writer_open(const struct format_target *target, struct format_writer **writer,
@@ -102,13 +153,29 @@ enum mist_status format_writer_open(const struct format_target *target, struct f
 /* Frames of this file in order; type, size and components as target.info. */
 enum mist_status format_writer_frame(struct format_writer *writer, const struct mist_view *frame,
                                      struct mist_error *error);
-/* The frame of a format that is `whole_codestream`: its codestream, instead of format_writer_frame(). */
+/* The frame of a format that is `whole_codestream`: its codestream, instead of format_writer_frame(). Of a source that
+ * came compressed (DICOM): what ops->codestream gave; all frames of a file at full size so, and it is the original. */
 enum mist_status format_writer_bytes(struct format_writer *writer, const uint8_t *bytes, size_t size,
                                      struct mist_error *error);
 /* fsync, rename, free. On failure the part file is removed. */
 enum mist_status format_writer_finish(struct format_writer **writer, struct mist_error *error);
 /* Removes the part file and frees. Safe on a pointer to NULL. */
 void format_writer_cancel(struct format_writer **writer);
+
+/*
+ * The bytes between the prefix and the suffix of one source file, made again frame by frame. `archive` must stay while
+ * the restorer is used. Only for archives that are raw (frames) or have codestreams (their bytes).
+ */
+struct format_restorer; /* each format's own */
+enum mist_status format_restorer_open(enum format_kind kind, const struct format_archive *archive,
+                                      const struct mist_image_info *info, struct format_restorer **restorer,
+                                      struct mist_error *error);
+/* Appends to `out` what the next frame of the file adds. */
+enum mist_status format_restorer_frame(struct format_restorer *restorer, const struct mist_view *frame,
+                                       struct mist_buffer *out, struct mist_error *error);
+enum mist_status format_restorer_bytes(struct format_restorer *restorer, const uint8_t *codestream, size_t size,
+                                       struct mist_buffer *out, struct mist_error *error);
+void format_restorer_free(struct format_restorer **restorer);
 
 /*
  * A PNG in memory, of 1 or 3 components: 8 and 16 bits as they are (signed ones shifted up by half their range), other

@@ -41,6 +41,7 @@ struct format {
     bool many_frames;                               /* a file holds many frames */
     bool gzip_inside;                               /* files may be gzipped; content is what is inside */
     bool grouped;                                   /* several files are one item: format_look() tells which */
+    bool paired;                                    /* two files may be one item: a header and its samples */
     bool precision_declared;                        /* files say how many bits are used, and can be trusted with it */
     bool needs_tail_when_reduced;                   /* also smaller files are written from the archive in the tail */
     bool one_output_a_source;                       /* of a series of files each is written as one file, also by

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NIfTI-1 and NIfTI-2 single files, .nii and .nii.gz: volumes and series as planes of dim[1] x dim[2]. */
-#include "format/ops.h"
+/* Reading NIfTI-1 and NIfTI-2 (.nii, .nii.gz, pairs of .hdr and .img) and ANALYZE 7.5: volumes and series as planes. */
+#include "format/nifti.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "format/gzip.h"
 #include "format/nifti_header.h"
+#include "format/turn.h"
 #include "image/copy.h"
 
 #include <errno.h>
@@ -20,17 +21,16 @@
 /* Bytes before the samples: the header and its extensions. */
 #define MAX_PREFIX ((uint64_t)64 << 20)
 
-/* ---- reading ---- */
-
 struct nifti_source {
     struct format_source base;
-    struct format_input input;
-    struct file_map file; /* as it is on disk */
-    const uint8_t *data;  /* the NIfTI file: `file`, or what was in the gzip file, mapped from a spool */
+    struct format_input input; /* what holds the samples */
+    struct file_map file;      /* as it is on disk */
+    const uint8_t *data;       /* the NIfTI file: `file`, or what was in the gzip file, mapped from a spool */
     size_t size;
     bool spooled;
     struct nifti_header header;
     uint64_t sample_bytes; /* of all frames */
+    uint8_t *turned;       /* the samples as planes, where these lie across the file's rows; NULL: as in the file */
 };
 
 /* What a NIfTI file that starts with these bytes should have at most; 0 if that cannot be told or is out of bounds. */
@@ -118,6 +118,19 @@ static enum mist_status open_gzip(struct nifti_source *source, struct mist_error
     return status;
 }
 
+/* Where a plane's samples are, and how far its rows are apart. */
+static const uint8_t *find_plane(const struct nifti_source *source, uint32_t frame, size_t *step)
+{
+    const struct mist_image_info *info = &source->base.info;
+    const size_t pixel = mist_sample_size(info->type) * info->components, row = pixel * info->width;
+    const uint8_t *samples = source->turned ? source->turned : source->data + source->header.data_offset;
+    *step = row;
+    if (source->turned || !turn_is_needed(info))
+        return samples + (uint64_t)frame * row * info->height;
+    *step = row * info->slices; /* axes {0, 2, 1}: a plane's rows are one of each plane of the file */
+    return samples + (uint64_t)(frame / info->slices) * *step * info->height + frame % info->slices * row;
+}
+
 static enum mist_status nifti_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                          struct mist_error *error)
 {
@@ -125,9 +138,12 @@ static enum mist_status nifti_read_frame(struct format_source *base, uint32_t fr
     const struct mist_image_info *info = &base->info;
     if (frame >= info->frames)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: there is no frame %u", source->input.name, frame);
-    const size_t bytes = mist_frame_bytes(info->type, info->width, info->height, info->components);
-    copy_unpack(source->data + source->header.data_offset + (uint64_t)frame * bytes,
-                (struct copy_packing){.big_endian = source->header.big_endian}, out);
+    size_t step;
+    const uint8_t *in = find_plane(source, frame, &step);
+    struct mist_view plane =
+        mist_view_interleaved((uint8_t *)(uintptr_t)in, info->type, info->width, info->height, info->components);
+    plane.row_stride = step;
+    copy_samples(&plane, out, source->header.big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__));
     return MIST_OK;
 }
 
@@ -135,11 +151,15 @@ static enum mist_status nifti_read_archive(struct format_source *base, uint32_t 
                                            struct mist_error *error)
 {
     const struct nifti_source *source = (const struct nifti_source *)base;
-    (void)file;
     *archive = (struct format_archive){.raw = true, .big_endian = source->header.big_endian};
     size_t behind = (size_t)(source->header.data_offset + source->sample_bytes);
-    if (buffer_append(&archive->prefix, base->head.data, base->head.size) &&
-        buffer_append(&archive->suffix, source->data + behind, source->size - behind))
+    bool good;
+    if (source->header.pair && file == 0) /* the header's own file, in which there are no samples */
+        good = buffer_append(&archive->prefix, base->head.data, base->head.size);
+    else
+        good = buffer_append(&archive->prefix, source->data, (size_t)source->header.data_offset) &&
+               buffer_append(&archive->suffix, source->data + behind, source->size - behind);
+    if (good)
         return MIST_OK;
     format_archive_free(archive);
     return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
@@ -157,20 +177,18 @@ static void nifti_close(struct format_source *base)
     struct nifti_source *source = (struct nifti_source *)base;
     if (source->spooled)
         munmap((void *)(uintptr_t)source->data, source->size);
+    if (source->turned)
+        munmap(source->turned, (size_t)source->sample_bytes);
     input_unmap(&source->input, &source->file);
     input_free(&source->input);
     format_source_clear(base);
     memory_free(source);
 }
 
-static enum mist_status read_header(struct nifti_source *source, struct mist_error *error)
+/* Whether the samples that the header tells of are there, within the limits. */
+static enum mist_status check_size(struct nifti_source *source, struct mist_error *error)
 {
-    struct mist_image_info *info = &source->base.info;
-    enum mist_status status = nifti_header_read(source->data, source->size, &source->header, error);
-    if (!status)
-        status = nifti_header_info(&source->header, info, error);
-    if (status)
-        return error_prefix(error, status, "%s", source->input.name);
+    const struct mist_image_info *info = &source->base.info;
     uint64_t frame = mist_frame_bytes(info->type, info->width, info->height, info->components);
     uint64_t needed = source->header.data_offset + frame * info->frames;
     source->sample_bytes = frame * info->frames;
@@ -183,173 +201,152 @@ static enum mist_status read_header(struct nifti_source *source, struct mist_err
     if (source->size - needed > MAX_SUFFIX)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %llu bytes behind the voxels", source->input.name,
                          (unsigned long long)(source->size - needed));
-    if (!buffer_append(&source->base.head, source->data, (size_t)source->header.data_offset))
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     return MIST_OK;
+}
+
+static enum mist_status read_header(const uint8_t *data, size_t size, const char *name, struct nifti_source *source,
+                                    struct mist_error *error)
+{
+    enum mist_status status = nifti_header_read(data, size, &source->header, error);
+    if (!status)
+        status = nifti_header_info(&source->header, &source->base.info, error);
+    return status ? error_prefix(error, status, "%s", name) : MIST_OK;
+}
+
+/* The samples as planes, where a plane's rows are not the file's. */
+static enum mist_status turn(struct nifti_source *source, struct mist_error *error)
+{
+    if (!turn_is_needed(&source->base.info) || source->base.info.axes[2] != 0)
+        return MIST_OK;
+    enum mist_status status =
+        turn_volumes(&source->base.info, source->data + source->header.data_offset, NULL, &source->turned, error);
+    return status ? error_prefix(error, status, "%s", source->input.name) : MIST_OK;
+}
+
+/* GIFTI is XML; it is recognised so that it can be named. */
+static bool is_gifti(const uint8_t *data, size_t size)
+{
+    static const char *const marks[] = {"<!DOCTYPE GIFTI", "<GIFTI"};
+    for (int i = 0; i < 2 && size > 5 && memcmp(data, "<", 1) == 0; i++)
+        if (memmem(data, size < 1024 ? size : 1024, marks[i], strlen(marks[i])))
+            return true;
+    return false;
+}
+
+static bool nifti_detect(const uint8_t *data, size_t size)
+{
+    return nifti_header_detect(data, size) || is_gifti(data, size);
+}
+
+/* One file. */
+static enum mist_status open_single(struct nifti_source *source, struct mist_error *error)
+{
+    enum mist_status status = input_map(&source->input, &source->file, error);
+    source->data = source->file.data;
+    source->size = source->file.size;
+    if (!status && source->size > 2 && source->data[0] == 0x1f && source->data[1] == 0x8b)
+        status = open_gzip(source, error);
+    if (status)
+        return status;
+    const char *name = source->input.name;
+    if (is_gifti(source->data, source->size))
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: no image but GIFTI: surfaces and values on them", name);
+    status = read_header(source->data, source->size, name, source, error);
+    if (!status && source->header.pair)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: the header of a pair, without its .img", name);
+    if (!status)
+        status = check_size(source, error);
+    if (!status && !buffer_append(&source->base.head, source->data, (size_t)source->header.data_offset))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
+    return status;
+}
+
+/* A pair: the file in inputs[header] is the header, the other one has the samples. */
+static enum mist_status open_pair(struct nifti_source *source, const struct format_input *header,
+                                  struct mist_error *error)
+{
+    struct file_map map;
+    const char *name = input_name(header);
+    enum mist_status status = input_map(header, &map, error);
+    if (status)
+        return status;
+    status = map.size > MAX_PREFIX ? error_set(error, MIST_ERROR_LIMIT, "%s: too large for a NIfTI header", name)
+                                   : read_header(map.data, map.size, name, source, error);
+    if (!status && !buffer_append(&source->base.head, map.data, map.size))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
+    input_unmap(header, &map);
+    if (!status)
+        status = input_map(&source->input, &source->file, error);
+    source->data = source->file.data;
+    source->size = source->file.size;
+    return status ? status : check_size(source, error);
+}
+
+/* Which of two files is the header of a pair; -1: neither. */
+static int find_header(const struct format_input *inputs)
+{
+    int found = -1;
+    for (int i = 0; i < 2 && found < 0; i++) {
+        struct file_map map;
+        struct nifti_header header;
+        if (input_map(&inputs[i], &map, NULL))
+            continue;
+        if (!nifti_header_read(map.data, map.size, &header, NULL) && header.pair)
+            found = i;
+        input_unmap(&inputs[i], &map);
+    }
+    return found;
+}
+
+char *nifti_partner(const char *path)
+{
+    size_t length = strlen(path);
+    if (length < 5 || (strcmp(path + length - 4, ".hdr") != 0 && strcmp(path + length - 4, ".HDR") != 0))
+        return NULL;
+    char *partner = memory_copy_text(path);
+    if (partner)
+        memcpy(partner + length - 3, path[length - 1] == 'R' ? "IMG" : "img", 3);
+    return partner;
 }
 
 static enum mist_status nifti_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
-    static const struct format_source_ops ops = {.read_frame = nifti_read_frame,
-                                                 .read_archive = nifti_read_archive,
-                                                 .close = nifti_close,
-                                                 .content = nifti_content};
+    static const struct format_source_ops single = {.read_frame = nifti_read_frame,
+                                                    .read_archive = nifti_read_archive,
+                                                    .close = nifti_close,
+                                                    .content = nifti_content};
+    static const struct format_source_ops pair = {
+        .read_frame = nifti_read_frame, .read_archive = nifti_read_archive, .close = nifti_close};
+    int header = count == 2 ? find_header(inputs) : 0;
+    if (count > 2 || header < 0)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a NIfTI image is one file, or a .hdr and its .img",
+                         input_name(inputs));
+    const struct format_input *samples = count == 2 ? &inputs[1 - header] : inputs;
     struct nifti_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     enum mist_status status = MIST_OK;
-    if (!format_source_init(&source->base, &ops, FORMAT_NIFTI, count) || !input_copy(inputs, &source->input))
+    if (!format_source_init(&source->base, count == 2 ? &pair : &single, FORMAT_NIFTI, count) ||
+        !input_copy(samples, &source->input))
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     if (!status)
-        status = input_map(&source->input, &source->file, error);
-    source->data = source->file.data;
-    source->size = source->file.size;
-    if (!status && source->size > 2 && source->data[0] == 0x1f && source->data[1] == 0x8b)
-        status = open_gzip(source, error);
+        status = count == 2 ? open_pair(source, &inputs[header], error) : open_single(source, error);
     if (!status)
-        status = read_header(source, error);
+        status = turn(source, error);
     if (status) {
         nifti_close(&source->base);
         return status;
     }
-    source->base.file_frames[0] = source->base.info.frames;
+    source->base.file_order[0] = (uint32_t)header;
+    source->base.file_frames[0] = count == 2 ? 0 : source->base.info.frames;
+    if (count == 2) {
+        source->base.file_order[1] = (uint32_t)(1 - header);
+        source->base.file_frames[1] = source->base.info.frames;
+    }
     *result = &source->base;
     return MIST_OK;
 }
 
-/* ---- writing ---- */
-
-struct nifti_writer {
-    struct format_writer base;
-    struct file_writer file;
-    struct mist_image_info info;
-    bool big_endian;
-    struct gzip_writer *gzip; /* NULL: the file is plain */
-    uint8_t *packed;          /* one frame */
-    struct mist_buffer suffix;
-    uint32_t written;
-};
-
-static void emit(struct nifti_writer *writer, const uint8_t *bytes, size_t size, bool last)
-{
-    if (writer->gzip)
-        gzip_write(writer->gzip, bytes, size, last);
-    else if (size)
-        fwrite(bytes, 1, size, writer->file.stream);
-}
-
-static enum mist_status nifti_write_frame(struct format_writer *base, const struct mist_view *frame,
-                                          struct mist_error *error)
-{
-    struct nifti_writer *writer = (struct nifti_writer *)base;
-    const struct mist_image_info *info = &writer->info;
-    if (writer->written == info->frames)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: more than %u planes", writer->file.path, info->frames);
-    const struct copy_packing packing = {.big_endian = writer->big_endian};
-    const uint8_t *bytes = frame->data;
-    if (!copy_is_packed(frame, packing)) {
-        copy_pack(frame, packing, writer->packed);
-        bytes = writer->packed;
-    }
-    emit(writer, bytes, mist_frame_bytes(info->type, info->width, info->height, info->components), false);
-    writer->written++;
-    return MIST_OK;
-}
-
-static enum mist_status nifti_finish(struct format_writer *base, struct mist_error *error)
-{
-    struct nifti_writer *writer = (struct nifti_writer *)base;
-    if (writer->written != writer->info.frames)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: %u of %u planes were written", writer->file.path,
-                         writer->written, writer->info.frames);
-    emit(writer, writer->suffix.data, writer->suffix.size, true);
-    return file_writer_commit(&writer->file, error);
-}
-
-static void nifti_free(struct format_writer *base)
-{
-    struct nifti_writer *writer = (struct nifti_writer *)base;
-    gzip_writer_free(&writer->gzip);
-    file_writer_cancel(&writer->file);
-    mist_buffer_free(&writer->suffix);
-    memory_free(writer->packed);
-    memory_free(writer);
-}
-
-/* The original's header, changed where the size is another. */
-static enum mist_status adapt_header(struct nifti_writer *writer, const struct format_target *target,
-                                     struct mist_buffer *header, struct mist_error *error)
-{
-    struct nifti_header parsed;
-    struct mist_image_info info;
-    enum mist_status status = nifti_header_read(target->head, target->head_size, &parsed, error);
-    if (!status)
-        status = nifti_header_info(&parsed, &info, error);
-    if (!status && (parsed.data_offset != target->head_size || info.type != target->info.type ||
-                    info.components != target->info.components || info.frames != target->info.frames))
-        status = error_set(error, MIST_ERROR_CORRUPT, "the kept NIfTI header is not that of these samples");
-    if (status)
-        return status;
-    writer->big_endian = parsed.big_endian;
-    if (!buffer_append(header, target->head, target->head_size))
-        return error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    if (target->reduce == 0 && !target->resampled) {
-        const struct format_archive *archive = target->archive;
-        if (archive && !buffer_append(&writer->suffix, archive->suffix.data, archive->suffix.size))
-            return error_set(error, MIST_ERROR_MEMORY, "out of memory");
-        return MIST_OK;
-    }
-    nifti_header_resize(&parsed, target->info.width, target->info.height, target->sampling.factor,
-                        target->sampling.shift);
-    nifti_header_store_geometry(&parsed, header->data);
-    return MIST_OK;
-}
-
-static enum mist_status make_header(struct nifti_writer *writer, const struct format_target *target,
-                                    struct mist_buffer *header, struct mist_error *error)
-{
-    if (target->source_kind == FORMAT_NIFTI && target->head)
-        return adapt_header(writer, target, header, error);
-    uint8_t fresh[NIFTI_FRESH_SIZE];
-    writer->big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-    enum mist_status status = nifti_header_make(&target->info, fresh, error);
-    if (!status && !buffer_append(header, fresh, sizeof fresh))
-        status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    return status;
-}
-
-static enum mist_status nifti_writer_open(const struct format_target *target, struct format_writer **result,
-                                          struct mist_error *error)
-{
-    static const struct format_writer_ops ops = {
-        .frame = nifti_write_frame, .finish = nifti_finish, .free = nifti_free};
-    const struct mist_image_info *info = &target->info;
-    struct nifti_writer *writer = memory_allocate_zeroed(1, sizeof *writer);
-    if (!writer)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
-    writer->base.ops = &ops;
-    writer->info = *info;
-    struct mist_buffer header = {0};
-    enum mist_status status = make_header(writer, target, &header, error);
-    writer->packed = memory_allocate(mist_frame_bytes(info->type, info->width, info->height, info->components));
-    if (!status && !writer->packed)
-        status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    if (status)
-        error_prefix(error, status, "%s", target->path);
-    else
-        status = file_writer_open(target->path, &writer->file, error);
-    if (!status && target->gzip && !(writer->gzip = gzip_writer_new(writer->file.stream)))
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
-    if (!status)
-        emit(writer, header.data, header.size, false);
-    mist_buffer_free(&header);
-    if (status)
-        nifti_free(&writer->base);
-    else
-        *result = &writer->base;
-    return status;
-}
-
 const struct format_ops format_ops_nifti = {
-    .detect = nifti_header_detect, .open = nifti_open, .writer_open = nifti_writer_open};
+    .detect = nifti_detect, .open = nifti_open, .writer_open = nifti_writer_open};

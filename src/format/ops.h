@@ -17,6 +17,21 @@ struct format_ops {
     /* As format_writer_open(); sizes are within the limits. Errors name the file. */
     enum mist_status (*writer_open)(const struct format_target *target, struct format_writer **writer,
                                     struct mist_error *error);
+    /* As format_restorer_open(); NULL: as the archive says of byte order and components. */
+    enum mist_status (*restorer_open)(const struct format_archive *archive, const struct mist_image_info *info,
+                                      struct format_restorer **restorer, struct mist_error *error);
+};
+
+/* What every restorer starts with. */
+struct format_restorer_ops {
+    enum mist_status (*frame)(struct format_restorer *restorer, const struct mist_view *frame, struct mist_buffer *out,
+                              struct mist_error *error);
+    enum mist_status (*bytes)(struct format_restorer *restorer, const uint8_t *codestream, size_t size,
+                              struct mist_buffer *out, struct mist_error *error);
+    void (*free)(struct format_restorer *restorer);
+};
+struct format_restorer {
+    const struct format_restorer_ops *ops;
 };
 
 #define FORMAT(kind, operations, ...) extern const struct format_ops format_ops_##operations;

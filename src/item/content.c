@@ -5,7 +5,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "image/copy.h"
+
+/* More of the file put together again. */
+static void take_again(void *context, const uint8_t *bytes, size_t size)
+{
+    struct content *content = context;
+    checksum_add(content->again, bytes, size);
+    content->again_size += size;
+}
 
 enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
                                struct mist_error *error)
@@ -20,7 +27,13 @@ enum mist_status content_start(struct content *content, struct format_source *so
     const struct mist_buffer *prefix = &content->record.archive.prefix;
     checksum_add(content->again, prefix->data, prefix->size);
     content->again_size = prefix->size;
-    return MIST_OK;
+    if (!content->record.archive.raw)
+        return MIST_OK;
+    status = format_restorer_open(source->kind, &content->record.archive, &source->info, &content->restorer, error);
+    if (status || !turn_is_needed(&source->info))
+        return status;
+    const struct turn_sink sink = {take_again, content};
+    return turner_new(&source->info, NULL, &sink, &content->turner, error);
 }
 
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
@@ -30,16 +43,13 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
     checksum_add(content->samples, frame->data, bytes);
     if (!archive->raw)
         return MIST_OK;
-    const void *packed = frame->data;
-    struct copy_packing packing = {archive->big_endian, archive->planar};
-    if (!copy_is_packed(frame, packing)) {
-        if (!buffer_reserve(&content->packed, bytes))
-            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", content->path);
-        copy_pack(frame, packing, content->packed.data);
-        packed = content->packed.data;
-    }
-    checksum_add(content->again, packed, bytes);
-    content->again_size += bytes;
+    content->packed.size = 0;
+    enum mist_status status = format_restorer_frame(content->restorer, frame, &content->packed, error);
+    if (status)
+        return error_prefix(error, status, "%s", content->path);
+    if (content->turner)
+        return turner_plane(content->turner, content->packed.data, error);
+    take_again(content, content->packed.data, content->packed.size);
     return MIST_OK;
 }
 
@@ -82,6 +92,8 @@ enum mist_status content_finish(struct content *content, struct mist_error *erro
 
 void content_free(struct content *content)
 {
+    format_restorer_free(&content->restorer);
+    turner_free(&content->turner);
     format_archive_free(&content->record.archive);
     checksum_free(content->samples);
     checksum_free(content->again);

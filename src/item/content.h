@@ -6,6 +6,7 @@
 #ifndef ITEM_CONTENT_H
 #define ITEM_CONTENT_H
 
+#include "format/turn.h"
 #include "item/tail.h"
 
 struct content {
@@ -15,7 +16,9 @@ struct content {
     struct checksum_state *samples;
     struct checksum_state *again; /* of the file put together again; raw archives only */
     uint64_t again_size;
-    struct mist_buffer packed; /* one frame as the file has it */
+    struct turner *turner;            /* brings them into the order of the file; NULL where they are in it */
+    struct format_restorer *restorer; /* makes its bytes of frames; raw archives only */
+    struct mist_buffer packed;        /* one frame as the file has it */
 };
 
 /* Reads the archive of a source's n-th file (in frame order), which is at `path`. */

@@ -66,8 +66,7 @@ static enum mist_status not_here(const mist_item *item, struct mist_error *error
 
 /* Decodes a unit of several slices into the decoder's cache, unless it is there. */
 static enum mist_status load_unit(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t unit,
-                                  unsigned reduce, unsigned step, struct decoded_unit **found,
-                                  struct mist_error *error)
+                                  unsigned reduce, unsigned step, struct decoded_unit **found, struct mist_error *error)
 {
     const struct coder_stream *about = &item->manifest.stream[stream];
     const struct coder_plane *plane = &about->plane;
@@ -87,8 +86,8 @@ static enum mist_status load_unit(const mist_item *item, mist_decoder *decoder, 
         return error_set(error, MIST_ERROR_MEMORY, "%s: no memory for %u slices", item->name, slices);
     }
     for (uint32_t i = 0; i < slices; i++)
-        views[i] = mist_view_interleaved(cache->samples.data + frame * i, plane->type, width, height,
-                                         plane->components);
+        views[i] =
+            mist_view_interleaved(cache->samples.data + frame * i, plane->type, width, height, plane->components);
     enum mist_status status = coder_decode(decoder->codec, about, &decoder->parts, reduce, step, views, error);
     memory_free(views);
     if (status == MIST_ERROR_TRUNCATED)
@@ -149,7 +148,7 @@ static enum mist_status of_frame(const mist_item *item, uint32_t frame, enum mis
     return status ? error_prefix(error, status, "%s: frame %u", item->name, frame) : MIST_OK;
 }
 
-/* The picture's samples, the value map undone. `coded` is set to its coded samples; data NULL where these are the same. */
+/* The picture's samples, the value map undone. `coded` is set to what was coded; data NULL where that is the same. */
 static enum mist_status decode_picture(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
                                        struct mist_view *out, struct mist_view *coded, struct mist_error *error)
 {

@@ -67,7 +67,8 @@ static uint32_t wanted_frame(const struct export *export, uint32_t n)
 
 /* ---- one frame, in a worker ---- */
 
-/* The reduce that samples are decoded at: labels are chosen from the full resolution where another grid is asked for. */
+/* The reduce that samples are decoded at: labels are chosen from the full resolution where another grid is asked for.
+ */
 static unsigned decoded_reduce(const struct export *export)
 {
     return export->resampled && export->item->info.image.label ? 0 : export->options->reduce;
@@ -78,8 +79,7 @@ static enum mist_status resample(const struct export *export, mist_decoder *deco
 {
     const mist_item *item = export->item;
     const unsigned reduce = export->options->reduce;
-    enum mist_status status =
-        mist_item_decode(item, decoder, frame, decoded_reduce(export), &slot->native, error);
+    enum mist_status status = mist_item_decode(item, decoder, frame, decoded_reduce(export), &slot->native, error);
     if (status)
         return status;
     if (item->info.image.label)
@@ -318,8 +318,8 @@ static enum mist_status plan(struct export *export, struct mist_error *error)
                  (options->exact_width != image->width || options->exact_height != image->height || options->reduce);
     export->resampled = center || exact;
     if (options->step > export->item->info.steps)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a slice step of %u; it has steps 0 to %u",
-                         export->item->name, options->step, export->item->info.steps);
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a slice step of %u; it has steps 0 to %u", export->item->name,
+                         options->step, export->item->info.steps);
     export->info.slices = step_slices(image->slices, options->step);
     export->wanted = image->frames / image->slices * export->info.slices;
     export->info.frames = export->wanted;

@@ -322,8 +322,8 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
     struct import *import = memory_allocate_zeroed(1, sizeof *import);
     if (!import)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item_path);
-    *import = (struct import){
-        .options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
+    *import =
+        (struct import){.options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
     enum mist_status status = open_source(import, error);
     if (!status)
         status = import_source(import, progress, error);

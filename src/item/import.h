@@ -9,11 +9,11 @@
 
 /* One frame under way. */
 struct import_slot {
-    struct mist_view samples;        /* as in the source */
-    struct mist_view plane;          /* what the picture stream codes; data NULL where that is the samples */
-    struct mist_view holes;          /* u16; data NULL where there are none */
-    struct mist_view remainder;      /* data NULL where there is none */
-    struct coder_coded *coded;       /* [streams] where units are frames */
+    struct mist_view samples;   /* as in the source */
+    struct mist_view plane;     /* what the picture stream codes; data NULL where that is the samples */
+    struct mist_view holes;     /* u16; data NULL where there are none */
+    struct mist_view remainder; /* data NULL where there is none */
+    struct coder_coded *coded;  /* [streams] where units are frames */
 };
 
 /* The slices of a unit of several, until it is whole. */
@@ -45,8 +45,8 @@ struct import {
 enum mist_status import_out_of_memory(const struct import *import, struct mist_error *error);
 
 /*
- * Says how the samples become planes and which streams code them: looks at all samples, but for integers whose precision
- * the source declares if `trust` is set. Sets manifest.image.label, values, streams, levels and steps.
+ * Says how the samples become planes and which streams code them: looks at all samples, but for integers whose
+ * precision the source declares if `trust` is set. Sets manifest.image.label, values, streams, levels and steps.
  */
 enum mist_status import_plan(struct import *import, bool trust, struct mist_error *error);
 

@@ -13,7 +13,7 @@
 #include <mist/item.h>
 
 struct mist_item {
-    char *name; /* for messages */
+    char *name;      /* for messages */
     uint64_t serial; /* no two items of a process have the same: names it in a decoder's cache */
     struct file_map map;
     struct mist_item_piece *piece; /* [pieces] what is here of the item file, ascending, apart from one another */

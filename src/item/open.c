@@ -45,8 +45,8 @@ static enum mist_status read_meta(mist_item *item, struct mist_error *error)
 {
     struct layout *layout = &item->layout;
     struct mist_buffer meta = {0};
-    enum mist_status status = unpack_bytes(item->piece[0].data + LAYOUT_PROLOGUE_SIZE, layout->meta_stored,
-                                           layout->meta_size, &meta, error);
+    enum mist_status status =
+        unpack_bytes(item->piece[0].data + LAYOUT_PROLOGUE_SIZE, layout->meta_stored, layout->meta_size, &meta, error);
     struct byte_reader reader = byte_reader_start(meta.data, meta.size);
     if (!status)
         status = manifest_read(&reader, &item->manifest, layout, error);
@@ -65,8 +65,8 @@ static bool range_is_here(const mist_item *item, unsigned range)
 }
 
 /*
- * The table of values, where it is here and good: frames at full size need it. A damaged one is no reason not to open an
- * item whose other levels are as they were.
+ * The table of values, where it is here and good: frames at full size need it. A damaged one is no reason not to open
+ * an item whose other levels are as they were.
  */
 static enum mist_status read_table(mist_item *item, struct mist_error *error)
 {
@@ -118,8 +118,8 @@ static enum mist_status open_pieces(mist_item *item, struct mist_error *error)
     enum mist_status status = layout_read(first->data, first->size, &item->layout, error);
     if (!status)
         status = read_meta(item, error);
-    if (!status && (last->offset > layout_size(&item->layout) ||
-                    last->size > layout_size(&item->layout) - last->offset))
+    if (!status &&
+        (last->offset > layout_size(&item->layout) || last->size > layout_size(&item->layout) - last->offset))
         status = error_set(error, MIST_ERROR_CORRUPT, "it is longer than its head says");
     if (!status)
         status = read_table(item, error);
@@ -181,8 +181,8 @@ enum mist_status mist_item_open_pieces(const struct mist_item_piece *pieces, siz
     *item = NULL;
     for (size_t i = 0; i < count; i++)
         if ((i == 0 && pieces[0].offset != 0) ||
-            (i > 0 && (pieces[i].offset < pieces[i - 1].offset ||
-                       pieces[i].offset - pieces[i - 1].offset < pieces[i - 1].size)))
+            (i > 0 &&
+             (pieces[i].offset < pieces[i - 1].offset || pieces[i].offset - pieces[i - 1].offset < pieces[i - 1].size)))
             return error_set(error, MIST_ERROR_ARGUMENT, "%s: the pieces of the item do not ascend", name);
     if (count == 0)
         return error_set(error, MIST_ERROR_TRUNCATED, "%s: the item file ends within its head", name);

@@ -23,9 +23,9 @@ struct tail_record {
     uint64_t samples_checksum; /* XXH3-64 of its frames' samples: rows, columns, components; little-endian */
 };
 
-/* A record: u8 flags, u64 content checksum, u64 samples checksum, varints content size, prefix size, suffix size, then
- * prefix and suffix. */
-enum { TAIL_RAW = 1, TAIL_BIG_ENDIAN = 2, TAIL_PLANAR = 4, TAIL_PREFIX_IS_HEAD = 8, TAIL_FLAGS = 15 };
+/* A record: u8 flags, u64 content checksum, u64 samples checksum, varints content size, prefix size, suffix size, with
+ * TAIL_EXTRA size of format_archive.extra, then prefix, suffix and that. */
+enum { TAIL_RAW = 1, TAIL_BIG_ENDIAN = 2, TAIL_PLANAR = 4, TAIL_PREFIX_IS_HEAD = 8, TAIL_EXTRA = 16, TAIL_FLAGS = 31 };
 enum { TAIL_RECORD_FIXED = 1 + 8 + 8 };
 
 /* ---- writing ---- */

@@ -21,11 +21,11 @@ static bool put_image(const struct mist_catalog_item *item, struct mist_buffer *
 {
     const struct mist_image_info *image = &item->image;
     const double *spacing = image->geometry.spacing;
-    bool good = json_put(out, ",\"format\":") && json_put_string(out, item->format) &&
-                json_put(out,
-                         ",\"type\":\"%s\",\"precision\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32
-                         ",\"slices\":%" PRIu32,
-                         mist_sample_name(image->type), image->precision, image->width, image->height, image->slices);
+    bool good =
+        json_put(out, ",\"format\":") && json_put_string(out, item->format) &&
+        json_put(out,
+                 ",\"type\":\"%s\",\"precision\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"slices\":%" PRIu32,
+                 mist_sample_name(image->type), image->precision, image->width, image->height, image->slices);
     if (good && image->frames != image->slices)
         good = json_put(out, ",\"volumes\":%" PRIu32, image->frames / image->slices);
     good = good && json_put(out, ",\"components\":%" PRIu32, image->components);

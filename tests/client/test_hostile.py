@@ -482,13 +482,14 @@ class Here(Case):
         self.assertEqual(report["failed"], 0)
 
     def test_one_at_a_time(self):
-        self.out.mkdir()
-        (self.out / ".mist").mkdir()
-        lock = os.open(self.out / ".mist/lock", os.O_RDWR | os.O_CREAT)
+        """A run wants the directory for itself: not even a lock that others may share is beside it."""
         import fcntl
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _, stderr = self.get(check=1)
-        self.assertIn("another 'mist get'", stderr)
+        (self.out / ".mist").mkdir(parents=True)
+        lock = os.open(self.out / ".mist/lock", os.O_RDWR | os.O_CREAT)
+        for kind in [fcntl.LOCK_EX, fcntl.LOCK_SH]:
+            fcntl.flock(lock, kind)
+            _, stderr = self.get(check=1)
+            self.assertIn("another 'mist get'", stderr)
         os.close(lock)
         self.get()
 

@@ -86,6 +86,13 @@ def make_png(pixels, extra_before=(), extra_after=()):
             chunk(b"IDAT", zlib.compress(raw)) + b"".join(chunk(*c) for c in extra_after) + chunk(b"IEND", b""))
 
 
+def plane_of(shape):
+    """The axes that planes are spanned by: the two longest of the first three, the first of equals."""
+    sizes = (tuple(shape) + (1, 1, 1))[:3]
+    across = max(axis for axis in range(3) if sizes[axis] == min(sizes))
+    return [axis for axis in range(3) if axis != across]
+
+
 class Formats(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -107,19 +114,20 @@ class Formats(unittest.TestCase):
                     self.assertEqual(tool("copy", reduce, grid, out, path).stdout, "", path)
                     small = nibabel.load(out)
                     step = 2 ** reduce
-                    expected = numpy.asanyarray(full.dataobj)[::step, ::step]
+                    steps, shifts = numpy.ones(3, int), numpy.zeros(3)
+                    for axis in plane_of(full.shape):
+                        steps[axis], shifts[axis] = step, (step - 1) / 2 if grid == "center" else 0
+                    expected = numpy.asanyarray(full.dataobj)[:: steps[0], :: steps[1], :: steps[2]]
                     numpy.testing.assert_array_equal(numpy.asanyarray(small.dataobj), expected, str(path))
-                    shift = (step - 1) / 2 if grid == "center" else 0
                     for index in ((0, 0, 0), (1, 2, 0), (2, 0, 1)):
-                        i, j, k = index
-                        there = full.affine @ [step * i + shift, step * j + shift, k, 1]
-                        numpy.testing.assert_allclose(small.affine @ [i, j, k, 1], there, atol=2e-4, err_msg=str(path))
+                        there = full.affine @ [*(steps * index + shifts), 1]
+                        numpy.testing.assert_allclose(small.affine @ [*index, 1], there, atol=2e-4, err_msg=str(path))
                     for code in ("qform", "sform"):
                         a, known = getattr(full, f"get_{code}")(coded=True)
                         b, same = getattr(small, f"get_{code}")(coded=True)
                         self.assertEqual(known, same)
                         if known:
-                            there = a @ [step + shift, 2 * step + shift, 1, 1]
+                            there = a @ [*(steps * (1, 2, 1) + shifts), 1]
                             numpy.testing.assert_allclose(b @ [1, 2, 1, 1], there, atol=2e-3, err_msg=f"{path} {code}")
                     for key in ("scl_slope", "scl_inter", "descrip", "intent_code", "xyzt_units"):
                         self.assertEqual(str(full.header[key]), str(small.header[key]))
@@ -191,8 +199,10 @@ class Formats(unittest.TestCase):
             path.write_bytes(bad)
             said = tool("copy", 0, "native", self.at / "out.png", path).stdout
             self.assertRegex(said, rf"! \w+: .*bad\.png: .*{word}")
-        nibabel.save(nibabel.Nifti1Image(numpy.zeros((4, 4, 4), "c8"), None), self.at / "c.nii")
-        self.assertIn("datatype 32", tool("copy", 0, "native", self.at / "out.nii", self.at / "c.nii").stdout)
+        wide = bytearray(nibabel.Nifti1Image(numpy.zeros((4, 4, 4), "i2"), None).to_bytes())
+        wide[70:72] = (1536).to_bytes(2, "little")
+        (self.at / "c.nii").write_bytes(wide)
+        self.assertIn("datatype 1536, float128", tool("copy", 0, "native", self.at / "out.nii", self.at / "c.nii").stdout)
 
     def test_damage_is_one_sentence(self):
         path = self.at / "a.nii"

@@ -2,20 +2,17 @@
 /*
  * Drives item files for the Python tests:
  *   item_tool import [-l] ITEM ROOT NAME...    encodes ROOT/NAME... into one item; -l: as a label
- *   item_tool info ITEM                        "levels steps present tail head_end size id label coder", the levels' ends,
- *                                              the ranges' ends, then a line for each source file: "first frames path"
- *   item_tool export ITEM DIR REDUCE native|center FORMAT|- [WxH]
- *   item_tool raw ITEM FRAME REDUCE OUT        a frame's samples as mist_item_decode() gives them
- *   item_tool verify ITEM                      every problem, a line each; exit 1 if there is one
- *   item_tool memory ITEM ROOT NAME...         import; prints the peak resident memory in kB
- *   item_tool prefixes ITEM STEP [SIZE...]     opens the first 0, STEP, 2 STEP ... bytes and the first SIZE ...; a line
- *                                              each: "bytes refused STATUS" or "bytes levels tail sum", with the
- *                                              checksum of all frames decoded at the last complete level
- *   item_tool pieces ITEM OFFSET:SIZE...       opens just these bytes; "levels tail", then for each reduce and frame a
- *                                              line: "reduce frame" and the checksum of its samples, or the status
- *   item_tool ranges ITEM FIRST COUNT REDUCE   "offset size" of what mist_item_ranges() says, a line each
- *   item_tool flips ITEM STEP                  flips bits of byte 0, STEP, 2 STEP ... and verifies; a line each: the
- *                                              byte's offset and the first problem found, or '-'
+ *   item_tool info ITEM                        "levels steps present tail head_end size id label coder", the levels'
+ * ends, the ranges' ends, then a line for each source file: "first frames path" item_tool export ITEM DIR REDUCE
+ * native|center FORMAT|- [WxH] item_tool raw ITEM FRAME REDUCE OUT        a frame's samples as mist_item_decode() gives
+ * them item_tool verify ITEM                      every problem, a line each; exit 1 if there is one item_tool memory
+ * ITEM ROOT NAME...         import; prints the peak resident memory in kB item_tool prefixes ITEM STEP [SIZE...] opens
+ * the first 0, STEP, 2 STEP ... bytes and the first SIZE ...; a line each: "bytes refused STATUS" or "bytes levels tail
+ * sum", with the checksum of all frames decoded at the last complete level item_tool pieces ITEM OFFSET:SIZE... opens
+ * just these bytes; "levels tail", then for each reduce and frame a line: "reduce frame" and the checksum of its
+ * samples, or the status item_tool ranges ITEM FIRST COUNT REDUCE   "offset size" of what mist_item_ranges() says, a
+ * line each item_tool flips ITEM STEP                  flips bits of byte 0, STEP, 2 STEP ... and verifies; a line
+ * each: the byte's offset and the first problem found, or '-'
  */
 #include "base/checksum.h"
 

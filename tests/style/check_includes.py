@@ -1,11 +1,11 @@
-"""Includes go one way: base <- image <- {format, codec <- coder} <- item <- store <- {host, client} <- cli."""
+"""Includes go one way: base <- image <- codec <- {format, coder} <- item <- store <- {host, client} <- cli."""
 import pathlib
 import re
 import sys
 
 below = {"base": set(), "image": {"base"}}
-below["format"] = below["codec"] = {"base", "image"}
-below["coder"] = {"base", "image", "codec"}
+below["codec"] = {"base", "image"}
+below["format"] = below["coder"] = {"base", "image", "codec"}
 below["item"] = {"base", "image", "format", "codec", "coder"}
 below["store"] = below["item"] | {"item"}
 below["host"] = below["client"] = below["store"] | {"store"}
