@@ -77,7 +77,7 @@ class Hostile(unittest.TestCase):
 
     def decodes_wrong(self, said):
         """What a sentence says that is not about the head, which is all that reader.Item() looks at."""
-        return re.search("frame|unit|samples of|archival tail|compressed section|its format", said)
+        return re.search("frame|unit|samples of|archival tail|compressed section|its format|does not know", said)
 
     def test_every_field_of_the_prologue(self):
         data = writer.build(**self.parts())
@@ -137,10 +137,11 @@ class Hostile(unittest.TestCase):
                         continue
                     tried += 1
                     data = writer.build(**{**parts, "fields": {**parts["fields"], field: value}})
-                    if self.agree(data, f"{name}: {field} = {value[:20]}"):
-                        taken.add(field)
-                    else:
-                        self.assertRegex(self.said, sentence, (name, field, value[:20]))
+                    with self.subTest(name=name, field=field, value=value[:20]):
+                        if self.agree(data, field):
+                            taken.add(field)
+                        else:
+                            self.assertRegex(self.said, sentence)
         self.assertGreater(tried, 700)
         # Fields in which other values may be right: what they say is not held anywhere else.
         self.assertLessEqual(taken, {"chunk_log2", "precision", "axes", "flags", "source_bytes", "file 0 path", "source head",
