@@ -4,7 +4,8 @@
  * file a frame: NAME_0001.png ... where it has several. A series of single-frame files becomes one file in formats that
  * hold many (NIfTI, NPY), named after the first.
  */
-#include "item/item.h"
+#include "coder/coder.h"
+#include "item/decoder.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -206,6 +207,40 @@ static enum mist_status get_archive(struct export *export, uint32_t file, struct
     return MIST_OK;
 }
 
+/* Whether frames of a file are written as they came compressed. */
+static bool gives_originals(const struct export *export, const struct tail_record *record)
+{
+    return record->rebuild.size && export->format->kind == export->item->manifest.kind &&
+           export->options->reduce == 0 && !export->resampled;
+}
+
+/* All frames of a source file, as they came compressed. */
+static enum mist_status write_originals(struct export *export, uint32_t file, struct format_writer *writer,
+                                        struct byte_reader *rebuild, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    const struct manifest_file *of = &item->manifest.file[file];
+    const struct coder_stream *stream = &item->manifest.stream[0];
+    struct coder_parts *parts = memory_allocate(sizeof *parts);
+    struct mist_buffer bytes = {0};
+    enum mist_status status = parts ? MIST_OK : out_of_memory(export, error);
+    for (uint32_t frame = of->first_frame; frame < of->first_frame + of->frames && !status; frame++) {
+        uint64_t size = read_varint(rebuild);
+        struct coder_piece piece = {reader_take(rebuild, (size_t)size), (size_t)size};
+        if (!piece.data) {
+            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archival tail is damaged", item->name);
+            break;
+        }
+        item_unit_parts(item, 0, frame, parts);
+        status = coder_original(stream, parts, piece, &bytes, error);
+        if (!status)
+            status = format_writer_bytes(writer, bytes.data, bytes.size, error);
+    }
+    mist_buffer_free(&bytes);
+    memory_free(parts);
+    return status;
+}
+
 /* Writes those of the frames [first, first + count) that are wanted, of source file `file` on, into one file. */
 static enum mist_status write_file(struct export *export, uint32_t file, uint32_t first, uint32_t count,
                                    uint32_t number, struct mist_error *error)
@@ -237,16 +272,21 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
     target.path = path;
     target.gzip = export->output ? export->output->gzip : format_path_is_gzip(source_path);
     struct format_writer *writer = NULL;
+    struct byte_reader rebuild =
+        byte_reader_start(record.rebuild.data ? record.rebuild.data : (const uint8_t *)"", record.rebuild.size);
     if (!status)
         status = format_writer_open(&target, &writer, error);
-    for (uint32_t n = from; n < to && !status; n++) {
-        struct slot *slot;
-        status = get_frame(export, n, &slot, error);
-        if (!status && export->format->whole_codestream)
-            status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
-        else if (!status)
-            status = format_writer_frame(writer, &slot->frame, error);
-    }
+    if (!status && gives_originals(export, &record))
+        status = write_originals(export, file, writer, &rebuild, error);
+    else
+        for (uint32_t n = from; n < to && !status; n++) {
+            struct slot *slot;
+            status = get_frame(export, n, &slot, error);
+            if (!status && export->format->whole_codestream)
+                status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
+            else if (!status)
+                status = format_writer_frame(writer, &slot->frame, error);
+        }
     if (!status)
         status = format_writer_finish(&writer, error);
     format_writer_cancel(&writer);
