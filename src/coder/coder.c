@@ -12,6 +12,9 @@ static const struct coder coder_remainder = {.name = "remainder"}, coder_table =
 static const struct coder *const coders[] = {
     [CODER_HTJ2K] = &coder_htj2k,
     [CODER_LATTICE] = &coder_lattice,
+    [CODER_PYRAMID] = &coder_pyramid,
+    [CODER_JPEG] = &coder_jpeg,
+    [CODER_J2K] = &coder_j2k,
     [CODER_REMAINDER] = &coder_remainder,
     [CODER_TABLE] = &coder_table,
 };
@@ -33,12 +36,17 @@ void coder_coded_free(struct coder_coded *coded)
     mist_buffer_free(&coded->bytes);
 }
 
+static void start_coded(struct coder_coded *coded)
+{
+    coded->header.size = coded->bytes.size = 0;
+    memset(coded->size, 0, sizeof coded->size);
+}
+
 enum mist_status coder_encode(mist_codec *codec, unsigned threads, const struct coder_stream *stream,
                               const struct mist_view *frame, uint32_t frames, struct coder_coded *coded,
                               struct mist_error *error)
 {
-    coded->header.size = coded->bytes.size = 0;
-    memset(coded->size, 0, sizeof coded->size);
+    start_coded(coded);
     return coder_of(stream->coder)->encode(codec, threads, stream, frame, frames, coded, error);
 }
 
@@ -46,6 +54,32 @@ enum mist_status coder_decode(mist_codec *codec, const struct coder_stream *stre
                               unsigned reduce, unsigned step, struct mist_view *out, struct mist_error *error)
 {
     return coder_of(stream->coder)->decode(codec, stream, parts, reduce, step, out, error);
+}
+
+bool coder_keeps(unsigned number)
+{
+    const struct coder *coder = coder_of(number);
+    return coder && coder->split;
+}
+
+bool coder_is_centred(unsigned number)
+{
+    const struct coder *coder = coder_of(number);
+    return coder && coder->centred;
+}
+
+enum mist_status coder_split(const struct coder_stream *stream, const uint8_t *data, size_t size,
+                             struct coder_coded *coded, struct mist_buffer *rebuild, struct mist_error *error)
+{
+    start_coded(coded);
+    rebuild->size = 0;
+    return coder_of(stream->coder)->split(stream, data, size, coded, rebuild, error);
+}
+
+enum mist_status coder_original(const struct coder_stream *stream, const struct coder_parts *parts,
+                                struct coder_piece rebuild, struct mist_buffer *out, struct mist_error *error)
+{
+    return coder_of(stream->coder)->original(stream, parts, rebuild, out, error);
 }
 
 enum mist_status coder_check(const struct coder_stream *stream, struct mist_error *error)

@@ -4,8 +4,10 @@
  * file a frame: NAME_0001.png ... where it has several. A series of single-frame files becomes one file in formats that
  * hold many (NIfTI, NPY), named after the first.
  */
+#include "coder/coder.h"
+#include "format/dicom_series.h"
+#include "item/decoder.h"
 #include "item/export_plan.h"
-#include "item/item.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -37,6 +39,7 @@ struct export
     unsigned threads;
     mist_decoder **decoders; /* [threads] */
     uint32_t wanted;         /* frames that are written */
+    uint32_t *order;         /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
     struct slot *slots;
     uint32_t slot_count;
     uint32_t first; /* frame in slot 0 */
@@ -62,10 +65,12 @@ static enum mist_status resample(const struct export *export, mist_decoder *deco
         return status;
     if (item->info.image.label)
         return mist_resize(&slot->native, out, true, error);
+    const bool centred = item->info.centred || reduce == 0;
     if (!export->options->exact_width)
-        return mist_grid_center(&slot->native, reduce, out, error);
+        return centred ? mist_grid_native(&slot->native, reduce, out, error)
+                       : mist_grid_center(&slot->native, reduce, out, error);
     const struct mist_view *source = &slot->native;
-    if (reduce) {
+    if (!centred) {
         status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
         source = &slot->centered;
     }
@@ -87,6 +92,8 @@ static uint32_t source_frame(const struct export *export, uint32_t n, double *be
     const uint32_t volume = n / export->info.slices * image->slices, slice = n % export->info.slices;
     const unsigned step = export->grid.step;
     *behind = 0;
+    if (export->order)
+        return export->order[n];
     if (!export->grid.between_slices)
         return volume + (slice << step);
     if (image->label)
@@ -201,6 +208,40 @@ static enum mist_status get_archive(struct export *export, uint32_t file, struct
     return MIST_OK;
 }
 
+/* Whether frames of a file are written as they came compressed. */
+static bool gives_originals(const struct export *export, const struct tail_record *record)
+{
+    return record->rebuild.size && export->format->kind == export->item->manifest.kind &&
+           export->options->reduce == 0 && !export->grid.resampled;
+}
+
+/* All frames of a source file, as they came compressed. */
+static enum mist_status write_originals(struct export *export, uint32_t file, struct format_writer *writer,
+                                        struct byte_reader *rebuild, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    const struct manifest_file *of = &item->manifest.file[file];
+    const struct coder_stream *stream = &item->manifest.stream[0];
+    struct coder_parts *parts = memory_allocate(sizeof *parts);
+    struct mist_buffer bytes = {0};
+    enum mist_status status = parts ? MIST_OK : out_of_memory(export, error);
+    for (uint32_t frame = of->first_frame; frame < of->first_frame + of->frames && !status; frame++) {
+        uint64_t size = read_varint(rebuild);
+        struct coder_piece piece = {reader_take(rebuild, (size_t)size), (size_t)size};
+        if (!piece.data) {
+            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archival tail is damaged", item->name);
+            break;
+        }
+        item_unit_parts(item, 0, frame, parts);
+        status = coder_original(stream, parts, piece, &bytes, error);
+        if (!status)
+            status = format_writer_bytes(writer, bytes.data, bytes.size, error);
+    }
+    mist_buffer_free(&bytes);
+    memory_free(parts);
+    return status;
+}
+
 static void describe_target(const struct export *export, const struct export_file *file, struct format_target *target)
 {
     const mist_item *item = export->item;
@@ -217,10 +258,27 @@ static void describe_target(const struct export *export, const struct export_fil
                                      .head = item->manifest.source_head.data,
                                      .head_size = item->manifest.source_head.size,
                                      .file = file->source,
-                                     .first_frame = file->first_frame};
+                                     .first_frame = file->first_frame,
+                                     .keep_uids = export->options->keep_uids};
     target->info.frames = file->end - file->first;
     if (target->info.frames % target->info.slices)
         target->info.slices = target->info.frames;
+}
+
+/* The frames [first, end) of those that are written. */
+static enum mist_status write_frames(struct export *export, struct format_writer *writer, uint32_t first, uint32_t end,
+                                     struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    for (uint32_t n = first; n < end && !status; n++) {
+        struct slot *slot;
+        status = get_frame(export, n, &slot, error);
+        if (!status && export->format->whole_codestream)
+            status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
+        else if (!status)
+            status = format_writer_frame(writer, &slot->frame, error);
+    }
+    return status;
 }
 
 /* Writes one file: an export_visit. */
@@ -237,22 +295,150 @@ static enum mist_status write_file(void *context, const struct export_file *file
         status = out_of_memory(export, error);
     target.path = path;
     struct format_writer *writer = NULL;
+    struct byte_reader rebuild =
+        byte_reader_start(record.rebuild.data ? record.rebuild.data : (const uint8_t *)"", record.rebuild.size);
     if (!status)
         status = format_writer_open(&target, &writer, error);
-    for (uint32_t n = file->first; n < file->end && !status; n++) {
-        struct slot *slot;
-        status = get_frame(export, n, &slot, error);
-        if (!status && export->format->whole_codestream)
-            status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
-        else if (!status)
-            status = format_writer_frame(writer, &slot->frame, error);
-    }
+    if (!status && gives_originals(export, &record))
+        status = write_originals(export, file->source, writer, &rebuild, error);
+    else if (!status)
+        status = write_frames(export, writer, file->first, file->end, error);
     if (!status)
         status = format_writer_finish(&writer, error);
     format_writer_cancel(&writer);
     if (!status && export->written)
         export->written(export->context, path);
     memory_free(path);
+    return status;
+}
+
+/* ---- volumes of a DICOM series ---- */
+
+/* Whether a format is written by volumes as the frames' descriptions say. */
+static bool export_takes_plans(const struct format *format, const struct manifest *manifest)
+{
+    return format->kind == FORMAT_NIFTI && manifest->kind != FORMAT_NIFTI && manifest->extra[MANIFEST_FRAMES].data;
+}
+
+/* PATH with the volume's suffix, and what comes behind it. */
+static char *plan_path(const struct export *export, const struct dicom_volume_plan *plan, const char *extension)
+{
+    const struct manifest *manifest = &export->item->manifest;
+    const char *path = manifest->file[0].path;
+    size_t stem = format_stem(path);
+    if (manifest->files > 1 && export->options->name) {
+        path = export->options->name;
+        stem = strlen(path);
+    }
+    size_t size = stem + strlen(plan->suffix) + strlen(extension) + 1;
+    char *name = memory_allocate(size);
+    if (!name)
+        return NULL;
+    snprintf(name, size, "%.*s%s%s", (int)stem, path, plan->suffix, extension);
+    char *full = path_join(export->directory, name);
+    memory_free(name);
+    return full;
+}
+
+static enum mist_status write_sidecar(struct export *export, const struct dicom_series *series,
+                                      const struct dicom_volume_plan *plan, struct mist_error *error)
+{
+    struct mist_buffer text = {0};
+    char *path = plan_path(export, plan, ".json");
+    enum mist_status status = path ? MIST_OK : out_of_memory(export, error);
+    if (!status)
+        status = dicom_sidecar_finish(series->sidecar.data, series->sidecar.size, plan,
+                                      series->frames[plan->frame[0]].info, &text, error);
+    if (!status && text.size)
+        status = file_write_whole(path, text.data, text.size, error);
+    if (!status && text.size && export->written)
+        export->written(export->context, path);
+    memory_free(path);
+    mist_buffer_free(&text);
+    return status;
+}
+
+/* One NIfTI file. The frames of the plan are places in `frames`, which says which frames of the item these are. */
+static enum mist_status write_plan(struct export *export, const struct dicom_series *series, const uint32_t *frames,
+                                   const struct dicom_volume_plan *plan, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    struct format_target target = {.kind = export->format->kind,
+                                   .info = export->info,
+                                   .source = &item->info.image,
+                                   .sampling = export->grid.sampling,
+                                   .reduce = export->options->reduce,
+                                   .resampled = export->grid.resampled,
+                                   .source_kind = item->manifest.kind,
+                                   .gzip = export->output && export->output->gzip,
+                                   .volume = plan};
+    uint32_t count = plan->slices * plan->volumes;
+    target.info.frames = count;
+    target.info.slices = plan->slices;
+    target.sampling.factor[2] = 1; /* the plan is one of the slices that are written */
+    target.info.geometry = sampling_geometry(&target.sampling, &plan->geometry);
+    for (uint32_t i = 0; i < count; i++)
+        export->order[i] = frames[plan->frame[i]];
+    export->wanted = count;
+    export->first = export->ready = 0;
+    char *path = plan_path(export, plan, export->output ? export->output->suffix : ".nii.gz");
+    enum mist_status status = path ? MIST_OK : out_of_memory(export, error);
+    struct format_writer *writer = NULL;
+    target.path = path;
+    if (!status)
+        status = format_writer_open(&target, &writer, error);
+    if (!status)
+        status = write_frames(export, writer, 0, count, error);
+    if (!status)
+        status = format_writer_finish(&writer, error);
+    format_writer_cancel(&writer);
+    if (!status && export->written)
+        export->written(export->context, path);
+    if (!status && *plan->warning && export->options->note)
+        export->options->note(export->options->note_context, plan->warning);
+    memory_free(path);
+    return status ? status : write_sidecar(export, series, plan, error);
+}
+
+/* The frames of the slice step as the series' own; `frames` receives which frames of the item they are. */
+static void choose_frames(const struct export *export, struct dicom_series *series, uint32_t *frames)
+{
+    uint32_t count = 0;
+    double behind;
+    for (uint32_t n = 0; n < export->wanted; n++) {
+        uint32_t frame = source_frame(export, n, &behind);
+        frames[count] = frame;
+        series->frames[count++] = series->frames[frame];
+    }
+}
+
+static enum mist_status write_plans(struct export *export, struct mist_error *error)
+{
+    const struct mist_buffer *said = &export->item->manifest.extra[MANIFEST_FRAMES];
+    const uint32_t all = export->item->info.image.frames, wanted = export->wanted;
+    struct dicom_series series = {0};
+    struct dicom_volume_plans plans = {0};
+    if (export->grid.between_slices)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "%s: volumes of a DICOM series are not resampled between slices; ask for npy, or no depth",
+                         export->item->name);
+    uint32_t *frames = memory_allocate_array(wanted, sizeof *frames);
+    enum mist_status status =
+        frames ? dicom_series_load(said->data, said->size, all, &series, error) : out_of_memory(export, error);
+    if (!status)
+        choose_frames(export, &series, frames);
+    export->order = memory_allocate_array(wanted, sizeof *export->order);
+    if (!status && !export->order)
+        status = out_of_memory(export, error);
+    if (!status)
+        status = dicom_volume_plan(series.frames, wanted, &series.options, &plans, error);
+    for (uint32_t i = 0; i < plans.count && !status; i++)
+        status = write_plan(export, &series, frames, &plans.plan[i], error);
+    dicom_volume_plans_free(&plans);
+    dicom_series_free(&series);
+    memory_free(frames);
+    memory_free(export->order);
+    export->order = NULL;
     return status;
 }
 
@@ -263,7 +449,10 @@ static bool file_of_item(const void *owner, uint32_t index, struct mist_item_fil
 
 static enum mist_status write_all(struct export *export, struct mist_error *error)
 {
-    const struct export_names names = {.source = export->item->manifest.kind,
+    if (export_takes_plans(export->format, &export->item->manifest))
+        return write_plans(export, error);
+    const struct export_names names = {.name = export->options->name,
+                                       .source = export->item->manifest.kind,
                                        .format = export->options->format,
                                        .slices = export->item->info.image.slices,
                                        .written = export->info.slices,
@@ -293,7 +482,7 @@ static enum mist_status plan(struct export *export, struct mist_error *error)
     if (options->step > item->steps)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a slice step of %u; it has steps 0 to %u", export->item->name,
                          options->step, item->steps);
-    enum mist_status status = export_grid(image, options, grid, error);
+    enum mist_status status = export_grid(image, item->centred, options, grid, error);
     if (status)
         return error_prefix(error, status, "%s", export->item->name);
     const uint64_t frames = (uint64_t)(image->frames / image->slices) * grid->slices;

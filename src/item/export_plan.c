@@ -28,8 +28,9 @@ static void exact_sizes(const struct mist_image_info *image, const struct mist_e
         sizes[2] = image->slices;
 }
 
-enum mist_status export_grid(const struct mist_image_info *image, const struct mist_export_options *options,
-                             struct export_grid *grid, struct mist_error *error)
+enum mist_status export_grid(const struct mist_image_info *image, bool centred,
+                             const struct mist_export_options *options, struct export_grid *grid,
+                             struct mist_error *error)
 {
     if (!sizes_make_sense(options))
         return error_set(error, MIST_ERROR_ARGUMENT, "an exact size of %u x %u x %u", options->exact_width,
@@ -41,7 +42,7 @@ enum mist_status export_grid(const struct mist_image_info *image, const struct m
                                  .height = mist_reduced_size(image->height, options->reduce),
                                  .slices = step_slices(image->slices, options->step),
                                  .sampling = sampling_reduce(options->reduce, options->step, center),
-                                 .resampled = center,
+                                 .resampled = options->reduce > 0 && center != (centred && !image->label),
                                  .reduce = options->reduce,
                                  .step = options->step};
     if (options->exact_width && (sizes[0] != image->width || sizes[1] != image->height || options->reduce)) {
@@ -162,6 +163,8 @@ enum mist_status export_each_file(const struct export_names *names, export_visit
     for (uint32_t i = 0; i < names->files && !status && names->file(names->owner, i, &source); i++) {
         for (struct mist_item_file next; joined && names->file(names->owner, ++i, &next);)
             source.frames += next.frames;
+        if (joined && names->name)
+            source.path = names->name;
         status = visit_source(names, &choice, many, &source, joined ? 0 : i, visit, context, error);
     }
     return status;

@@ -16,14 +16,17 @@ struct export_grid {
     bool between_slices;      /* slices are interpolated (of labels: picked) */
     unsigned reduce, step;    /* decoded: label maps are picked from all samples where another grid is asked for */
 };
-/* MIST_ERROR_ARGUMENT for sizes that make no sense. reduce and step are taken as they are. */
-enum mist_status export_grid(const struct mist_image_info *image, const struct mist_export_options *options,
-                             struct export_grid *grid, struct mist_error *error);
+/* `centred`: that of the item's levels. MIST_ERROR_ARGUMENT for sizes that make no sense. reduce and step are taken as
+ * they are. */
+enum mist_status export_grid(const struct mist_image_info *image, bool centred,
+                             const struct mist_export_options *options, struct export_grid *grid,
+                             struct mist_error *error);
 
 /* What decides about files and their names. */
 struct export_names {
     enum format_kind source;
     const char *format; /* as in struct mist_export_options */
+    const char *name;   /* ... likewise */
     uint32_t slices;    /* of a volume of the item */
     uint32_t written;   /* ... and of what is written: of the step, or interpolated */
     unsigned step;      /* 0 where between_slices */

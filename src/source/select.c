@@ -112,7 +112,7 @@ static struct selected select_at(const struct select *select, const struct mist_
     } else {
         struct mist_export_options options = select_export(select, &selected);
         struct export_grid grid = {0};
-        if (export_grid(&item->image, &options, &grid, NULL) == MIST_OK)
+        if (export_grid(&item->image, item->centred, &options, &grid, NULL) == MIST_OK)
             selected.fetched = (struct mist_choice){grid.reduce, grid.step};
         selected.tail = wants_tail(select, item, &grid, selected.written);
     }
