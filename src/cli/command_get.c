@@ -22,6 +22,7 @@ static const struct option_spec options[] = {
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
     {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
+    {"cache", 0, "DIR", "keep what was fetched there (default: MIST_CACHE, or the output DIR.mist)"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
     {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
     {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing; needs no -o"},
@@ -136,6 +137,11 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     const char *grid = option_value(arguments, "grid");
     get->url = operand(arguments, 0);
     get->directory = option_value(arguments, "output");
+    get->cache = option_value(arguments, "cache");
+    if (!get->cache)
+        get->cache = getenv("MIST_CACHE");
+    if (get->cache && !*get->cache)
+        get->cache = NULL;
     get->exact = option_given(arguments, "exact");
     get->format = option_value(arguments, "format");
     get->no_cache = option_given(arguments, "no-cache");
@@ -216,10 +222,10 @@ const struct command command_get = {
                "replaced. GLOBs are matched against paths in the dataset; '*' matches '/' too, and what\n"
                "matches a directory matches all below it.\n\n"
                "Every byte is checked against checksums before a file is made of it. What was fetched is\n"
-               "kept in DIR/.mist/DATASET (items/PATH.mist: a prefix of the host's file, itself an item).\n"
-               "So, run again, what is there and unchanged is left alone, an interrupted download goes on,\n"
-               "and a larger --size fetches only what is missing. DIR/.mist may be removed; --no-cache\n"
-               "keeps only the record of what was written.\n\n"
+               "kept in DIR.mist, beside the output (in DIR/.mist where nothing can be made beside it; or\n"
+               "where --cache or MIST_CACHE says). So, run again, what is there and unchanged is left\n"
+               "alone, an interrupted download goes on, and a larger --size fetches only what is missing.\n"
+               "DIR.mist may be removed; --no-cache keeps only the record of what was written.\n\n"
                "--prune removes files that an earlier 'mist get' of this dataset wrote in DIR and that the\n"
                "host no longer has, and directories that this leaves empty; not what --include and\n"
                "--exclude leave out, no file that was changed since or was there before, and nothing when\n"
