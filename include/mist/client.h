@@ -10,8 +10,8 @@
  * which several output directories may share, one at a time.
  *
  * So a later call for a higher resolution fetches only the bytes that are missing, one for a lower resolution fetches
- * none, and what is there and unchanged is neither fetched nor written again. The cache may be removed at any time: then
- * the next call starts from nothing.
+ * none, and what is there and unchanged is neither fetched nor written again. The cache may be removed at any time:
+ * then the next call starts from nothing.
  */
 #ifndef MIST_CLIENT_H
 #define MIST_CLIENT_H
@@ -72,6 +72,14 @@ struct mist_get_options {
 };
 MIST_API struct mist_get_options mist_get_options_default(void);
 
+/* Files that come larger than asked for, for one reason. */
+struct mist_get_larger {
+    char why[160];
+    uint64_t files;
+    uint64_t bytes; /* that are sent for them */
+};
+#define MIST_GET_REASONS 8u /* the last one stands for all others, too */
+
 struct mist_get_report {
     char dataset[MIST_DATASET_NAME_MAX + 1];
     uint64_t items;          /* selected */
@@ -87,7 +95,9 @@ struct mist_get_report {
     uint64_t fetched_bytes;  /* what was transferred: bodies of items and attachments; the catalog is not in it */
     uint64_t catalog_bytes;  /* of the catalog, which is fetched first */
     uint64_t requests;       /* made for all of this */
-    int budget_reduce;       /* the reduce that max_bytes led to, -1 without it */
+    unsigned larger_count;   /* of larger[] */
+    struct mist_get_larger larger[MIST_GET_REASONS]; /* of all that is selected */
+    int budget_reduce;                               /* the reduce that max_bytes led to, -1 without it */
 };
 
 /*

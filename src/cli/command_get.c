@@ -67,6 +67,13 @@ static void print_json(const struct mist_get_report *report, const char *url, co
            report->fetched_bytes, report->catalog_bytes, report->requests);
     if (report->budget_reduce >= 0)
         printf(",\"budget_reduce\":%d", report->budget_reduce);
+    printf(",\"larger\":[");
+    for (unsigned i = 0; i < report->larger_count; i++) {
+        printf("%s{\"why\":", i ? "," : "");
+        print_json_string(report->larger[i].why);
+        printf(",\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", report->larger[i].files, report->larger[i].bytes);
+    }
+    putchar(']');
     if (removed && !removed->incomplete) {
         printf(",\"removed_files\":[");
         for (size_t at = 0; at < removed->size; at += strlen(removed->paths + at) + 1) {
@@ -128,6 +135,17 @@ static void print_summary(const struct mist_get_report *report, bool prune)
     if (report->failed)
         printf("; %" PRIu64 " failed", report->failed);
     putchar('\n');
+}
+
+/* What could not be made as small as asked for. */
+static void say_larger(const struct arguments *arguments, const struct mist_get_report *report)
+{
+    char bytes[32];
+    for (unsigned i = 0; i < report->larger_count; i++) {
+        const struct mist_get_larger *larger = &report->larger[i];
+        complain(arguments, "%" PRIu64 " file%s larger than asked for (%s): %s", larger->files,
+                 larger->files == 1 ? " is" : "s are", format_bytes(larger->bytes, bytes), larger->why);
+    }
 }
 
 /* Fills `get` from the options; false after a complaint. */
@@ -194,6 +212,8 @@ static enum exit_status run(const struct arguments *arguments)
     enum mist_status status = (dry ? mist_get_plan : mist_get)(&get, &report, &progress, &error);
     progress_end(&noted.display);
     const struct removed *listed = get.prune ? &removed : NULL;
+    if (!status && !quiet)
+        say_larger(arguments, &report);
     if (status == MIST_ERROR_ARGUMENT)
         usage_error(arguments, "%s", error.message);
     else if (status)
@@ -234,6 +254,7 @@ const struct command command_get = {
                "vanished (files here that the host no longer has), removed (of those), source_bytes (of\n"
                "the originals), selected_bytes (for a download from nothing), planned_bytes (missing at\n"
                "the start), fetched_bytes, catalog_bytes, requests, budget_reduce (with --max-bytes),\n"
+               "larger (what could not be made as small as asked for: [{why, files, bytes}]),\n"
                "removed_files (with --prune: their paths; with --dry-run: of what would go)}.\n\n"
                "A transfer that brings less than 100 bytes a second for --timeout seconds, or breaks off, is\n"
                "tried again from where it stopped, after 1/2 to 16 seconds; connecting may take half of\n"

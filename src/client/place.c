@@ -156,12 +156,15 @@ static enum mist_status open_staging(struct session *session, bool make, struct 
 /* In a cache that several output directories may share each has a record of its own. */
 static enum mist_status open_state(struct session *session, bool make, struct mist_error *error)
 {
-    char name[64] = "written.sqlite";
+    char name[64] = "written.sqlite", delivered[64] = "delivered.json";
     const char *format = session->options->format;
     char *real = session->options->cache ? true_path(session->options->directory) : NULL;
-    if (real)
+    if (real) {
         snprintf(name, sizeof name, "written-%016" PRIx64 ".sqlite", checksum(real, strlen(real)));
+        snprintf(delivered, sizeof delivered, "delivered-%016" PRIx64 ".json", checksum(real, strlen(real)));
+    }
     free(real);
+    session->delivered_path = area_path(session, delivered);
     char *database = area_path(session, name);
     enum mist_status status = database ? state_open(database, session->root, format ? format : "source", make,
                                                     &session->state, &session->record_is_new, error)

@@ -208,6 +208,7 @@ void session_close(struct session *session)
     memory_free(session->cache.items_path);
     memory_free(session->staging_path);
     memory_free(session->base_path);
+    memory_free(session->delivered_path);
     if (session->catalog)
         munmap(session->catalog, session->catalog_size);
     url_free(&session->settings.url);

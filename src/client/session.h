@@ -31,6 +31,7 @@ struct session {
     int lock;
     char *base_path;
     char *staging_path;
+    char *delivered_path; /* a description of the last download */
     struct cache cache;
     struct state *state;
     bool record_is_new;   /* nothing is known of what earlier runs wrote */
@@ -44,6 +45,8 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
                               struct mist_error *error);
 /* Opens the output directory and the cache; with `make` they are made and locked. */
 enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error);
+/* Describes this download in JSON, for whoever finds its files. */
+enum mist_status session_say_what_was_delivered(const struct session *session, struct mist_error *error);
 void session_close(struct session *session);
 
 /* Visits every entry of the catalog; not MIST_OK stops. */
