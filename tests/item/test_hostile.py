@@ -225,7 +225,7 @@ class Hostile(unittest.TestCase):
     def test_chunks_that_are_anything(self):
         """Checksums that fit bytes that no coder wrote: each frame is decoded, wrong, or refused with a sentence."""
         rng = np.random.default_rng(5)
-        for name in ("holes.nii.gz", "table-steps.nii.gz", "labels/long.nii.gz", "labels/colour.png", "double.nii", "rgb.png",
+        for name in ("holes.nii.gz", "table-steps.nii.gz", "labels/long/1.2.3.8", "labels/colour.png", "double.nii", "rgb.png",
                      "colours.npy"):
             parts = self.parts(name)
             for kind in range(3):
