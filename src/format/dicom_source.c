@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The instances of a DICOM series as a source of frames. After opening, reading needs no DCMTK: offsets are known. */
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -269,14 +270,9 @@ static bool fill_instance(struct dicom_instance *instance, const struct format_i
         .frames = own->frames,
         .reading = description->reading,
         .said = description->frames,
-        .has_plane = own->has_plane,
-        .regular = own->regular,
-        .temporal = own->temporal,
-        .acquisition = own->acquisition,
-        .instance = own->instance,
+        .identity = own->sop_instance[0] ? checksum(own->sop_instance, strlen(own->sop_instance)) : 0,
     };
-    memcpy(instance->position, own->position, sizeof instance->position);
-    memcpy(instance->last_position, own->last_position, sizeof instance->last_position);
+    dicom_attributes_read(description->bytes.data, &description->reading.layout, &instance->attributes);
     description->reading = (struct dicom_reading){0};
     description->frames = (struct dicom_frames){0};
     if (instance->reading.deflated && own->frames > 1) {
@@ -287,18 +283,13 @@ static bool fill_instance(struct dicom_instance *instance, const struct format_i
 }
 
 static enum mist_status open_instance(struct dicom_source *source, const struct format_input *input, uint32_t index,
-                                      struct dicom_header *header, const char **header_name, struct mist_error *error)
+                                      struct mist_error *error)
 {
     struct description description;
     const char *name = input_name(input);
     enum mist_status status = describe_input(input, &description, error);
     if (!status && index == 0)
         source->pixels = description.reading.pixels;
-    /* The series takes its directions and spacing from one file, whatever order the paths come in. */
-    if (!status && (index == 0 || strcmp(name, *header_name) < 0)) {
-        *header = description.header;
-        *header_name = name;
-    }
     if (!status && !same_shape(&source->pixels, &description.reading.pixels))
         status = error_set(error, MIST_ERROR_ARGUMENT, "%s: its pixels are of another kind than the rest of the series",
                            name);
@@ -312,8 +303,7 @@ static enum mist_status open_instance(struct dicom_source *source, const struct 
 }
 
 /* Sorts the instances and fills what the interface says of them. */
-static enum mist_status arrange(struct dicom_source *source, const struct dicom_header *header,
-                                struct mist_error *error)
+static enum mist_status arrange(struct dicom_source *source, struct mist_error *error)
 {
     uint64_t frames = 0;
     for (uint32_t i = 0; i < source->base.files; i++)
@@ -322,11 +312,6 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
         return error_set(error, MIST_ERROR_LIMIT, "a DICOM series of %llu frames is too long",
                          (unsigned long long)frames);
     source->base.color = source->pixels.color;
-    dicom_series_sort(source->instances, source->base.files, header);
-    for (uint32_t i = 0; i < source->base.files; i++) {
-        source->base.file_order[i] = source->instances[i].index;
-        source->base.file_frames[i] = source->instances[i].frames;
-    }
     source->base.info = (struct mist_image_info){
         .type = source->pixels.type,
         .precision = source->pixels.precision,
@@ -335,9 +320,34 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
         .components = source->pixels.components,
         .frames = (uint32_t)frames,
         .label = source->pixels.label,
-        .geometry = dicom_series_geometry(source->instances, source->base.files, header),
     };
-    return MIST_OK;
+    enum mist_status status = dicom_series_arrange(source->instances, source->base.files, &source->base.info, error);
+    for (uint32_t i = 0; i < source->base.files; i++) {
+        source->base.file_order[i] = source->instances[i].index;
+        source->base.file_frames[i] = source->instances[i].frames;
+    }
+    return status;
+}
+
+/* The first instance's sidecar and what is said of all frames. */
+static enum mist_status dicom_describe(struct format_source *base, const uint64_t *contents, struct mist_buffer *out,
+                                       struct mist_error *error)
+{
+    struct dicom_source *source = (struct dicom_source *)base;
+    const struct dicom_instance *first = &source->instances[0];
+    struct dicom_series series;
+    struct dicom_bytes bytes;
+    enum mist_status status = dicom_series_describe(source->instances, base->files, contents, &series, error);
+    if (status)
+        return status;
+    status = bytes_of(first, &bytes, error);
+    if (!status)
+        status = dicom_sidecar(bytes.data, &first->reading.layout, 0, NULL, &series.sidecar, error);
+    done_with(first, &bytes);
+    if (!status)
+        status = dicom_series_store(&series, out, error);
+    dicom_series_free(&series);
+    return status ? error_prefix(error, status, "%s", first->input.name) : MIST_OK;
 }
 
 static enum mist_status dicom_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
@@ -348,6 +358,7 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
         .read_archive = dicom_read_archive,
         .close = dicom_close,
         .codestream = dicom_codestream,
+        .describe = dicom_describe,
     };
     *result = NULL;
     if (count == 0 || count > MIST_MAX_FRAMES)
@@ -358,14 +369,12 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
     bool good = format_source_init(&source->base, &ops, FORMAT_DICOM, count);
     source->instances = memory_allocate_zeroed(count, sizeof *source->instances);
     enum mist_status status = MIST_OK;
-    struct dicom_header header = {0};
-    const char *header_name = NULL;
     if (!good || !source->instances)
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     for (uint32_t i = 0; i < count && !status; i++)
-        status = open_instance(source, &inputs[i], i, &header, &header_name, error);
+        status = open_instance(source, &inputs[i], i, error);
     if (!status)
-        status = arrange(source, &header, error);
+        status = arrange(source, error);
     if (status) {
         dicom_close(&source->base);
         return status;

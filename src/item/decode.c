@@ -156,10 +156,10 @@ static enum mist_status decode_picture(const mist_item *item, mist_decoder *deco
         return item_decode_stream(item, decoder, 0, frame, reduce, out, error);
     const struct value_map *values = &item->manifest.values;
     enum mist_status status = take_plane(item, 0, out, &decoder->coded, coded, error);
+    if (!status && values->kind == VALUE_MAP_TABLE && reduce == 0 && item->table_damaged)
+        return of_frame(item, frame, error_set(error, MIST_ERROR_CORRUPT, "the table of values is damaged"), error);
     if (!status && values->kind == VALUE_MAP_TABLE && reduce == 0 && !values->table)
-        status = item->table_damaged
-                     ? error_set(error, MIST_ERROR_CORRUPT, "%s: the table of values is damaged", item->name)
-                     : not_here(item, error);
+        return not_here(item, error);
     if (!status)
         status = item_decode_stream(item, decoder, 0, frame, reduce, coded, error);
     return status ? status : of_frame(item, frame, value_map_inverse(values, coded, reduce > 0, out, error), error);

@@ -137,7 +137,8 @@ class Stream:
         self.extra = self.coded_levels - (item.levels - self.first)
         self.unit = meta.get(name("unit"), "varint")
         unit = self.unit
-        must(unit < 2 or unit & unit - 1 == 0 and unit % (1 << item.steps) == 0, "the size of a unit")
+        must(unit < 2 or unit & unit - 1 == 0 and unit % (1 << item.steps) == 0 and unit <= 1 << 31, "the size of a unit")
+        must(unit < 2 or item.width * item.height * min(unit, item.slices) <= 1 << 31, "the samples of a unit")
         self.volume_units = -(-item.slices // unit) if unit else 0
         self.units = self.volume_units * item.volumes if unit else 1
         self.parameters = meta.get(name("parameters"), "text")
@@ -153,8 +154,11 @@ class Stream:
             self.symbols = parameters.varint()
             must(1 <= self.symbols <= 65536 and parameters.at == len(self.parameters), "symbols")
             must(self.unit and not self.headers and not self.extra, "a stream of labels")
+            values = self.item.values
+            must(self.symbols == (len(values.rank) if values.kind == "ranks" and self.role == PICTURE else values.holes + 1), "symbols")
+        must(self.coder == LATTICE or not self.parameters, "parameters of a coder that has none")
         if self.coder in (REMAINDER, VALUES):
-            must(self.coded_levels == 1 and self.unit == (self.coder == REMAINDER), "levels and units of exact values")
+            must(not self.headers and self.coded_levels == 1 and self.unit == (self.coder == REMAINDER), "levels and units of exact values")
         if self.coder in (HTJ2K, J2K):
             must(self.headers and self.unit == 1, "headers of codestreams")
             for header in self.headers:
@@ -243,7 +247,7 @@ class Item:
         values = self.values
         must(set(roles[1:]) == {role for role, needed in ((HOLES, values.holes), (TABLE, values.kind == "table"),
                                                            (REMAINDERS, values.remainder)) if needed}, "streams of the value map")
-        must((self.stream(PICTURE).coder == LATTICE) == (values.kind == "ranks"), "the coder of labels")
+        must((self.stream(PICTURE).coder == LATTICE) == (values.kind == "ranks") == self.label, "the coder of labels")
         self.groups = [[meta.get(f"group {i} {what}", "varint", 1, most) for what, most in
                         (("files", 1 << 18), ("content", 1 << 28), ("stored", 1 << 28))]
                        for i in range(meta.get("groups", "varint", 0, len(self.files)))]
