@@ -227,6 +227,7 @@ static enum mist_status write_originals(struct export *export, uint32_t file, st
     const mist_item *item = export->item;
     const struct manifest_file *of = &item->manifest.file[file];
     const struct coder_stream *stream = &item->manifest.stream[0];
+    const struct coder_stream *original = manifest_stream(&item->manifest, CODER_ORIGINAL);
     struct coder_parts *parts = memory_allocate(sizeof *parts);
     struct mist_buffer bytes = {0};
     enum mist_status status = parts ? MIST_OK : out_of_memory(export, error);
@@ -237,8 +238,14 @@ static enum mist_status write_originals(struct export *export, uint32_t file, st
             status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archival tail is damaged", item->name);
             break;
         }
-        item_unit_parts(item, 0, frame, parts);
-        status = coder_original(stream, parts, piece, &bytes, error);
+        item_unit_parts(item, original ? (unsigned)(original - item->manifest.stream) : 0, frame, parts);
+        bytes.size = 0;
+        if (!original)
+            status = coder_original(stream, parts, piece, &bytes, error);
+        else if (!parts->piece[0].data)
+            status = error_set(error, MIST_ERROR_TRUNCATED, "%s: its highest level is not here", item->name);
+        else if (!buffer_append(&bytes, parts->piece[0].data, parts->piece[0].size))
+            status = out_of_memory(export, error);
         if (!status)
             status = format_writer_bytes(writer, bytes.data, bytes.size, error);
     }
