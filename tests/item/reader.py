@@ -16,6 +16,7 @@ import sys
 import numpy as np
 
 import reader_lattice
+import reader_pyramid
 from reader_values import NAMES, TYPES, Refused, ValueMap, must
 
 zstd = ctypes.CDLL("libzstd.so.1")
@@ -165,6 +166,8 @@ class Stream:
             values = self.item.values
             must(self.symbols == (len(values.rank) if values.kind == "ranks" and self.role == PICTURE else values.holes + 1), "symbols")
         must(self.coder == LATTICE or not self.parameters, "parameters of a coder that has none")
+        if self.coder in (PYRAMID, JPEG):
+            must(self.unit == 1 and not self.headers and not self.extra, "a stream of a picture")
         if self.coder in (REMAINDER, VALUES):
             must(not self.headers and self.coded_levels == 1 and self.unit == (self.coder == REMAINDER), "levels and units of exact values")
         if self.coder in (HTJ2K, J2K):
@@ -414,6 +417,14 @@ class Item:
                 for component in range(components)])
         return np.moveaxis(self.decoded[key][:, at >> step], 0, 2)
 
+    def sparse(self, frame, reduce):
+        """A frame of a sparse image: (rows, columns, 1)."""
+        stream, t, values = self.stream(PICTURE), self.class_of(frame), self.values
+        bits, signed = (8 * self.dtype.itemsize, self.dtype.kind == "i") if values.kind == "identity" else \
+            (16, values.signed)
+        return np.array(reader_pyramid.decode(lambda level: stream.chunk(level, t, frame), self.width, self.height, bits,
+                                              signed, stream.coded_levels, reduce))[:, :, None]
+
     def exact(self, role, count, *chunk):
         """The inflated chunk of remainders or of the table: `count` unsigned integers as wide as the samples."""
         size, content = count * self.dtype.itemsize, self.stream(role).chunk(*chunk)
@@ -427,7 +438,8 @@ class Item:
         values, coder = self.values, self.stream(PICTURE).coder
         if coder == LATTICE:
             coded = self.lattice(PICTURE, frame, reduce)
-        must(coder not in (PYRAMID, JPEG), "this reader does not know the coder yet")  # hook: its planes are `coded`
+        elif coder == PYRAMID:
+            coded = self.sparse(frame, reduce)
         must(coded is not None, "the codestream's samples are wanted")
         holes = self.lattice(HOLES, frame, reduce) if values.holes else None
         table = remainder = None
