@@ -203,8 +203,9 @@ MIST_API enum mist_status mist_store_open_file(mist_store *store, const char *da
 /* What happened to one file or item; `sentence` says what is wrong with it. Called from one thread at a time. */
 typedef void mist_store_note(void *context, const char *path, const char *sentence);
 
-/* Why an item is a label map: "name", "dataset.json", "option", "intent", "segmentation", "palette". */
-enum { MIST_LABEL_REASONS = 6 };
+/* Why an item is a label map: "name", "dataset.json", "option", "intent", "segmentation", "palette", "content" (truth
+ * values). */
+enum { MIST_LABEL_REASONS = 7 };
 MIST_API const char *mist_label_reason(unsigned reason); /* 0 .. MIST_LABEL_REASONS - 1; NULL beyond */
 
 struct mist_store_report {

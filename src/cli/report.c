@@ -52,10 +52,21 @@ bool option_resolution(const struct arguments *arguments, bool has_spacing, stru
 
 struct mist_catalog_item item_row(const struct mist_item_info *info)
 {
-    struct mist_catalog_item row = {.image = info->image, .levels = info->levels, .size = info->size};
+    struct mist_catalog_item row = {
+        .image = info->image,
+        .levels = info->levels,
+        .steps = info->steps,
+        .centred = info->centred,
+        .label = info->label,
+        .kept = info->kept,
+        .head_end = info->head_end,
+        .range_end = info->range_end,
+        .size = info->size,
+        .id = info->id,
+        .source_bytes = info->source_bytes,
+    };
+    memcpy(row.format, info->format, sizeof row.format);
     memcpy(row.level_end, info->level_end, sizeof row.level_end);
-    row.steps = info->steps;
-    row.range_end = info->range_end;
     return row;
 }
 

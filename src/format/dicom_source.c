@@ -234,8 +234,10 @@ static void add_hole(struct format_source *base, const struct dicom_pixels *pixe
 static void warn(struct format_source *base, const char *name, const struct dicom_reading *reading)
 {
     const struct dicom_pixels *pixels = &reading->pixels;
+    const char *slash = strrchr(name, '/');
     if (base->warning[0])
         return;
+    name = slash ? slash + 1 : name; /* so that it is not cut off */
     if (pixels->missing)
         snprintf(base->warning, sizeof base->warning, "the last %llu of %llu bytes of pixel data are missing: %s",
                  (unsigned long long)pixels->missing, (unsigned long long)pixels->total_bytes, name);
