@@ -56,7 +56,7 @@ static void print_levels(const struct mist_item_info *info)
         table_add(&table, "%u", level);
         table_add(&table, "%s",
                   format_shape(image, mist_reduced_size(image->width, reduce), mist_reduced_size(image->height, reduce),
-                               shape));
+                               image->frames, shape));
         table_add(&table, "%s", format_bytes(info->level_end[level], bytes));
         table_add(&table, "%s", format_percent(info->level_end[level], info->size, percent));
         table_add(&table, "%s", level < info->levels_present ? "" : "not in this file");
@@ -75,8 +75,9 @@ static void print_item(const char *path, const mist_item *item)
     const struct mist_image_info *image = &info->image;
     struct mist_item_file file;
     char shape[64], source[32], size[32], percent[32];
-    printf("%s: %s, %s, %s, %u bits\n", path, info->format, format_shape(image, image->width, image->height, shape),
-           mist_sample_name(image->type), image->precision);
+    printf("%s: %s, %s, %s, %u bits\n", path, info->format,
+           format_shape(image, image->width, image->height, image->frames, shape), mist_sample_name(image->type),
+           image->precision);
     if (image->label)
         printf("a label map, by %s\n", info->label ? info->label : "its item file");
     const double *spacing = image->geometry.spacing;
@@ -185,7 +186,8 @@ static enum mist_status print_entry(void *context, const struct mist_catalog_ent
     }
     const struct mist_catalog_item *item = &entry->item;
     char shape[64], bytes[32];
-    printf("%-20s %-4s %9s  %s%s\n", format_shape(&item->image, item->image.width, item->image.height, shape),
+    printf("%-20s %-4s %9s  %s%s\n",
+           format_shape(&item->image, item->image.width, item->image.height, item->image.frames, shape),
            mist_sample_name(item->image.type), format_bytes(item->size, bytes), item->path,
            item->image.label ? " (labels)" : "");
     return MIST_OK;

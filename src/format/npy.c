@@ -288,7 +288,8 @@ static enum mist_status start_file(struct npy_writer *npy, const struct format_t
     struct npy_header header;
     enum mist_status status = MIST_OK;
     const bool own = target->source_kind == FORMAT_NPY && target->head;
-    const struct format_archive *archive = own && !target->reduce && !target->resampled ? target->archive : NULL;
+    const bool same = own && !target->reduce && !target->resampled && !(target->sampling.factor[2] > 1);
+    const struct format_archive *archive = same ? target->archive : NULL;
     if (own)
         status = adapted_header(target, &header, error);
     else
@@ -299,7 +300,7 @@ static enum mist_status start_file(struct npy_writer *npy, const struct format_t
         return error_prefix(error, status, "%s", target->path);
     npy->packing.big_endian = header.big_endian;
     status = file_writer_open(target->path, &npy->file, error);
-    if (!status && own && !target->reduce && !target->resampled)
+    if (!status && same)
         fwrite(target->head, 1, target->head_size, npy->file.stream);
     else if (!status)
         write_head(npy->file.stream, &header);

@@ -2,7 +2,7 @@
 #include "fixture.h"
 
 #include "base/memory.h"
-#include "store/catalog.h"
+#include "source/catalog.h"
 #include "base/json.h"
 
 #include <stdio.h>
