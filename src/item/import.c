@@ -12,11 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum mist_status import_out_of_memory(const struct import *import, struct mist_error *error)
-{
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", import->options->paths[0]);
-}
-
 /* ---- what is known before the first frame is coded ---- */
 
 static enum mist_status fill_manifest(struct import *import, struct mist_error *error)

@@ -2,8 +2,14 @@
 /* Frames of the source, which are looked at before they are coded; small ones are kept meanwhile. */
 #include "item/import.h"
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "image/copy.h"
+
+enum mist_status import_out_of_memory(const struct import *import, struct mist_error *error)
+{
+    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", import->options->paths[0]);
+}
 
 enum mist_status import_read(struct import *import, uint32_t frame, struct mist_view *out, struct mist_error *error)
 {
