@@ -84,6 +84,9 @@ static enum mist_status dicom_look(const struct format_input *input, struct form
     struct description description;
     enum mist_status status = describe_input(input, &description, error);
     const struct dicom_header *header = &description.header;
+    const struct dicom_layout *layout = &description.reading.layout;
+    if (description.bytes.data && layout->dataset_end) /* got as far as that */
+        group->names_patient = dicom_names_patient(description.bytes.data, layout);
     /* Without a usable SeriesInstanceUID an instance is an item of its own, named after itself or its path. */
     if (!status) {
         if (is_uid(header->series))

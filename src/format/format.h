@@ -28,6 +28,7 @@ enum mist_status format_detect(const struct format_input *input, enum format_kin
 struct format_group {
     char series[65];
     char key[160];
+    bool names_patient; /* and does not say that identity was removed; filled whatever is returned */
 };
 enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
                              struct mist_error *error);

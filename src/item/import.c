@@ -9,6 +9,7 @@
 #include "image/copy.h"
 #include "coder/remainder.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -381,9 +382,11 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
         hold_small(import);
     if (!status)
         status = import_source(import, progress, error);
-    if (!status && report)
+    if (!status && report) {
         *report = (struct mist_import_report){.looks_like_labels = import->looks_like_labels,
                                               .label = import->manifest.image.label};
+        snprintf(report->warning, sizeof report->warning, "%s", import->source->warning);
+    }
     for (unsigned i = 0; i < import->threads && import->codecs; i++)
         mist_codec_free(&import->codecs[i]);
     memory_free(import->codecs);
