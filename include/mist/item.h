@@ -151,6 +151,11 @@ struct mist_export_options {
     uint32_t exact_height;
     const char *format; /* NULL: that of the source; else one of mist_export_formats() */
     unsigned threads;   /* 0: 1 */
+    const char *name;   /* what a file made of several source files is called, without suffix; NULL: as the first one */
+    bool keep_uids;     /* reduced DICOM instances keep the identifiers of their originals */
+    /* One sentence for what the user should know of the files; may be NULL. */
+    void (*note)(void *context, const char *sentence);
+    void *note_context;
 };
 
 /* What items can be written as: "nii, nii.gz, dcm, png, npy, j2c". Fills and returns `text`. Thread-safe. */

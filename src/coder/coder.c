@@ -10,12 +10,8 @@
 static const struct coder coder_remainder = {.name = "remainder"}, coder_table = {.name = "table"};
 
 static const struct coder *const coders[] = {
-    [CODER_HTJ2K] = &coder_htj2k,
-    [CODER_LATTICE] = &coder_lattice,
-    [CODER_PYRAMID] = &coder_pyramid,
-    [CODER_JPEG] = &coder_jpeg,
-    [CODER_J2K] = &coder_j2k,
-    [CODER_REMAINDER] = &coder_remainder,
+    [CODER_HTJ2K] = &coder_htj2k, [CODER_LATTICE] = &coder_lattice, [CODER_PYRAMID] = &coder_pyramid,
+    [CODER_JPEG] = &coder_jpeg,   [CODER_J2K] = &coder_j2k,         [CODER_REMAINDER] = &coder_remainder,
     [CODER_TABLE] = &coder_table,
 };
 
@@ -91,9 +87,11 @@ enum mist_status coder_check(const struct coder_stream *stream, struct mist_erro
     bool table = stream->coder == CODER_TABLE, exact = table || stream->coder == CODER_REMAINDER;
     if (exact ? stream->role != (table ? CODER_VALUES : CODER_EXACT) : stream->role >= CODER_VALUES)
         return error_set(error, MIST_ERROR_CORRUPT, "a stream is damaged: a coder that does not fit its role");
+    if (stream->coder != CODER_LATTICE && stream->parameters.size)
+        return error_set(error, MIST_ERROR_CORRUPT, "a stream is damaged: its coder has no parameters");
     if (!exact)
         return coder->check(stream, error);
-    bool shape = stream->first == stream->plane.levels - 1 && stream->coded == 1 &&
+    bool shape = stream->first == stream->plane.levels - 1 && stream->coded == 1 && stream->headers == 0 &&
                  stream->unit == (stream->coder == CODER_REMAINDER);
     return shape ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "a stream of exact values is damaged");
 }

@@ -28,8 +28,8 @@ enum mist_status content_start(struct content *content, struct format_source *so
 /* The file's frames in order, tightly packed, components interleaved. */
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error);
 /*
- * Of sources that are kept as they came compressed, besides content_frame(): the frame's bytes, and what gives them back
- * from its chunks.
+ * Of sources that are kept as they came compressed, besides content_frame(): the frame's bytes, and what gives them
+ * back from its chunks.
  */
 enum mist_status content_kept(struct content *content, const struct mist_buffer *bytes,
                               const struct mist_buffer *rebuild, struct mist_error *error);

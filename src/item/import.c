@@ -252,6 +252,10 @@ static enum mist_status put_slot(struct import *import, struct import_slot *slot
     enum mist_status status = import->frame_in_file == 0 ? start_file(import, error) : MIST_OK;
     if (!status)
         status = content_frame(&import->content, &slot->samples, error);
+    if (!status && import->contents)
+        import->contents[frame] =
+            checksum(slot->samples.data, mist_frame_bytes(slot->samples.type, slot->samples.width, slot->samples.height,
+                                                          slot->samples.components));
     if (!status && import->way == IMPORT_KEEP)
         status = content_kept(&import->content, &slot->source_bytes, &slot->rebuild, error);
     if (!status)
@@ -291,6 +295,20 @@ static enum mist_status make_workers(struct import *import, struct mist_error *e
     return good ? MIST_OK : import_out_of_memory(import, error);
 }
 
+/* What conversion to other formats needs to be told of the frames. */
+static enum mist_status describe_frames(struct import *import, struct mist_error *error)
+{
+    const struct format_source_ops *ops = import->source->ops;
+    struct mist_buffer said = {0};
+    if (!ops->describe)
+        return MIST_OK;
+    enum mist_status status = ops->describe(import->source, import->contents, &said, error);
+    if (!status && !manifest_set_extra(&import->manifest, MANIFEST_FRAMES, said.data, said.size))
+        status = import_out_of_memory(import, error);
+    mist_buffer_free(&said);
+    return status;
+}
+
 /* Everything with the value map at hand; MIST_ERROR_RANGE if a sample is outside the declared precision. */
 static enum mist_status code_all(struct import *import, const struct mist_progress *progress, struct mist_error *error)
 {
@@ -304,6 +322,8 @@ static enum mist_status code_all(struct import *import, const struct mist_progre
         status = put_table(import, error);
     if (!status)
         status = code_frames(import, progress, error);
+    if (!status)
+        status = describe_frames(import, error);
     if (!status)
         status = item_writer_finish(&import->writer, error);
     content_free(&import->content);
@@ -380,6 +400,8 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
     enum mist_status status = open_source(import, error);
     if (!status)
         hold_small(import);
+    if (!status && import->source->ops->describe)
+        import->contents = memory_allocate_zeroed(import->source->info.frames, sizeof *import->contents);
     if (!status)
         status = import_source(import, progress, error);
     if (!status && report) {
@@ -390,6 +412,7 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
     for (unsigned i = 0; i < import->threads && import->codecs; i++)
         mist_codec_free(&import->codecs[i]);
     memory_free(import->codecs);
+    memory_free(import->contents);
     if (import->writer.path)
         item_writer_free(&import->writer);
     manifest_free(&import->manifest);

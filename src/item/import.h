@@ -25,8 +25,8 @@ struct import_unit {
 };
 
 /*
- * How an item is coded. In this order, the first one that goes: as the source came compressed; integers at the precision
- * that the source declares, without a look at them; after a look at all samples.
+ * How an item is coded. In this order, the first one that goes: as the source came compressed; integers at the
+ * precision that the source declares, without a look at them; after a look at all samples.
  */
 enum import_way { IMPORT_KEEP, IMPORT_TRUST, IMPORT_LOOK, IMPORT_WAYS };
 
@@ -40,7 +40,7 @@ struct import {
     bool looks_like_labels;
     double common; /* share of the commonest value, where samples were looked at */
     unsigned threads;
-    mist_codec **codecs; /* [threads] */
+    mist_codec **codecs;    /* [threads] */
     struct mist_view *held; /* [frames] samples of small items, from one look to the next; NULL where they are large */
     struct import_slot *slots;
     uint32_t slot_count;
@@ -51,6 +51,7 @@ struct import {
     struct content content;   /* of the source file that the frames are of */
     uint32_t file;            /* that file */
     uint32_t frame_in_file;
+    uint64_t *contents; /* [frames] checksums of their samples, where the source describes its frames by them */
 };
 
 enum mist_status import_out_of_memory(const struct import *import, struct mist_error *error);
@@ -64,7 +65,8 @@ enum mist_status import_read(struct import *import, uint32_t frame, struct mist_
  */
 enum mist_status import_plan(struct import *import, struct mist_error *error);
 
-/* Takes a frame of a kept source apart, into the slot. MIST_ERROR_UNSUPPORTED where its samples would not be the same. */
+/* Takes a frame of a kept source apart, into the slot. MIST_ERROR_UNSUPPORTED where its samples would not be the same.
+ */
 enum mist_status import_keep(struct import *import, uint32_t frame, struct import_slot *slot, mist_codec *codec,
                              struct mist_error *error);
 

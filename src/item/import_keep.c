@@ -27,8 +27,8 @@ enum mist_status import_keep(struct import *import, uint32_t frame, struct impor
     enum format_stream kind;
     enum mist_status status = source->ops->codestream(source, frame, &slot->source_bytes, &kind, error);
     if (!status)
-        status = coder_split(stream, slot->source_bytes.data, slot->source_bytes.size, slot->coded, &slot->rebuild,
-                             error);
+        status =
+            coder_split(stream, slot->source_bytes.data, slot->source_bytes.size, slot->coded, &slot->rebuild, error);
     if (status)
         return status == MIST_ERROR_MEMORY ? status : error_set(error, MIST_ERROR_UNSUPPORTED, "not kept");
     find_parts(stream, slot->coded, slot->parts);

@@ -50,8 +50,8 @@ static void add_candidates(const struct import *import, struct value_options *op
             pattern_of(source->info.type, source->hole[i].low), pattern_of(source->info.type, source->hole[i].high)};
 }
 
-static enum mist_status look_at_values(struct import *import, enum value_wish wish,
-                                       struct value_statistics *statistics, struct mist_error *error)
+static enum mist_status look_at_values(struct import *import, enum value_wish wish, struct value_statistics *statistics,
+                                       struct mist_error *error)
 {
     const struct mist_image_info *info = &import->source->info;
     struct value_options options = {.wish = wish};
