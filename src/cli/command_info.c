@@ -15,6 +15,15 @@ static const struct option_spec options[] = {
 
 /* ---- an item ---- */
 
+/* A member whose text may be missing. */
+static void print_text_json(const char *name, const char *text)
+{
+    if (!text)
+        return;
+    printf(",\"%s\":", name);
+    print_json_string(text);
+}
+
 static void print_item_json(const char *path, const struct mist_item_info *info)
 {
     const struct mist_image_info *image = &info->image;
@@ -24,6 +33,9 @@ static void print_item_json(const char *path, const struct mist_item_info *info)
            ",\"frames\":%" PRIu32 ",\"components\":%" PRIu32 ",\"label\":%s",
            info->format, mist_sample_name(image->type), image->precision, image->width, image->height, image->frames,
            image->components, image->label ? "true" : "false");
+    print_text_json("label_by", info->label);
+    print_text_json("coder", info->coder);
+    print_text_json("kept", info->kept);
     const double *spacing = image->geometry.spacing;
     if (spacing[0] > 0 || spacing[1] > 0 || spacing[2] > 0)
         printf(",\"spacing\":[%.9g,%.9g,%.9g]", spacing[0], spacing[1], spacing[2]);
@@ -74,8 +86,12 @@ static void print_item(const char *path, const mist_item *item)
     const struct mist_image_info *image = &info->image;
     struct mist_item_file file;
     char shape[64], source[32], size[32], percent[32];
-    printf("%s: %s, %s, %s, %u bits%s\n", path, info->format, format_shape(image, image->width, image->height, shape),
-           mist_sample_name(image->type), image->precision, image->label ? ", labels" : "");
+    printf("%s: %s, %s, %s, %u bits\n", path, info->format, format_shape(image, image->width, image->height, shape),
+           mist_sample_name(image->type), image->precision);
+    if (image->label)
+        printf("label map, by %s: sampled at every resolution, never averaged\n", info->label ? info->label : "source");
+    if (info->kept)
+        printf("fewer levels than its size allows: %s\n", info->kept);
     const double *spacing = image->geometry.spacing;
     if (spacing[0] > 0)
         printf("spacing: %.6g x %.6g x %.6g mm\n", spacing[0], spacing[1], spacing[2]);

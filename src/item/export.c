@@ -6,6 +6,7 @@
  */
 #include "coder/coder.h"
 #include "format/dicom_series.h"
+#include "image/resample.h"
 #include "item/decoder.h"
 
 #include "base/error.h"
@@ -79,16 +80,28 @@ static unsigned decoded_reduce(const struct export *export)
     return export->resampled && export->item->info.image.label ? 0 : export->options->reduce;
 }
 
+/* How large the decoded and the written samples are along an axis: a reduced image covers whole blocks of 2^r. */
+static struct resample_pitch pitch_of(const struct export *export, uint32_t full, uint32_t written)
+{
+    const uint64_t block = (uint64_t)1 << export->options->reduce;
+    if (!export->options->exact_width) /* labels on the centred grid */
+        return (struct resample_pitch){1, block};
+    return (struct resample_pitch){((uint64_t)1 << decoded_reduce(export)) * written, full};
+}
+
 static enum mist_status resample(const struct export *export, mist_decoder *decoder, uint32_t frame, struct slot *slot,
                                  struct mist_error *error)
 {
     const mist_item *item = export->item;
+    const struct mist_image_info *image = &item->info.image;
     const unsigned reduce = export->options->reduce;
+    const struct resample_pitch x = pitch_of(export, image->width, export->info.width);
+    const struct resample_pitch y = pitch_of(export, image->height, export->info.height);
     enum mist_status status = mist_item_decode(item, decoder, frame, decoded_reduce(export), &slot->native, error);
     if (status)
         return status;
-    if (item->info.image.label)
-        return mist_resize(&slot->native, &slot->frame, true, error);
+    if (image->label)
+        return resample_between(&slot->native, &slot->frame, &x, &y, true, error);
     const bool centred = item->info.centred || reduce == 0;
     if (!export->options->exact_width)
         return centred ? mist_grid_native(&slot->native, reduce, &slot->frame, error)
@@ -98,7 +111,7 @@ static enum mist_status resample(const struct export *export, mist_decoder *deco
         status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
         source = &slot->centered;
     }
-    return status ? status : mist_resize(source, &slot->frame, false, error);
+    return status ? status : resample_between(source, &slot->frame, &x, &y, false, error);
 }
 
 static enum mist_status make_frame(void *context, uint64_t index, unsigned worker, struct mist_error *error)
