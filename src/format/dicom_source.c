@@ -67,9 +67,10 @@ static void make_key(const struct description *description, const char *series, 
 {
     const struct dicom_header *header = &description->header;
     const struct dicom_pixels *pixels = &description->reading.pixels;
-    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series,
-                          mist_sample_name(pixels->type), (int)pixels->color, (int)description->reading.stream, header->bits_stored, pixels->precision, pixels->columns, pixels->rows,
-                          pixels->components, header->localizer ? "L" : "", header->spacing[0], header->spacing[1]);
+    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
+                          (int)pixels->color, (int)description->reading.stream, header->bits_stored, pixels->precision,
+                          pixels->columns, pixels->rows, pixels->components, header->localizer ? "L" : "",
+                          header->spacing[0], header->spacing[1]);
     const double *row = header->row_direction, *column = header->column_direction;
     if (header->has_plane && length > 0 && (size_t)length < size)
         snprintf(key + length, size - (size_t)length, "|%d,%d,%d,%d,%d,%d", tenths(row[0]), tenths(row[1]),
@@ -233,8 +234,10 @@ static void add_hole(struct format_source *base, const struct dicom_pixels *pixe
 static void warn(struct format_source *base, const char *name, const struct dicom_reading *reading)
 {
     const struct dicom_pixels *pixels = &reading->pixels;
+    const char *slash = strrchr(name, '/');
     if (base->warning[0])
         return;
+    name = slash ? slash + 1 : name; /* so that it is not cut off */
     if (pixels->missing)
         snprintf(base->warning, sizeof base->warning, "the last %llu of %llu bytes of pixel data are missing: %s",
                  (unsigned long long)pixels->missing, (unsigned long long)pixels->total_bytes, name);

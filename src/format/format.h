@@ -125,6 +125,13 @@ struct format_source_ops {
                                  struct mist_error *error);
 };
 
+/*
+ * Decodes a frame that came compressed (ops->codestream; JPEG, JPEG-LS, JPEG 2000) into a view of an integer type, as
+ * read_frame() does. `precision`: bits that the file declares; `convert`: colours from YCbCr to RGB.
+ */
+enum mist_status format_stream_decode(const uint8_t *data, size_t size, unsigned precision, bool convert,
+                                      const struct mist_view *view, struct mist_error *error);
+
 /* Opens the files of one item (one file, or the instances of one DICOM series, in any order). The inputs' texts are
  * copied; bytes in memory must stay until the source is closed. */
 enum mist_status format_open(enum format_kind kind, const struct format_input *inputs, uint32_t count,

@@ -300,7 +300,7 @@ static bool axis_resize(struct axis *axis, uint32_t inputs, uint32_t outputs, co
     return axis_cubic(axis, inputs, outputs, step, step / 2 - 0.5);
 }
 
-enum mist_status resample_between(const struct mist_view *src, struct mist_view *dst, const struct resample_pitch *x,
+enum mist_status resample_pitched(const struct mist_view *src, struct mist_view *dst, const struct resample_pitch *x,
                                   const struct resample_pitch *y, bool nearest, struct mist_error *error)
 {
     enum mist_status status = check_pair(src, dst, error);
@@ -316,5 +316,5 @@ enum mist_status resample_between(const struct mist_view *src, struct mist_view 
 enum mist_status mist_resize(const struct mist_view *src, struct mist_view *dst, bool nearest, struct mist_error *error)
 {
     const struct resample_pitch x = {dst->width, src->width}, y = {dst->height, src->height};
-    return resample_between(src, dst, &x, &y, nearest, error);
+    return resample_pitched(src, dst, &x, &y, nearest, error);
 }

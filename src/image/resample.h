@@ -13,7 +13,7 @@ struct resample_pitch {
 };
 
 /* As mist_resize(), which is the case of both images covering the same field of view. */
-enum mist_status resample_between(const struct mist_view *src, struct mist_view *dst, const struct resample_pitch *x,
+enum mist_status resample_pitched(const struct mist_view *src, struct mist_view *dst, const struct resample_pitch *x,
                                   const struct resample_pitch *y, bool nearest, struct mist_error *error);
 
 #endif

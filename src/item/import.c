@@ -97,10 +97,13 @@ static bool make_slot(const struct import *import, struct import_slot *slot)
     *slot = (struct import_slot){.samples = item_new_view(image->type, width, height, image->components)};
     slot->coded = memory_allocate_zeroed(import->manifest.streams, sizeof *slot->coded);
     bool good = slot->samples.data && slot->coded;
-    bool kept = import->way == IMPORT_KEEP;
-    if (good && kept)
+    if (good && import->way == IMPORT_KEEP)
         good = (slot->parts = memory_allocate_zeroed(1, sizeof *slot->parts)) != NULL;
-    if (good && (values->kind != VALUE_MAP_IDENTITY || values->holes.count || kept)) {
+    if (good && import->way <= IMPORT_ABOVE) {
+        slot->again = item_new_view(image->type, width, height, image->components);
+        good = slot->again.data != NULL;
+    }
+    if (good && (values->kind != VALUE_MAP_IDENTITY || values->holes.count)) {
         slot->plane = item_new_view(plane->type, width, height, plane->components);
         good = slot->plane.data != NULL;
     }
@@ -121,6 +124,7 @@ static void free_slots(struct import *import)
         struct import_slot *slot = &import->slots[i];
         memory_free(slot->samples.data);
         memory_free(slot->plane.data);
+        memory_free(slot->again.data);
         memory_free(slot->holes.data);
         memory_free(slot->remainder.data);
         for (unsigned stream = 0; slot->coded && stream < import->manifest.streams; stream++)
@@ -161,10 +165,12 @@ static enum mist_status encode_slot(void *context, uint64_t index, unsigned work
         if (stream->coder == CODER_REMAINDER) {
             status = remainder_compress(&slot->remainder, &slot->plane, &slot->coded[i].bytes, error);
             slot->coded[i].size[0] = slot->coded[i].bytes.size;
-        } else if (stream->unit == 1)
+        } else if (stream->unit == 1 && stream->coder != CODER_SOURCE)
             status = coder_encode(import->codecs[worker], import->slot_count == 1 ? import->threads : 1, stream,
                                   stream_view(slot, stream), 1, &slot->coded[i], error);
     }
+    if (!status && import->way == IMPORT_ABOVE)
+        status = import_above(import, frame, slot, error);
     return status;
 }
 
@@ -174,7 +180,7 @@ static enum mist_status start_file(struct import *import, struct mist_error *err
 {
     const char *path = import->options->paths[import->source->file_order[import->file]];
     import->frame_in_file = 0;
-    return content_start(&import->content, import->source, import->file, path, import->way == IMPORT_KEEP, error);
+    return content_start(&import->content, import->source, import->file, path, import->way <= IMPORT_ABOVE, error);
 }
 
 static enum mist_status end_file(struct import *import, struct mist_error *error)
@@ -255,7 +261,7 @@ static enum mist_status put_slot(struct import *import, struct import_slot *slot
         import->contents[frame] =
             checksum(slot->samples.data, mist_frame_bytes(slot->samples.type, slot->samples.width, slot->samples.height,
                                                           slot->samples.components));
-    if (!status && import->way == IMPORT_KEEP)
+    if (!status && import->way <= IMPORT_ABOVE)
         status = content_kept(&import->content, &slot->source_bytes, &slot->rebuild, error);
     if (!status)
         status = put_streams(import, slot, frame, error);
@@ -336,7 +342,7 @@ static enum mist_status code_all(struct import *import, const struct mist_progre
 /* Whether what did not go in one way may go in the next. */
 static bool is_next(enum import_way way, enum mist_status status)
 {
-    if (way == IMPORT_KEEP) /* also where the file could not be put together again of what is kept */
+    if (way <= IMPORT_ABOVE) /* also where the file could not be put together again of what is kept */
         return status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_CORRUPT || status == MIST_ERROR_LIMIT;
     return way == IMPORT_TRUST && (status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_RANGE);
 }
@@ -403,9 +409,11 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
         import->contents = memory_allocate_zeroed(import->source->info.frames, sizeof *import->contents);
     if (!status)
         status = import_source(import, progress, error);
-    if (!status && report)
+    if (!status && report) {
         *report = (struct mist_import_report){.looks_like_labels = import->looks_like_labels,
                                               .label = import->manifest.image.label};
+        snprintf(report->warning, sizeof report->warning, "%s", import->source->warning);
+    }
     for (unsigned i = 0; i < import->threads && import->codecs; i++)
         mist_codec_free(&import->codecs[i]);
     memory_free(import->codecs);

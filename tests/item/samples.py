@@ -17,6 +17,8 @@ except ImportError as missing:
     print(f"skipped: a judge is not installed: {missing}")
     sys.exit(77)
 
+import reader  # noqa: E402
+
 MIST = os.environ["MIST_PROGRAM"]
 TOOL = os.environ["MIST_ITEM_TOOL"]
 
@@ -129,6 +131,10 @@ def write_sources(root):
     put_nifti("double.nii", smooth((66, 65, 2), 1, 12))
     put_nifti("int64.nii", (smooth((66, 68, 2), 5000, 21)).astype("i8") - (1 << 40))
     put_nifti("wide64.nii", (smooth((65, 66, 2), 1 << 50, 22)).astype("i8"))
+    for name, dtype, low in (("sparse.nii.gz", "u1", 0), ("sparse16.nii", "i2", -70)):
+        sparse = np.full((67, 70, 3), low, dtype)
+        sparse[20:40, 25:50, 1:] = (smooth((20, 25, 2), 200, 34) + low).astype(dtype)
+        put_nifti(name, sparse)
     blobs = (smooth((90, 80, 3), 6, 13)).astype("u1") * (smooth((90, 80, 3), 1, 14) > 0.5)
     put_nifti("labels/blobs.nii.gz", blobs.astype("u1"))
     put_png("labels/flat.png", regions((75, 70), 5, 23))
@@ -177,8 +183,9 @@ def items_of(store, dataset="d"):
 
 
 def decode_npy(item, reduce, shape, out):
-    """`mist decode` of an item's file, (frames, rows, columns, components)."""
-    mist("decode", item, "-o", out, "--reduce", reduce, "--format", "npy")
+    """`mist decode` of an item's file on its own grid, (frames, rows, columns, components)."""
+    grid = "center" if reader.Item(item.read_bytes()).centred else "native"
+    mist("decode", item, "-o", out, "--reduce", reduce, "--format", "npy", "--grid", grid)
     path = next(pathlib.Path(out).rglob("*.npy"))
     array = np.load(path)
     path.unlink()

@@ -53,14 +53,15 @@ class Items(unittest.TestCase):
     def test_the_reader_is_independent(self):
         """It uses Python, numpy, libzstd and libxxhash, and nothing of MIST."""
         modules, libraries = set(), 0
-        for name in ("reader.py", "reader_values.py", "reader_lattice.py"):
+        for name in ("reader.py", "reader_values.py", "reader_lattice.py", "reader_pyramid.py"):
             text = (SOURCE / "tests/item" / name).read_text()
             for node in ast.walk(ast.parse(text)):
                 modules |= {a.name for a in node.names} if isinstance(node, ast.Import) else set()
                 modules |= {node.module} if isinstance(node, ast.ImportFrom) else set()
             self.assertNotIn("libmist", text)
             libraries += text.count("CDLL(")
-        self.assertEqual(modules, {"ctypes", "math", "pathlib", "struct", "sys", "numpy", "reader_values", "reader_lattice"})
+        self.assertEqual(modules, {"ctypes", "math", "pathlib", "struct", "sys", "numpy", "reader_values",
+                                   "reader_lattice", "reader_pyramid"})
         self.assertEqual(libraries, 2)
 
     def test_every_source_is_an_item(self):
@@ -75,6 +76,8 @@ class Items(unittest.TestCase):
                              str(8 * expected.dtype.itemsize), name)
             self.assertEqual(item.label, name.startswith("labels/"))
             self.assertEqual(item.extras.get(1), b"name" if item.label else None)
+            self.assertEqual(item.centred, name.startswith("sparse"), name)
+            self.assertEqual(item.centred, item.stream(reader.PICTURE).coder == reader.PYRAMID, name)
             self.assertEqual(item.damage(), [])
         kinds = {name: self.open(name).values.kind for name in self.items}
         for name, kind in (("int16.nii.gz", "identity"), ("rgb.png", "identity"), ("linear.nii.gz", "linear"),
@@ -131,7 +134,7 @@ class Items(unittest.TestCase):
         self.assertTrue(np.array_equal(np.load(out / "0-0.npy"), expected[::2, ::2]))
 
     def test_info_says_what_the_reader_reads(self):
-        coders = {reader.HTJ2K: "htj2k", reader.LATTICE: "lattice"}
+        coders = {reader.HTJ2K: "htj2k", reader.LATTICE: "lattice", reader.PYRAMID: "pyramid"}
         for name, path in self.items.items():
             item = self.open(name)
             words, ends, ranges, *files = tool("info", path)
@@ -220,7 +223,8 @@ class Items(unittest.TestCase):
                 if reduce == 0:
                     self.assertEqual(truth.tobytes(), expected.tobytes(), name)
                 for frame in {0, 1 % frames, frames // 2, frames - 1}:
-                    coded = None if item.label else self.coded(name, item, frame, level)
+                    htj2k = item.stream(reader.PICTURE).coder == reader.HTJ2K
+                    coded = self.coded(name, item, frame, level) if htj2k else None
                     values = item.samples(frame, reduce, coded)
                     self.assertEqual(values.dtype, expected.dtype.newbyteorder("<"), name)
                     self.assertEqual(values.tobytes(), truth[frame].astype(values.dtype).tobytes(),
