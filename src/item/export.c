@@ -6,6 +6,7 @@
  */
 #include "coder/coder.h"
 #include "format/dicom_series.h"
+#include "image/resample.h"
 #include "item/decoder.h"
 #include "item/export_plan.h"
 
@@ -55,16 +56,27 @@ static enum mist_status out_of_memory(const struct export *export, struct mist_e
 
 /* ---- one frame, in a worker ---- */
 
+/* How large the decoded and the written samples are along an axis: a reduced image covers whole blocks of 2^r. */
+static struct resample_pitch pitch_of(const struct export *export, uint32_t full, uint32_t written)
+{
+    if (!export->options->exact_width) /* labels on the centred grid */
+        return (struct resample_pitch){1, (uint64_t)1 << export->options->reduce};
+    return (struct resample_pitch){((uint64_t)1 << export->grid.reduce) * written, full};
+}
+
 static enum mist_status resample(const struct export *export, mist_decoder *decoder, uint32_t frame, struct slot *slot,
                                  struct mist_view *out, struct mist_error *error)
 {
     const mist_item *item = export->item;
+    const struct mist_image_info *image = &item->info.image;
     const unsigned reduce = export->options->reduce;
+    const struct resample_pitch x = pitch_of(export, image->width, export->info.width);
+    const struct resample_pitch y = pitch_of(export, image->height, export->info.height);
     enum mist_status status = mist_item_decode(item, decoder, frame, export->grid.reduce, &slot->native, error);
     if (status)
         return status;
-    if (item->info.image.label)
-        return mist_resize(&slot->native, out, true, error);
+    if (image->label)
+        return resample_pitched(&slot->native, out, &x, &y, true, error);
     const bool centred = item->info.centred || reduce == 0;
     if (!export->options->exact_width)
         return centred ? mist_grid_native(&slot->native, reduce, out, error)
@@ -74,7 +86,7 @@ static enum mist_status resample(const struct export *export, mist_decoder *deco
         status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
         source = &slot->centered;
     }
-    return status ? status : mist_resize(source, out, false, error);
+    return status ? status : resample_pitched(source, out, &x, &y, false, error);
 }
 
 /* A frame of the item on the grid that is written, in-plane. */

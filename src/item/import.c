@@ -9,6 +9,7 @@
 #include "image/copy.h"
 #include "coder/remainder.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
