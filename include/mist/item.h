@@ -131,7 +131,7 @@ struct mist_import_options {
 struct mist_import_report {
     bool label;             /* it is a label map */
     bool looks_like_labels; /* its samples look like a label map's */
-    char warning[160];      /* what is odd about its source but no reason to refuse it: one sentence; or "" */
+    char warning[160];      /* what is odd about the source files though they could be read: a sentence; or "" */
 };
 
 /* Encodes source files into an item file, written aside and renamed; `report` may be NULL. */

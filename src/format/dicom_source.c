@@ -8,6 +8,7 @@
 #include "format/dicom_header.h"
 #include "format/dicom_reading.h"
 #include "format/dicom_restore.h"
+#include "format/dicom_same.h"
 #include "format/dicom_series.h"
 #include "format/dicom_writer.h"
 #include "format/ops.h"
@@ -83,6 +84,9 @@ static enum mist_status dicom_look(const struct format_input *input, struct form
     struct description description;
     enum mist_status status = describe_input(input, &description, error);
     const struct dicom_header *header = &description.header;
+    const struct dicom_layout *layout = &description.reading.layout;
+    if (description.bytes.data && layout->dataset_end) /* got as far as that */
+        group->names_patient = dicom_names_patient(description.bytes.data, layout);
     /* Without a usable SeriesInstanceUID an instance is an item of its own, named after itself or its path. */
     if (!status) {
         if (is_uid(header->series))
@@ -350,6 +354,22 @@ static enum mist_status dicom_describe(struct format_source *base, const uint64_
     return status ? error_prefix(error, status, "%s", first->input.name) : MIST_OK;
 }
 
+static enum mist_status dicom_same_metadata(struct format_source *source, struct format_source *other,
+                                            char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error)
+{
+    const struct dicom_instance *a = &((struct dicom_source *)source)->instances[0];
+    const struct dicom_instance *b = &((struct dicom_source *)other)->instances[0];
+    struct dicom_bytes one, another = {0};
+    enum mist_status status = bytes_of(a, &one, error);
+    if (!status)
+        status = bytes_of(b, &another, error);
+    if (!status)
+        status = dicom_same(&one, &a->reading.layout, &another, &b->reading.layout, difference, error);
+    done_with(a, &one);
+    done_with(b, &another);
+    return status;
+}
+
 static enum mist_status dicom_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
@@ -359,6 +379,7 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
         .close = dicom_close,
         .codestream = dicom_codestream,
         .describe = dicom_describe,
+        .same_metadata = dicom_same_metadata,
     };
     *result = NULL;
     if (count == 0 || count > MIST_MAX_FRAMES)

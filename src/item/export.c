@@ -6,6 +6,7 @@
  */
 #include "coder/coder.h"
 #include "format/dicom_series.h"
+#include "image/resample.h"
 #include "item/decoder.h"
 #include "item/export_plan.h"
 
@@ -55,16 +56,27 @@ static enum mist_status out_of_memory(const struct export *export, struct mist_e
 
 /* ---- one frame, in a worker ---- */
 
+/* How large the decoded and the written samples are along an axis: a reduced image covers whole blocks of 2^r. */
+static struct resample_pitch pitch_of(const struct export *export, uint32_t full, uint32_t written)
+{
+    if (!export->options->exact_width) /* labels on the centred grid */
+        return (struct resample_pitch){1, (uint64_t)1 << export->options->reduce};
+    return (struct resample_pitch){((uint64_t)1 << export->grid.reduce) * written, full};
+}
+
 static enum mist_status resample(const struct export *export, mist_decoder *decoder, uint32_t frame, struct slot *slot,
                                  struct mist_view *out, struct mist_error *error)
 {
     const mist_item *item = export->item;
+    const struct mist_image_info *image = &item->info.image;
     const unsigned reduce = export->options->reduce;
+    const struct resample_pitch x = pitch_of(export, image->width, export->info.width);
+    const struct resample_pitch y = pitch_of(export, image->height, export->info.height);
     enum mist_status status = mist_item_decode(item, decoder, frame, export->grid.reduce, &slot->native, error);
     if (status)
         return status;
-    if (item->info.image.label)
-        return mist_resize(&slot->native, out, true, error);
+    if (image->label)
+        return resample_pitched(&slot->native, out, &x, &y, true, error);
     const bool centred = item->info.centred || reduce == 0;
     if (!export->options->exact_width)
         return centred ? mist_grid_native(&slot->native, reduce, out, error)
@@ -74,7 +86,7 @@ static enum mist_status resample(const struct export *export, mist_decoder *deco
         status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
         source = &slot->centered;
     }
-    return status ? status : mist_resize(source, out, false, error);
+    return status ? status : resample_pitched(source, out, &x, &y, false, error);
 }
 
 /* A frame of the item on the grid that is written, in-plane. */
@@ -222,6 +234,7 @@ static enum mist_status write_originals(struct export *export, uint32_t file, st
     const mist_item *item = export->item;
     const struct manifest_file *of = &item->manifest.file[file];
     const struct coder_stream *stream = &item->manifest.stream[0];
+    const struct coder_stream *original = manifest_stream(&item->manifest, CODER_ORIGINAL);
     struct coder_parts *parts = memory_allocate(sizeof *parts);
     struct mist_buffer bytes = {0};
     enum mist_status status = parts ? MIST_OK : out_of_memory(export, error);
@@ -232,8 +245,14 @@ static enum mist_status write_originals(struct export *export, uint32_t file, st
             status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archival tail is damaged", item->name);
             break;
         }
-        item_unit_parts(item, 0, frame, parts);
-        status = coder_original(stream, parts, piece, &bytes, error);
+        item_unit_parts(item, original ? (unsigned)(original - item->manifest.stream) : 0, frame, parts);
+        bytes.size = 0;
+        if (!original)
+            status = coder_original(stream, parts, piece, &bytes, error);
+        else if (!parts->piece[0].data)
+            status = error_set(error, MIST_ERROR_TRUNCATED, "%s: its highest level is not here", item->name);
+        else if (!buffer_append(&bytes, parts->piece[0].data, parts->piece[0].size))
+            status = out_of_memory(export, error);
         if (!status)
             status = format_writer_bytes(writer, bytes.data, bytes.size, error);
     }

@@ -16,11 +16,14 @@ import sys
 import numpy as np
 
 import reader_lattice
+import reader_pyramid
 from reader_values import NAMES, TYPES, Refused, ValueMap, must
 
 zstd = ctypes.CDLL("libzstd.so.1")
-zstd.ZSTD_decompress.restype = zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
-zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+zstd.ZSTD_createDCtx.restype = ctypes.c_void_p
+zstd.ZSTD_freeDCtx.argtypes = [ctypes.c_void_p]
+zstd.ZSTD_decompress_usingDict.restype = zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
+zstd.ZSTD_decompress_usingDict.argtypes = [ctypes.c_void_p] + [ctypes.c_char_p, ctypes.c_size_t] * 3
 zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
 zstd.ZSTD_getFrameContentSize.argtypes = zstd.ZSTD_findFrameCompressedSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 xxhash = ctypes.CDLL("libxxhash.so.0")
@@ -36,6 +39,9 @@ EXTRAS = (1, 2, 3)
 LONGEST = (1 << 32) - 15  # of a chunk
 
 
+DICTIONARY = (pathlib.Path(__file__).parents[2] / "docs" / "dictionary.bin").read_bytes()
+
+
 class Absent(Exception):
     """What is asked for is not here."""
 
@@ -44,19 +50,22 @@ def xxh3(data):
     return xxhash.XXH3_64bits(bytes(data), len(data))
 
 
-def zstd_frame(data, size):
+def zstd_frame(data, size, dictionary=b""):
     """One zstd frame that states its content size and has nothing behind it."""
     data = bytes(data)
     must(data[:4] == b"\x28\xb5\x2f\xfd" and zstd.ZSTD_findFrameCompressedSize(data, len(data)) == len(data) and
          zstd.ZSTD_getFrameContentSize(data, len(data)) == size, "a zstd frame")
     out = ctypes.create_string_buffer(max(size, 1))
-    must(zstd.ZSTD_decompress(out, size, data, len(data)) == size, "a zstd frame")
+    context = zstd.ZSTD_createDCtx()
+    got = zstd.ZSTD_decompress_usingDict(context, out, size, data, len(data), dictionary, len(dictionary))
+    zstd.ZSTD_freeDCtx(context)
+    must(got == size, "a zstd frame")
     return out.raw[:size]
 
 
 def unpack(data, size):
     """A packed section."""
-    return bytes(data) if len(data) == size else zstd_frame(data, size)
+    return bytes(data) if len(data) == size else zstd_frame(data, size, DICTIONARY)
 
 
 class Bytes:
@@ -137,7 +146,8 @@ class Stream:
         self.extra = self.coded_levels - (item.levels - self.first)
         self.unit = meta.get(name("unit"), "varint")
         unit = self.unit
-        must(unit < 2 or unit & unit - 1 == 0 and unit % (1 << item.steps) == 0, "the size of a unit")
+        must(unit < 2 or unit & unit - 1 == 0 and unit % (1 << item.steps) == 0 and unit <= 1 << 31, "the size of a unit")
+        must(unit < 2 or item.width * item.height * min(unit, item.slices) <= 1 << 31, "the samples of a unit")
         self.volume_units = -(-item.slices // unit) if unit else 0
         self.units = self.volume_units * item.volumes if unit else 1
         self.parameters = meta.get(name("parameters"), "text")
@@ -153,8 +163,13 @@ class Stream:
             self.symbols = parameters.varint()
             must(1 <= self.symbols <= 65536 and parameters.at == len(self.parameters), "symbols")
             must(self.unit and not self.headers and not self.extra, "a stream of labels")
+            values = self.item.values
+            must(self.symbols == (len(values.rank) if values.kind == "ranks" and self.role == PICTURE else values.holes + 1), "symbols")
+        must(self.coder == LATTICE or not self.parameters, "parameters of a coder that has none")
+        if self.coder in (PYRAMID, JPEG):
+            must(self.unit == 1 and not self.headers and not self.extra, "a stream of a picture")
         if self.coder in (REMAINDER, VALUES):
-            must(self.coded_levels == 1 and self.unit == (self.coder == REMAINDER), "levels and units of exact values")
+            must(not self.headers and self.coded_levels == 1 and self.unit == (self.coder == REMAINDER), "levels and units of exact values")
         if self.coder in (HTJ2K, J2K):
             must(self.headers and self.unit == 1, "headers of codestreams")
             for header in self.headers:
@@ -243,7 +258,7 @@ class Item:
         values = self.values
         must(set(roles[1:]) == {role for role, needed in ((HOLES, values.holes), (TABLE, values.kind == "table"),
                                                            (REMAINDERS, values.remainder)) if needed}, "streams of the value map")
-        must((self.stream(PICTURE).coder == LATTICE) == (values.kind == "ranks"), "the coder of labels")
+        must((self.stream(PICTURE).coder == LATTICE) == (values.kind == "ranks") == self.label, "the coder of labels")
         self.groups = [[meta.get(f"group {i} {what}", "varint", 1, most) for what, most in
                         (("files", 1 << 18), ("content", 1 << 28), ("stored", 1 << 28))]
                        for i in range(meta.get("groups", "varint", 0, len(self.files)))]
@@ -402,6 +417,14 @@ class Item:
                 for component in range(components)])
         return np.moveaxis(self.decoded[key][:, at >> step], 0, 2)
 
+    def sparse(self, frame, reduce):
+        """A frame of a sparse image: (rows, columns, 1)."""
+        stream, t, values = self.stream(PICTURE), self.class_of(frame), self.values
+        bits, signed = (8 * self.dtype.itemsize, self.dtype.kind == "i") if values.kind == "identity" else \
+            (16, values.signed)
+        return np.array(reader_pyramid.decode(lambda level: stream.chunk(level, t, frame), self.width, self.height, bits,
+                                              signed, stream.coded_levels, reduce))[:, :, None]
+
     def exact(self, role, count, *chunk):
         """The inflated chunk of remainders or of the table: `count` unsigned integers as wide as the samples."""
         size, content = count * self.dtype.itemsize, self.stream(role).chunk(*chunk)
@@ -415,7 +438,8 @@ class Item:
         values, coder = self.values, self.stream(PICTURE).coder
         if coder == LATTICE:
             coded = self.lattice(PICTURE, frame, reduce)
-        must(coder not in (PYRAMID, JPEG), "this reader does not know the coder yet")  # hook: its planes are `coded`
+        elif coder == PYRAMID:
+            coded = self.sparse(frame, reduce)
         must(coded is not None, "the codestream's samples are wanted")
         holes = self.lattice(HOLES, frame, reduce) if values.holes else None
         table = remainder = None

@@ -67,7 +67,7 @@ class Hostile(unittest.TestCase):
     def agree(self, data, what):
         """Refused by MIST in one sentence and by the reader, or taken by both; whether it was taken."""
         code, said = self.say(data)
-        self.assertEqual(said.count("\n"), code, f"{what}: {said}")
+        self.assertTrue(said.count("\n") == code or code and self.decodes_wrong(said), f"{what}: {said}")
         try:
             damage = reader.Item(data).damage()
             self.assertTrue(code == 0 or damage or self.decodes_wrong(said), f"{what}: the reader takes it: {said}")
@@ -115,7 +115,7 @@ class Hostile(unittest.TestCase):
     def test_every_field_of_meta(self):
         """Each field with values at and beyond its limits, too long and too short, absent and twice."""
         sentence = ("the head is damaged|the map is damaged|value map|values? of|table|a stream|streams?|codestream|labels|"
-                    "does not know|compressed|the mapping of sample values|larger than|longer than|its parts do not add up")
+                    "does not know|no parameters|compressed|the mapping of sample values|larger than|longer than|its parts do not add up")
         taken, tried = set(), 0
         for name in ("holes.nii.gz", "table-steps.nii.gz", "labels/steps.nii.gz"):
             parts = self.parts(name)
@@ -145,7 +145,7 @@ class Hostile(unittest.TestCase):
         self.assertGreater(tried, 700)
         # Fields in which other values may be right: what they say is not held anywhere else.
         self.assertLessEqual(taken, {"chunk_log2", "precision", "axes", "flags", "source_bytes", "file 0 path", "source head",
-                                     "extra 0", "extra 0 tag", "format", "value map", *(f"spacing {i}" for i in range(3)),
+                                     "extra 0", "extra 0 tag", "format", "value map", "stream 0 unit", "stream 1 unit", *(f"spacing {i}" for i in range(3)),
                                      *(f"affine {i}" for i in range(12))})
 
     def test_names_that_are_not_safe(self):
@@ -225,7 +225,7 @@ class Hostile(unittest.TestCase):
     def test_chunks_that_are_anything(self):
         """Checksums that fit bytes that no coder wrote: each frame is decoded, wrong, or refused with a sentence."""
         rng = np.random.default_rng(5)
-        for name in ("holes.nii.gz", "table-steps.nii.gz", "labels/long.nii.gz", "labels/colour.png", "double.nii", "rgb.png",
+        for name in ("holes.nii.gz", "table-steps.nii.gz", "labels/long/1.2.3.8", "labels/colour.png", "double.nii", "rgb.png",
                      "colours.npy"):
             parts = self.parts(name)
             for kind in range(3):
@@ -238,17 +238,14 @@ class Hostile(unittest.TestCase):
                 code, said = self.say(data, ("decode", "-o", "out"))
                 self.assertLessEqual(said.count("\n"), 1, said)
 
-    def test_values_beyond_the_map(self):
-        """More symbols than ranks, or holes: what has no value is refused, or clamped, and never read from nowhere."""
+    def test_symbols_that_are_no_values(self):
+        """More or fewer symbols than ranks, or holes."""
         for name in ("labels/flat.png", "holes.nii.gz"):
             for symbols in (0, 1, 2, 4, 7, 65535, 65536, 65537, 1 << 40):
                 parts = self.parts(name)
                 stream = 0 if name.startswith("labels") else 1
                 parts["fields"][f"stream {stream} parameters"] = writer.text(writer.varint(symbols))
-                code, said = self.say(writer.build(**parts))
-                self.assertLessEqual(code, 1)
-                if not 1 <= symbols <= 65536:
-                    self.assertRegex(said, "labels is damaged", symbols)
+                self.refused(writer.build(**parts), "labels is damaged|its streams make")
 
     def test_tails_that_lie(self):
         parts = self.parts("series/1.2.3.6")

@@ -41,6 +41,7 @@ class Items(unittest.TestCase):
         cls.store = cls.work / "store"
         mist("encode", cls.work / "source", "-o", cls.store, "--dataset", "d")
         cls.items = items_of(cls.store)
+        cls.expected = samples.as_stored(cls.expected, {n: reader.Item(p.read_bytes()) for n, p in cls.items.items()})
 
     @classmethod
     def tearDownClass(cls):
@@ -52,14 +53,15 @@ class Items(unittest.TestCase):
     def test_the_reader_is_independent(self):
         """It uses Python, numpy, libzstd and libxxhash, and nothing of MIST."""
         modules, libraries = set(), 0
-        for name in ("reader.py", "reader_values.py", "reader_lattice.py"):
+        for name in ("reader.py", "reader_values.py", "reader_lattice.py", "reader_pyramid.py"):
             text = (SOURCE / "tests/item" / name).read_text()
             for node in ast.walk(ast.parse(text)):
                 modules |= {a.name for a in node.names} if isinstance(node, ast.Import) else set()
                 modules |= {node.module} if isinstance(node, ast.ImportFrom) else set()
             self.assertNotIn("libmist", text)
             libraries += text.count("CDLL(")
-        self.assertEqual(modules, {"ctypes", "math", "pathlib", "struct", "sys", "numpy", "reader_values", "reader_lattice"})
+        self.assertEqual(modules, {"ctypes", "math", "pathlib", "struct", "sys", "numpy", "reader_values",
+                                   "reader_lattice", "reader_pyramid"})
         self.assertEqual(libraries, 2)
 
     def test_every_source_is_an_item(self):
@@ -74,6 +76,8 @@ class Items(unittest.TestCase):
                              str(8 * expected.dtype.itemsize), name)
             self.assertEqual(item.label, name.startswith("labels/"))
             self.assertEqual(item.extras.get(1), b"name" if item.label else None)
+            self.assertEqual(item.centred, name.startswith("sparse"), name)
+            self.assertEqual(item.centred, item.stream(reader.PICTURE).coder == reader.PYRAMID, name)
             self.assertEqual(item.damage(), [])
         kinds = {name: self.open(name).values.kind for name in self.items}
         for name, kind in (("int16.nii.gz", "identity"), ("rgb.png", "identity"), ("linear.nii.gz", "linear"),
@@ -83,6 +87,12 @@ class Items(unittest.TestCase):
         self.assertEqual({kinds[name] for name in self.items if name.startswith("labels/")}, {"ranks"})
         holes = {name: self.open(name).values.holes for name in self.items}
         self.assertEqual({name for name in holes if holes[name]}, {"holes.nii.gz", "padded.nii.gz", "colours.npy"})
+
+    def test_turned_volumes(self):
+        """Planes along the two longest axes of the file; the third one is its shortest."""
+        axes = {name: self.open(name).axes for name in self.items}
+        self.assertEqual({name for name in axes if axes[name] != [0, 1, 2]}, {"turned.nii.gz", "labels/turned.nii.gz"})
+        self.assertEqual((axes["turned.nii.gz"], axes["labels/turned.nii.gz"]), ([0, 2, 1], [1, 2, 0]))
 
     def test_levels_and_steps(self):
         """As many as section 4 allows, where slices are places in space."""
@@ -124,7 +134,7 @@ class Items(unittest.TestCase):
         self.assertTrue(np.array_equal(np.load(out / "0-0.npy"), expected[::2, ::2]))
 
     def test_info_says_what_the_reader_reads(self):
-        coders = {reader.HTJ2K: "htj2k", reader.LATTICE: "lattice"}
+        coders = {reader.HTJ2K: "htj2k", reader.LATTICE: "lattice", reader.PYRAMID: "pyramid"}
         for name, path in self.items.items():
             item = self.open(name)
             words, ends, ranges, *files = tool("info", path)
@@ -213,7 +223,8 @@ class Items(unittest.TestCase):
                 if reduce == 0:
                     self.assertEqual(truth.tobytes(), expected.tobytes(), name)
                 for frame in {0, 1 % frames, frames // 2, frames - 1}:
-                    coded = None if item.label else self.coded(name, item, frame, level)
+                    htj2k = item.stream(reader.PICTURE).coder == reader.HTJ2K
+                    coded = self.coded(name, item, frame, level) if htj2k else None
                     values = item.samples(frame, reduce, coded)
                     self.assertEqual(values.dtype, expected.dtype.newbyteorder("<"), name)
                     self.assertEqual(values.tobytes(), truth[frame].astype(values.dtype).tobytes(),
@@ -259,7 +270,7 @@ class Items(unittest.TestCase):
 
     def test_codestreams_of_mist_are_those_of_the_reader(self):
         """`mist decode --format j2c` writes the same bytes as are put together here by the document."""
-        for name in ("grey8.png", "rgb.png", "series/1.2.3.6", "int16-4d.nii", "steps.nii.gz"):
+        for name in ("grey8.png", "rgb.png", "series/1.2.3.6", "int16-4d.nii", "levels.nii.gz"):
             item = self.open(name)
             for reduce in range(item.levels):
                 out = self.work / "j2c"
@@ -302,7 +313,8 @@ class Items(unittest.TestCase):
                 self.assertEqual((record["content"], record["size"]), (reader.xxh3(data), len(data)), name)
                 if record["raw"]:
                     raw += 1
-                    body = pixels.astype(pixels.dtype.newbyteorder(">")) if record["big_endian"] else pixels
+                    body = samples.turn(pixels, item.axes, min(item.slices, count), back=True)
+                    body = body.astype(body.dtype.newbyteorder(">")) if record["big_endian"] else body
                     self.assertEqual(record["prefix"] + body.tobytes() + record["suffix"], data, name)
         self.assertGreater(raw, 10)
 
