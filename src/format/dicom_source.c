@@ -325,7 +325,8 @@ static enum mist_status arrange(struct dicom_source *source, struct mist_error *
         .frames = (uint32_t)frames,
         .label = source->pixels.label,
     };
-    enum mist_status status = dicom_series_arrange(source->instances, source->base.files, &source->base.info, error);
+    enum mist_status status =
+        dicom_series_arrange(source->instances, source->base.files, &source->base.info, source->base.warning, error);
     for (uint32_t i = 0; i < source->base.files; i++) {
         source->base.file_order[i] = source->instances[i].index;
         source->base.file_frames[i] = source->instances[i].frames;
