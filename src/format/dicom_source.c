@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "format/dicom_derive.h"
 #include "format/dicom_header.h"
+#include "format/dicom_look.h"
 #include "format/dicom_reading.h"
 #include "format/dicom_restore.h"
 #include "format/dicom_series.h"
@@ -318,7 +319,11 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
     if (frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "a DICOM series of %llu frames is too long",
                          (unsigned long long)frames);
+    uint8_t look[DICOM_LOOK_SIZE];
     source->base.color = source->pixels.color;
+    dicom_look_write(header, source->base.color, look);
+    if (!buffer_append(&source->base.head, look, sizeof look))
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM series");
     dicom_series_sort(source->instances, source->base.files, header);
     for (uint32_t i = 0; i < source->base.files; i++) {
         source->base.file_order[i] = source->instances[i].index;
@@ -377,4 +382,5 @@ const struct format_ops format_ops_dicom = {
     .open = dicom_open,
     .writer_open = dicom_writer_open,
     .restorer_open = dicom_restorer_open,
+    .appearance = dicom_look_read,
 };
