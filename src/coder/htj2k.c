@@ -67,4 +67,4 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
     return MIST_OK;
 }
 
-const struct coder coder_htj2k = {"htj2k", encode, decode, check};
+const struct coder coder_htj2k = {.name = "htj2k", .encode = encode, .decode = decode, .check = check};

@@ -140,4 +140,4 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
     return good ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "a stream of labels is damaged");
 }
 
-const struct coder coder_lattice = {"lattice", encode, decode, check};
+const struct coder coder_lattice = {.name = "lattice", .encode = encode, .decode = decode, .check = check};

@@ -41,7 +41,15 @@ bool dicom_mosaic_frames(const struct dicom_frame_info *picture, const struct di
  * equipment, sequence, timing, geometry. Nothing that tells who the patient is, and no dates. `repetition` in seconds
  * and `units` are those of the plan. MIST_ERROR_MEMORY. Thread-safe.
  */
+struct dicom_volume_plan;
 enum mist_status dicom_sidecar(const uint8_t *data, const struct dicom_layout *layout, double repetition,
                                const char *units, struct mist_buffer *out, struct mist_error *error);
+/*
+ * The same from what dicom_sidecar() once made of one instance of the series (`kept`; anything that is no JSON object
+ * of one member a line counts as empty) and from what is known of the plan's first frame: times, echo, units.
+ */
+enum mist_status dicom_sidecar_finish(const uint8_t *kept, size_t size, const struct dicom_volume_plan *plan,
+                                      const struct dicom_frame_info *first, struct mist_buffer *out,
+                                      struct mist_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "format/dicom_volume.h"
 #include "format/dicom_walk.h"
 
 #include <mist/mist.h>
@@ -215,6 +216,68 @@ enum mist_status dicom_sidecar(const uint8_t *data, const struct dicom_layout *l
     good = good && put_key(&text, "ConversionSoftware") && json_put_string(&text, "mist") &&
            put_key(&text, "ConversionSoftwareVersion") && json_put_string(&text, MIST_VERSION) &&
            json_put(&text, "\n}\n") && buffer_append(out, text.data, text.size);
+    mist_buffer_free(&text);
+    return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "out of memory");
+}
+
+/* ---- from what an item keeps ---- */
+
+/* What is written anew from the plan. */
+static const char *const anew[] = {"RepetitionTime", "EchoTime", "EchoNumber", "InversionTime", "FlipAngle", "Units"};
+
+/* Whether a line of the kept text is a member that stays. */
+static bool stays(const char *line, size_t length)
+{
+    if (length < 5 || memcmp(line, "\t\"", 2) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof anew / sizeof *anew; i++) {
+        size_t name = strlen(anew[i]);
+        if (length > name + 3 && memcmp(line + 2, anew[i], name) == 0 && line[2 + name] == '"')
+            return false;
+    }
+    return true;
+}
+
+static bool put_kept(struct mist_buffer *out, const char *kept, size_t size)
+{
+    struct json_reader reader = json_start(kept, size);
+    json_skip(&reader);
+    bool good = true;
+    if (reader.failed || !json_finished(&reader) || size < 2 || memcmp(kept, "{\n", 2) != 0)
+        return true;
+    for (const char *at = kept, *end = kept + size, *next; at < end && good; at = next) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        next = line_end ? line_end + 1 : end;
+        size_t length = (size_t)((line_end ? line_end : end) - at);
+        if (!stays(at, length))
+            continue;
+        if (at[length - 1] == ',')
+            length--;
+        good = json_put(out, "%s", out->size > 2 ? ",\n" : "") && buffer_append(out, at, length);
+    }
+    return good;
+}
+
+static bool put_known(struct mist_buffer *out, const char *name, double value)
+{
+    if (!isfinite(value) || value <= 0)
+        return true;
+    return put_key(out, name) && json_put_number(out, value);
+}
+
+enum mist_status dicom_sidecar_finish(const uint8_t *kept, size_t size, const struct dicom_volume_plan *plan,
+                                      const struct dicom_frame_info *first, struct mist_buffer *out,
+                                      struct mist_error *error)
+{
+    struct mist_buffer text = {0};
+    bool good = json_put(&text, "{\n") && put_kept(&text, (const char *)kept, size) &&
+                put_known(&text, "EchoNumber", first->echo) && put_known(&text, "EchoTime", first->echo_time / 1000) &&
+                put_known(&text, "InversionTime", first->inversion_time / 1000) &&
+                put_known(&text, "FlipAngle", first->flip_angle) &&
+                put_known(&text, "RepetitionTime", plan->repetition);
+    if (good && plan->units[0])
+        good = put_key(&text, "Units") && json_put_string(&text, plan->units);
+    good = good && json_put(&text, "\n}\n") && buffer_append(out, text.data, text.size);
     mist_buffer_free(&text);
     return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "out of memory");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The instances of a DICOM series as a source of frames. After opening, reading needs no DCMTK: offsets are known. */
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -19,6 +20,8 @@ struct dicom_source {
     struct format_source base;
     struct dicom_pixels pixels;       /* of the first file, with the precision that all need */
     struct dicom_instance *instances; /* [base.files] */
+    uint8_t look[DICOM_LOOK_SIZE];    /* of the instance whose name comes first, whatever order they come in */
+    const char *look_name;            /* that name, while the source is opened */
 };
 
 /* What one file says. */
@@ -62,14 +65,15 @@ static int tenths(double cosine)
     return (int)(cosine * 10 + (cosine < 0 ? -0.5 : 0.5));
 }
 
-/* What tells the pixel formats of a series apart. */
+/* What tells the pixel formats of a series apart, and what they came compressed as: so that it can be kept. */
 static void make_key(const struct description *description, const char *series, char *key, size_t size)
 {
     const struct dicom_header *header = &description->header;
     const struct dicom_pixels *pixels = &description->reading.pixels;
-    int length = snprintf(key, size, "%s|%s%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
-                          (int)pixels->color, header->bits_stored, pixels->precision, pixels->columns, pixels->rows,
-                          pixels->components, header->localizer ? "L" : "", header->spacing[0], header->spacing[1]);
+    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
+                          (int)pixels->color, (int)description->reading.stream, header->bits_stored, pixels->precision,
+                          pixels->columns, pixels->rows, pixels->components, header->localizer ? "L" : "",
+                          header->spacing[0], header->spacing[1]);
     const double *row = header->row_direction, *column = header->column_direction;
     if (header->has_plane && length > 0 && (size_t)length < size)
         snprintf(key + length, size - (size_t)length, "|%d,%d,%d,%d,%d,%d", tenths(row[0]), tenths(row[1]),
@@ -233,8 +237,10 @@ static void add_hole(struct format_source *base, const struct dicom_pixels *pixe
 static void warn(struct format_source *base, const char *name, const struct dicom_reading *reading)
 {
     const struct dicom_pixels *pixels = &reading->pixels;
+    const char *slash = strrchr(name, '/');
     if (base->warning[0])
         return;
+    name = slash ? slash + 1 : name; /* so that it is not cut off */
     if (pixels->missing)
         snprintf(base->warning, sizeof base->warning, "the last %llu of %llu bytes of pixel data are missing: %s",
                  (unsigned long long)pixels->missing, (unsigned long long)pixels->total_bytes, name);
@@ -255,6 +261,10 @@ static void take_facts(struct dicom_source *source, uint32_t index, const char *
     base->stream = index == 0 || base->stream == reading->stream ? reading->stream : FORMAT_STREAM_NONE;
     base->stream_lossy |= reading->stream_lossy;
     add_hole(base, &reading->pixels, &description->header);
+    if (index == 0 || strcmp(name, source->look_name) < 0) {
+        dicom_look_write(&description->header, source->pixels.color, source->look);
+        source->look_name = name;
+    }
     warn(base, name, reading);
 }
 
@@ -267,14 +277,9 @@ static bool fill_instance(struct dicom_instance *instance, const struct format_i
         .frames = own->frames,
         .reading = description->reading,
         .said = description->frames,
-        .has_plane = own->has_plane,
-        .regular = own->regular,
-        .temporal = own->temporal,
-        .acquisition = own->acquisition,
-        .instance = own->instance,
+        .identity = own->sop_instance[0] ? checksum(own->sop_instance, strlen(own->sop_instance)) : 0,
     };
-    memcpy(instance->position, own->position, sizeof instance->position);
-    memcpy(instance->last_position, own->last_position, sizeof instance->last_position);
+    dicom_attributes_read(description->bytes.data, &description->reading.layout, &instance->attributes);
     description->reading = (struct dicom_reading){0};
     description->frames = (struct dicom_frames){0};
     if (instance->reading.deflated && own->frames > 1) {
@@ -285,18 +290,13 @@ static bool fill_instance(struct dicom_instance *instance, const struct format_i
 }
 
 static enum mist_status open_instance(struct dicom_source *source, const struct format_input *input, uint32_t index,
-                                      struct dicom_header *header, const char **header_name, struct mist_error *error)
+                                      struct mist_error *error)
 {
     struct description description;
     const char *name = input_name(input);
     enum mist_status status = describe_input(input, &description, error);
     if (!status && index == 0)
         source->pixels = description.reading.pixels;
-    /* The series takes its directions and spacing from one file, whatever order the paths come in. */
-    if (!status && (index == 0 || strcmp(name, *header_name) < 0)) {
-        *header = description.header;
-        *header_name = name;
-    }
     if (!status && !same_shape(&source->pixels, &description.reading.pixels))
         status = error_set(error, MIST_ERROR_ARGUMENT, "%s: its pixels are of another kind than the rest of the series",
                            name);
@@ -310,8 +310,7 @@ static enum mist_status open_instance(struct dicom_source *source, const struct 
 }
 
 /* Sorts the instances and fills what the interface says of them. */
-static enum mist_status arrange(struct dicom_source *source, const struct dicom_header *header,
-                                struct mist_error *error)
+static enum mist_status arrange(struct dicom_source *source, struct mist_error *error)
 {
     uint64_t frames = 0;
     for (uint32_t i = 0; i < source->base.files; i++)
@@ -319,16 +318,9 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
     if (frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "a DICOM series of %llu frames is too long",
                          (unsigned long long)frames);
-    uint8_t look[DICOM_LOOK_SIZE];
     source->base.color = source->pixels.color;
-    dicom_look_write(header, source->base.color, look);
-    if (!buffer_append(&source->base.head, look, sizeof look))
+    if (!buffer_append(&source->base.head, source->look, sizeof source->look))
         return error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM series");
-    dicom_series_sort(source->instances, source->base.files, header);
-    for (uint32_t i = 0; i < source->base.files; i++) {
-        source->base.file_order[i] = source->instances[i].index;
-        source->base.file_frames[i] = source->instances[i].frames;
-    }
     source->base.info = (struct mist_image_info){
         .type = source->pixels.type,
         .precision = source->pixels.precision,
@@ -337,9 +329,34 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
         .components = source->pixels.components,
         .frames = (uint32_t)frames,
         .label = source->pixels.label,
-        .geometry = dicom_series_geometry(source->instances, source->base.files, header),
     };
-    return MIST_OK;
+    enum mist_status status = dicom_series_arrange(source->instances, source->base.files, &source->base.info, error);
+    for (uint32_t i = 0; i < source->base.files; i++) {
+        source->base.file_order[i] = source->instances[i].index;
+        source->base.file_frames[i] = source->instances[i].frames;
+    }
+    return status;
+}
+
+/* The first instance's sidecar and what is said of all frames. */
+static enum mist_status dicom_describe(struct format_source *base, const uint64_t *contents, struct mist_buffer *out,
+                                       struct mist_error *error)
+{
+    struct dicom_source *source = (struct dicom_source *)base;
+    const struct dicom_instance *first = &source->instances[0];
+    struct dicom_series series;
+    struct dicom_bytes bytes;
+    enum mist_status status = dicom_series_describe(source->instances, base->files, contents, &series, error);
+    if (status)
+        return status;
+    status = bytes_of(first, &bytes, error);
+    if (!status)
+        status = dicom_sidecar(bytes.data, &first->reading.layout, 0, NULL, &series.sidecar, error);
+    done_with(first, &bytes);
+    if (!status)
+        status = dicom_series_store(&series, out, error);
+    dicom_series_free(&series);
+    return status ? error_prefix(error, status, "%s", first->input.name) : MIST_OK;
 }
 
 static enum mist_status dicom_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
@@ -350,6 +367,7 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
         .read_archive = dicom_read_archive,
         .close = dicom_close,
         .codestream = dicom_codestream,
+        .describe = dicom_describe,
     };
     *result = NULL;
     if (count == 0 || count > MIST_MAX_FRAMES)
@@ -360,14 +378,12 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
     bool good = format_source_init(&source->base, &ops, FORMAT_DICOM, count);
     source->instances = memory_allocate_zeroed(count, sizeof *source->instances);
     enum mist_status status = MIST_OK;
-    struct dicom_header header = {0};
-    const char *header_name = NULL;
     if (!good || !source->instances)
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     for (uint32_t i = 0; i < count && !status; i++)
-        status = open_instance(source, &inputs[i], i, &header, &header_name, error);
+        status = open_instance(source, &inputs[i], i, error);
     if (!status)
-        status = arrange(source, &header, error);
+        status = arrange(source, error);
     if (status) {
         dicom_close(&source->base);
         return status;

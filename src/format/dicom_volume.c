@@ -14,7 +14,7 @@
 #define EVEN 0.05           /* part of a distance between slices by which distances may differ */
 #define STRAIGHT 0.005      /* part of a step from slice to slice that may lie beside the normal */
 #define MAX_GROUPS 64u      /* orientations, echoes and components of one series; with more nothing is told apart */
-enum { LABELS = 7 };        /* ways to tell volumes apart */
+enum { LABELS = 8 };        /* ways to tell volumes apart */
 
 /* A frame while it is being sorted. */
 struct placed {
@@ -69,6 +69,8 @@ static int compare_made(const struct placed *a, const struct placed *b)
         order = compare(known(x->acquisition_time), known(y->acquisition_time));
     if (!order)
         order = compare(known(x->trigger_time), known(y->trigger_time));
+    if (!order)
+        order = compare(x->segment, y->segment);
     if (!order)
         order = compare(x->instance, y->instance);
     return order ? order : compare(a->index, b->index);
@@ -281,6 +283,8 @@ static double label_of(const struct dicom_frame_info *info, int kind)
         return known(info->b_value);
     case 5:
         return known(info->content_time);
+    case 6:
+        return info->segment;
     default:
         return known(info->inversion_time);
     }
@@ -643,8 +647,10 @@ static enum mist_status plan_all(struct planner *planner)
     assign_groups(planner);
     uint32_t used = 0;
     for (uint32_t i = 0; i < planner->count; i++)
-        if (!planner->frames[i].unused)
+        if (!planner->frames[i].unused && !planner->frames[i].copy)
             planner->placed[used++] = planner->placed[i];
+        else
+            planner->plans->duplicates += planner->frames[i].copy;
     planner->count = used;
     if (used == 0)
         return error_set(planner->error, MIST_ERROR_ARGUMENT, "a DICOM series without frames");

@@ -20,6 +20,7 @@ struct dicom_volume_frame {
     uint32_t file;     /* which file it is of: frames of one file are no copies of each other */
     char component;    /* of complex MR images: 'P' phase, 'R' real, 'I' imaginary; 'M' or 0: neither */
     uint32_t tile;     /* 1 + its place in a Siemens mosaic; 0: not of one */
+    bool copy;         /* known to be a duplicate: in no volume */
     bool unused;       /* a tile behind the last slice of a mosaic: in no volume */
 };
 

@@ -154,7 +154,21 @@ struct format_source_ops {
      * MIST_ERROR_NOT_FOUND: there are none. Frames made of them are as read_frame() gives them. */
     enum mist_status (*codestream)(struct format_source *source, uint32_t frame, struct mist_buffer *out,
                                    enum format_stream *stream, struct mist_error *error);
+    /*
+     * Appends what other formats need to be told of the frames, for the item's head (DICOM: dicom_series.h).
+     * `contents`: checksums of the samples of each frame, by which duplicates are known; may be NULL. NULL: nothing is
+     * needed.
+     */
+    enum mist_status (*describe)(struct format_source *source, const uint64_t *contents, struct mist_buffer *out,
+                                 struct mist_error *error);
 };
+
+/*
+ * Decodes a frame that came compressed (ops->codestream; JPEG, JPEG-LS, JPEG 2000) into a view of an integer type, as
+ * read_frame() does. `precision`: bits that the file declares; `convert`: colours from YCbCr to RGB.
+ */
+enum mist_status format_stream_decode(const uint8_t *data, size_t size, unsigned precision, bool convert,
+                                      const struct mist_view *view, struct mist_error *error);
 
 /* Opens the files of one item (one file, or the instances of one DICOM series, in any order). The inputs' texts are
  * copied; bytes in memory must stay until the source is closed. */

@@ -198,17 +198,35 @@ enum mist_status mist_area_reduce(const struct mist_view *src, unsigned reduce, 
     return resample(src, dst, &x, &y, made, error);
 }
 
-enum mist_status mist_grid_center(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
-                                  struct mist_error *error)
+/* dst(x, y) = src(x + offset, y + offset), offset in samples of src. */
+static enum mist_status shift_grid(const struct mist_view *src, double offset, struct mist_view *dst,
+                                   struct mist_error *error)
 {
     enum mist_status status = check_reduced(src, 0, dst, error);
     if (status)
         return status;
-    double offset = 0.5 - ldexp(0.5, -(int)reduce); /* (2^r - 1) / 2^(r+1) */
     struct axis x = {0}, y = {0};
     bool made =
         axis_cubic(&x, src->width, dst->width, 1, offset) && axis_cubic(&y, src->height, dst->height, 1, offset);
     return resample(src, dst, &x, &y, made, error);
+}
+
+/* How far the conventional grid lies from the native one, in samples of the reduced image. */
+static double centre_offset(unsigned reduce)
+{
+    return 0.5 - ldexp(0.5, -(int)reduce); /* (2^r - 1) / 2^(r+1) */
+}
+
+enum mist_status mist_grid_center(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
+                                  struct mist_error *error)
+{
+    return shift_grid(src, centre_offset(reduce), dst, error);
+}
+
+enum mist_status mist_grid_native(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
+                                  struct mist_error *error)
+{
+    return shift_grid(src, -centre_offset(reduce), dst, error);
 }
 
 /* dst(x, y) = src(from_x[x], from_y(y)) for any sample type. */

@@ -55,6 +55,7 @@ static enum mist_status read_record(struct tail_reader *reader, struct tail_reco
     record->content_size = read_varint(&bytes);
     uint64_t prefix = read_varint(&bytes), suffix = read_varint(&bytes);
     uint64_t extra = flags & TAIL_EXTRA ? read_varint(&bytes) : 0;
+    uint64_t rebuild = flags & TAIL_REBUILD ? read_varint(&bytes) : 0;
     struct format_archive *archive = &record->archive;
     archive->raw = flags & TAIL_RAW;
     archive->big_endian = flags & TAIL_BIG_ENDIAN;
@@ -65,6 +66,8 @@ static enum mist_status read_record(struct tail_reader *reader, struct tail_reco
     archive->suffix.data = (uint8_t *)(uintptr_t)reader_take(&bytes, (size_t)suffix);
     archive->extra.size = (size_t)extra;
     archive->extra.data = (uint8_t *)(uintptr_t)reader_take(&bytes, (size_t)extra);
+    record->rebuild.size = (size_t)rebuild;
+    record->rebuild.data = (uint8_t *)(uintptr_t)reader_take(&bytes, (size_t)rebuild);
     if (bytes.failed || (flags & ~(unsigned)TAIL_FLAGS) || ((flags & TAIL_PREFIX_IS_HEAD) && prefix))
         return corrupt(error, "a record makes no sense");
     if (flags & TAIL_PREFIX_IS_HEAD) {

@@ -126,10 +126,10 @@ static enum mist_status evaluate_open_item(struct evaluate *evaluate, const mist
         .levels = info->levels,
         .source_bytes = info->source_bytes,
         .stored_bytes = info->size,
-        .reduce = mist_choose_reduce(row, evaluate->request ? evaluate->request : &quarter),
+        .reduce = mist_choose(row, evaluate->request ? evaluate->request : &quarter).reduce,
     };
     for (unsigned reduce = 0; reduce < MIST_MAX_LEVELS; reduce++)
-        evaluation.sent[reduce] = mist_catalog_item_bytes(row, reduce, false);
+        evaluation.sent[reduce] = mist_catalog_item_bytes(row, (struct mist_choice){reduce, 0}, false);
     evaluation.width = mist_reduced_size(info->image.width, evaluation.reduce);
     evaluation.height = mist_reduced_size(info->image.height, evaluation.reduce);
     enum mist_status status = test_lossless(evaluate, item, error);

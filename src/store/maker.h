@@ -3,7 +3,7 @@
 #ifndef STORE_MAKER_H
 #define STORE_MAKER_H
 
-#include "store/catalog.h"
+#include "source/catalog.h"
 #include "store/database.h"
 
 #include <mist/store.h>

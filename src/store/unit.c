@@ -388,6 +388,8 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
         maker_rollback(maker);
         return status;
     }
+    if (unit->encoded && unit->imported.warning[0])
+        tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
     unit->encode->report->items += unit->encoded;
     unit->encode->report->stored_bytes += stored;
     count_label(unit);

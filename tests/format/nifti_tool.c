@@ -13,6 +13,7 @@
 #include "format/dicom_attributes.h"
 #include "format/dicom_header.h"
 #include "format/dicom_reading.h"
+#include "format/dicom_series.h"
 #include "format/dicom_volume.h"
 #include "format/format.h"
 #include "format/turn.h"
@@ -84,6 +85,8 @@ static enum mist_status read_place(const struct place *place, struct mist_view *
 
 struct series {
     struct mist_image_info info;
+    struct format_source *source; /* as items are made; of mosaics NULL, and `places` instead */
+    struct dicom_series kept;     /* as items keep it */
     struct place *places;
     struct dicom_volume_frame *frames;
     uint32_t count;
@@ -114,12 +117,56 @@ static enum mist_status add_frame(struct series *series, struct file *file, uint
     return status;
 }
 
+/* What an item would have of these files: descriptions that went through store and load. */
+static enum mist_status open_series(struct file **files, uint32_t count, struct series *series,
+                                    struct mist_error *error)
+{
+    struct format_input *inputs = calloc(count, sizeof *inputs);
+    for (uint32_t i = 0; i < count; i++)
+        inputs[i] = files[i]->input;
+    enum mist_status status = format_open(FORMAT_DICOM, inputs, count, &series->source, error);
+    free(inputs);
+    if (status)
+        return status;
+    series->info = series->source->info;
+    series->count = series->info.frames;
+    uint64_t *contents = calloc(series->count, sizeof *contents);
+    struct mist_view frame =
+        new_frame(series->info.type, series->info.width, series->info.height, series->info.components);
+    for (uint32_t i = 0; i < series->count && !status; i++) {
+        status = series->source->ops->read_frame(series->source, i, &frame, error);
+        contents[i] = checksum(frame.data, (size_t)frame.height * frame.row_stride);
+    }
+    struct mist_buffer packed = {0};
+    if (!status)
+        status = series->source->ops->describe(series->source, contents, &packed, error);
+    if (!status)
+        status = dicom_series_load(packed.data, packed.size, series->count, &series->kept, error);
+    if (getenv("NIFTI_TOOL_SIZES"))
+        fprintf(stderr, "%u frames: %zu bytes, %zu of them sidecar\n", series->count, packed.size,
+                series->kept.sidecar.size);
+    mist_buffer_free(&packed);
+    free(frame.data);
+    free(contents);
+    series->frames = series->kept.frames;
+    return status;
+}
+
+static enum mist_status read_series(const struct series *series, uint32_t frame, struct mist_view *out,
+                                    struct mist_error *error)
+{
+    return series->source ? series->source->ops->read_frame(series->source, frame, out, error)
+                          : read_place(&series->places[frame], out, error);
+}
+
 /* All frames of files[first] and of the files behind it that have the same kind of pixels. */
 static enum mist_status gather(struct file *files, int count, int first, struct series *series,
                                struct mist_error *error)
 {
     const struct dicom_pixels *pixels = &files[first].reading.pixels;
     enum mist_status status = MIST_OK;
+    struct file **plain = calloc((size_t)count, sizeof *plain);
+    uint32_t plain_count = 0;
     uint32_t side = files[first].attributes.mosaic_tiles ? dicom_mosaic_side(files[first].attributes.mosaic_tiles) : 1;
     series->info = (struct mist_image_info){.type = pixels->type,
                                             .precision = pixels->precision,
@@ -134,6 +181,10 @@ static enum mist_status gather(struct file *files, int count, int first, struct 
             file->attributes.mosaic_tiles != files[first].attributes.mosaic_tiles)
             continue;
         file->done = true;
+        if (side == 1) {
+            plain[plain_count++] = file;
+            continue;
+        }
         if (side > 1) {
             file->tiles = calloc((size_t)side * side, sizeof *file->tiles);
             dicom_mosaic_frames(dicom_frame_at(&file->frames, 0), &file->attributes, own->columns, own->rows,
@@ -143,6 +194,9 @@ static enum mist_status gather(struct file *files, int count, int first, struct 
             for (uint32_t t = 0; t < side * side && !status; t++)
                 status = add_frame(series, file, (uint32_t)i, f, t, error);
     }
+    if (plain_count)
+        status = open_series(plain, plain_count, series, error);
+    free(plain);
     return status;
 }
 
@@ -170,7 +224,7 @@ static enum mist_status write_plan(const struct series *series, const struct dic
     for (uint32_t i = 0; i < source.frames && !status; i++) {
         if (i % plan->slices & ((1u << step) - 1))
             continue;
-        status = read_place(&series->places[plan->frame[i]], &full, error);
+        status = read_series(series, plan->frame[i], &full, error);
         if (!status)
             status = mist_subsample(&full, reduce, &small, error);
         if (!status)
@@ -187,10 +241,7 @@ static enum mist_status write_plan(const struct series *series, const struct dic
 static enum mist_status write_series(const struct series *series, int number, unsigned reduce, unsigned step,
                                      const char *out, struct mist_error *error)
 {
-    const struct file *first = series->places[0].file;
-    struct dicom_volume_options options = {.philips_scale = first->attributes.philips_scale,
-                                           .acquired_3d = first->attributes.acquired_3d,
-                                           .phase_encoding = first->attributes.phase_encoding};
+    const struct dicom_volume_options options = series->kept.options;
     struct dicom_volume_plans plans;
     enum mist_status status = dicom_volume_plan(series->frames, series->count, &options, &plans, error);
     for (uint32_t i = 0; i < plans.count && !status; i++) {
@@ -199,10 +250,13 @@ static enum mist_status write_series(const struct series *series, int number, un
         struct mist_buffer sidecar = {0};
         snprintf(path, sizeof path, "%s_%04d%s.nii", out, number, plan->suffix);
         status = write_plan(series, plan, reduce, step, path, error);
-        const struct file *file = series->places[plan->frame[0]].file;
-        if (!status)
+        const struct file *file = series->places ? series->places[plan->frame[0]].file : NULL;
+        if (!status && file)
             status =
                 dicom_sidecar(file->bytes.data, &file->reading.layout, plan->repetition, plan->units, &sidecar, error);
+        else if (!status)
+            status = dicom_sidecar_finish(series->kept.sidecar.data, series->kept.sidecar.size, plan,
+                                          series->frames[plan->frame[0]].info, &sidecar, error);
         snprintf(path, sizeof path, "%s_%04d%s.json", out, number, plan->suffix);
         if (!status)
             status = file_write_whole(path, sidecar.data, sidecar.size, error);
@@ -230,7 +284,10 @@ static int write_all(unsigned reduce, unsigned step, const char *out, int count,
         status = gather(files, count, i, &series, &error);
         if (!status)
             status = write_series(&series, number++, reduce, step, out, &error);
-        free(series.frames);
+        if (!series.source)
+            free(series.frames);
+        dicom_series_free(&series.kept);
+        format_close(&series.source);
         free(series.places);
     }
     for (int i = 0; i < count; i++) {

@@ -457,6 +457,18 @@ def test_made_padding():
         ROWS.append(("padding", os.path.basename(path), f"{value} is {hole}", "-", "arithmetic"))
 
 
+def test_made_identity():
+    """keep: the identifiers of the original, for what points to them; all else says that it is derived."""
+    path = make("identity", noise((2, 16, 16, 1)))
+    before, kept, new = (pydicom.dcmread(path), pydicom.dcmread(write("write", 1, "keep", path)),
+                         pydicom.dcmread(write("write", 1, "native", path)))
+    for key in ("SOPInstanceUID", "SeriesInstanceUID"):
+        assert kept[key] == before[key] != new[key]
+    assert kept.file_meta.MediaStorageSOPInstanceUID == before.SOPInstanceUID
+    assert kept.ImageType[0] == "DERIVED" and np.array_equal(kept.PixelData, new.PixelData)
+    ROWS.append(("identifiers", "identity.dcm", "kept", "-", "pydicom"))
+
+
 def tool_made(tool, *options, source, name):
     out = os.path.join(WORK, name + ".dcm")
     subprocess.run([tool, *options, source, out], check=True, capture_output=True, timeout=60)
@@ -586,7 +598,7 @@ def test_made_frames():
 def main():
     have = os.path.isdir(f"{SHARED}/data/dicom")
     tests = [test_made_bits, test_made_colors, test_made_containers, test_made_padding, test_made_compressed,
-             test_made_encapsulation, test_made_frames] + ([test_wg04, test_misc, test_cases] if have else [])
+             test_made_encapsulation, test_made_frames, test_made_identity] + ([test_wg04, test_misc, test_cases] if have else [])
     try:
         for test in tests:
             test()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "client/headers.h"
+#include "source/headers.h"
 
 #include <curl/curl.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* JSON lines -> rows. Whatever is in a line, what comes out of here keeps to the limits. */
-#include "store/catalog.h"
+#include "source/catalog.h"
 
 #include "base/error.h"
 #include "base/file.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Names of datasets. */
-#include <mist/store.h>
+#include <mist/source.h>
 #include <string.h>
 
 bool mist_dataset_name_is_valid(const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where a dataset is: a web address or a directory. */
-#ifndef CLIENT_URL_H
-#define CLIENT_URL_H
+#ifndef SOURCE_URL_H
+#define SOURCE_URL_H
 
 #include <mist/status.h>
 #include <stdbool.h>

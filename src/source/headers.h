@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The header fields of HTTP responses that the client acts on (RFC 9110). */
-#ifndef CLIENT_HEADERS_H
-#define CLIENT_HEADERS_H
+#ifndef SOURCE_HEADERS_H
+#define SOURCE_HEADERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

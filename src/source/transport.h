@@ -3,10 +3,10 @@
  * Bytes of the files of a dataset, by range: over HTTP with libcurl, or from a directory. What a server says is not
  * believed: no more than was asked for reaches the sink, in order, from the first byte on.
  */
-#ifndef CLIENT_TRANSPORT_H
-#define CLIENT_TRANSPORT_H
+#ifndef SOURCE_TRANSPORT_H
+#define SOURCE_TRANSPORT_H
 
-#include "client/url.h"
+#include "source/url.h"
 
 #include <mist/status.h>
 #include <stdatomic.h>
@@ -35,6 +35,7 @@ enum mist_status transport_new(const struct transport_settings *settings, struct
 void transport_free(struct transport **transport);
 
 #define TRANSPORT_TO_END UINT64_MAX
+enum { TRANSPORT_ETAG_SIZE = 128 };
 
 struct transport_request {
     const char *path; /* below the dataset: "items/a.png.mist" */
@@ -43,6 +44,9 @@ struct transport_request {
     uint64_t end;     /* TRANSPORT_TO_END: all there is, at most `limit` bytes */
     uint64_t size;    /* of the whole file where it is known, else 0: a server that says another one has another file */
     uint64_t limit;   /* used with TRANSPORT_TO_END only: more is MIST_ERROR_LIMIT */
+    /* NULL, or of TRANSPORT_ETAG_SIZE bytes, "" before the first request of a file: the entity tag that its first
+     * answer had. The others are of the same version then, or fail. */
+    char *etag;
     bool first_contact; /* nothing is known of the host yet: one that cannot be reached is not tried again */
     enum mist_status (*sink)(void *context, const uint8_t *bytes, size_t size, struct mist_error *error);
     void *context;

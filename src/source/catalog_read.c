@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* catalog.jsonl.zst, line by line. */
-#include "store/catalog.h"
+#include "source/catalog.h"
 
 #include "base/error.h"
 #include "base/file.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows as JSON lines. */
-#include "store/catalog.h"
+#include "source/catalog.h"
 
 #include "base/error.h"
 #include "base/memory.h"

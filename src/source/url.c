@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "client/url.h"
+#include "source/url.h"
 
 #include "base/error.h"
 #include "base/memory.h"

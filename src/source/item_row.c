@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows from items. */
-#include "store/maker.h"
+#include "source/catalog.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -42,10 +42,4 @@ enum mist_status catalog_row_from_item(const mist_item *item, const char *path, 
     out->file_count = info->files;
     out->files = (const struct mist_catalog_file *)(const void *)row->files.data;
     return MIST_OK;
-}
-
-enum mist_status maker_put_item(struct maker *maker, const mist_item *item, const char *path, struct mist_error *error)
-{
-    enum mist_status status = catalog_row_from_item(item, path, &maker->row, error);
-    return status ? status : maker_put_entry(maker, &maker->row.entry, error);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ranges over HTTP: one libcurl handle, whose connection is used again and again. */
-#include "client/transport.h"
+#include "source/transport.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "client/headers.h"
+#include "source/headers.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
@@ -32,8 +32,9 @@ struct http_transport {
     char *url; /* of the request */
     /* one request */
     const struct transport_request *request;
-    uint64_t position; /* the next byte for the sink */
-    char etag[128];    /* of the first answer; a later one with another belongs to another file */
+    uint64_t position;              /* the next byte for the sink */
+    struct curl_slist *headers;     /* If-Match, or NULL */
+    char etag[TRANSPORT_ETAG_SIZE]; /* of the first answer; a later one with another belongs to another file */
     /* one try of it */
     bool checked; /* the answer's status and range have been looked at, and the body is for the sink */
     bool finished_early;
@@ -45,7 +46,7 @@ struct http_transport {
     struct content_range range;
     bool has_range;
     bool range_broken;
-    char try_etag[128];
+    char try_etag[TRANSPORT_ETAG_SIZE];
     unsigned retry_after; /* seconds */
     struct mist_error problem;
 };
@@ -248,6 +249,8 @@ static enum mist_status answer_failure(struct http_transport *http, long code, s
     case 403:
         return error_set(error, MIST_ERROR_NETWORK, "%s: the host refuses access (it answered %ld)%s", name, code,
                          http->base.settings->token ? " in spite of MIST_TOKEN" : "; MIST_TOKEN is not set");
+    case 412:
+        return error_set(error, MIST_ERROR_CORRUPT, "%s: it changed on the host while it was fetched; run again", name);
     case 416:
         return error_set(error, MIST_ERROR_CORRUPT,
                          "%s: it is shorter on the host than the catalog says: one of them has changed; run again",
@@ -384,12 +387,24 @@ static enum mist_status http_fetch(struct transport *base, const struct transpor
     http->url = url_join(&base->settings->url, request->path);
     http->request = request;
     http->position = request->first;
-    http->etag[0] = '\0';
+    snprintf(http->etag, sizeof http->etag, "%s", request->etag ? request->etag : "");
     enum mist_status status = MIST_OK;
+    /* Weak tags never match (RFC 9110, 13.1.1); that they stay the same is looked at when the answer comes. */
+    if (http->etag[0] == '"') {
+        char line[TRANSPORT_ETAG_SIZE + 16];
+        snprintf(line, sizeof line, "If-Match: %s", http->etag);
+        http->headers = curl_slist_append(NULL, line);
+    }
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, http->headers);
     if (!http->url || curl_easy_setopt(http->curl, CURLOPT_URL, http->url) != CURLE_OK)
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", request->name);
     if (!status)
         status = http_fetch_all(http, error);
+    if (!status && request->etag)
+        memcpy(request->etag, http->etag, sizeof http->etag);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(http->headers);
+    http->headers = NULL;
     memory_free(http->url);
     http->url = NULL;
     return status;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows of catalogs: from items, from JSON lines, as JSON lines. */
-#ifndef STORE_CATALOG_H
-#define STORE_CATALOG_H
+#ifndef SOURCE_CATALOG_H
+#define SOURCE_CATALOG_H
 
-#include <mist/store.h>
+#include <mist/source.h>
 
 /* Limits that the reader enforces and the writer keeps. */
 #define CATALOG_MAX_LINE ((size_t)1 << 27)      /* bytes of one line: a series of a million files */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A dataset in a directory: the same ranges, read from its files. */
-#include "client/transport.h"
+#include "source/transport.h"
 
 #include "base/error.h"
 #include "base/file.h"
