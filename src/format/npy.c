@@ -72,7 +72,8 @@ static const char *entry(const char *text, const char *name)
 /* "'<f4'". Of what is no plain number at all: MIST_ERROR_NOT_FOUND. */
 static enum mist_status take_type(const char *text, struct npy_header *header, struct mist_error *error)
 {
-    static const char *const names[MIST_SAMPLE_TYPES] = {"u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8", "i8", "u8"};
+    static const char *const names[MIST_SAMPLE_TYPES] = {"u1", "i1", "u2", "i2", "u4", "i4",
+                                                         "f2", "f4", "f8", "i8", "u8"};
     size_t length = *text == '\'' || *text == '"' ? strcspn(text + 1, "'\"") : 0;
     if (length < 3 || length >= sizeof header->descr || !strchr("<>|=", text[1]) || !strchr("biufc", text[2]))
         return error_set(error, MIST_ERROR_NOT_FOUND, "the array's type is not one of numbers");
@@ -86,8 +87,8 @@ static enum mist_status take_type(const char *text, struct npy_header *header, s
             header->type = (enum mist_sample_type)type;
             return MIST_OK;
         }
-    return error_set(error, MIST_ERROR_UNSUPPORTED, "the array's type, %s, is not one of b1 u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8",
-                     header->descr);
+    return error_set(error, MIST_ERROR_UNSUPPORTED,
+                     "the array's type, %s, is not one of b1 u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8", header->descr);
 }
 
 static bool take_sides(const char *text, struct npy_header *header)
