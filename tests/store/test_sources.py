@@ -281,7 +281,8 @@ class AllData(Case):
         found = json.loads(mist("verify", self.store / "d", "--against", SHARED, "--json", check=0).stdout)
         for name in inside:
             if name in found["pixels"] and name.endswith(".dcm"):
-                syntax = pydicom.dcmread(everything[name], stop_before_pixels=True).file_meta.TransferSyntaxUID
+                meta = pydicom.dcmread(everything[name], stop_before_pixels=True, force=True).file_meta
+                syntax = meta.TransferSyntaxUID
                 same = syntax.is_compressed or syntax == "1.2.840.10008.1.2.1.99"
             elif name.endswith(".png"):
                 same = np.array_equal(np.array(PIL.Image.open(out / name)), np.array(PIL.Image.open(everything[name])))
