@@ -154,6 +154,7 @@ struct mist_evaluation {
     double ssim_native, mad_native;
     double ssim_center, mad_center;
     bool label_exact; /* labels: the reduced image is exactly every 2^reduce-th sample of the full one */
+    struct mist_item_classes classes; /* labels: which of their values vanish; count is 0 where that is not known */
 };
 typedef void mist_evaluation_visit(void *context, const struct mist_evaluation *evaluation);
 
