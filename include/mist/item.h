@@ -146,6 +146,8 @@ struct mist_import_options {
 
 /* What became of it. */
 struct mist_import_report {
+    bool compressed;        /* the source came compressed (DICOM, JPEG, PNG, .npz ...; not what gzip is around) */
+    bool lossy;             /* ... with loss, and its own bytes are the highest level */
     bool label;             /* it is a label map */
     bool looks_like_labels; /* its samples look like a label map's */
     char warning[160];      /* what is odd about its source but no reason to refuse it: one sentence; or "" */

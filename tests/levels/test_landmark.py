@@ -56,10 +56,9 @@ class Landmark(Case):
         info = self.info(item)
         found = 0
         for level in info["reduces"]:
-            r, width, height = level["reduce"], level["width"], level["height"]
+            r = level["reduce"]
             requests = [("--reduce", r), ("--reduce", r, "--grid", "center"),
-                        ("--size", f"{width - 1}x{height + 2}", "--exact"),
-                        ("--size", f"{SIDES[1] >> r}x{SIDES[0] >> r}", "--exact", "--grid", "center")]
+                        ("--size", f"{SIDES[1] >> r}x{SIDES[0] >> r}", "--exact")]
             for request in requests:
                 volume, written = read(self.decode(item, *request, *options))
                 # The nearest of the full samples to the centre of a block of them is half a sample off.
@@ -68,7 +67,7 @@ class Landmark(Case):
                 self.assertLess(np.abs(away[:2]).max(), bound + near, f"{item.name} {request}: {away} samples away")
                 np.testing.assert_allclose(away[2], 0, atol=0.01, err_msg=f"{item.name} {request}: slices")
                 found += 1
-        self.assertGreaterEqual(found, 12)
+        self.assertGreaterEqual(found, 9)
 
     def only_item(self, coder, label=False, *options):
         ((_, item),) = self.encode(*options).items()
