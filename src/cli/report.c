@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/report.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,4 +158,29 @@ void print_json_string(const char *text)
     else
         fputs("\"\"", stdout); /* memory is short: still JSON */
     mist_buffer_free(&json);
+}
+
+void print_vanish_json(const struct mist_item_classes *classes)
+{
+    const char *comma = "";
+    if (classes->count == 0)
+        return;
+    printf(",\"classes\":%" PRIu32 ",\"vanish\":[", classes->count);
+    for (unsigned reduce = 1; reduce < MIST_MAX_LEVELS; reduce++) {
+        if (classes->lost[reduce] == 0)
+            continue;
+        printf("%s{\"reduce\":%u,\"classes\":%" PRIu32 ",\"values\":[%s]}", comma, reduce, classes->lost[reduce],
+               classes->values[reduce]);
+        comma = ",";
+    }
+    printf("]");
+}
+
+void print_vanish(FILE *out, const char *before, const struct mist_item_classes *classes)
+{
+    for (unsigned reduce = 1; reduce < MIST_MAX_LEVELS; reduce++)
+        if (classes->lost[reduce])
+            fprintf(out, "%sat 1/%u of each side %" PRIu32 " of %" PRIu32 " classes vanish%s: %s%s\n", before,
+                    1u << reduce, classes->lost[reduce], classes->count, classes->lost[reduce] == 1 ? "es" : "",
+                    classes->values[reduce], classes->named[reduce] < classes->lost[reduce] ? ", ..." : "");
 }

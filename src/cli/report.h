@@ -41,4 +41,8 @@ void table_print(struct table *table); /* and frees it */
 /* A JSON string with quotes and escapes, on standard output. */
 void print_json_string(const char *text);
 
+/* Which values of a label map vanish at which reduce: `,"classes":N,"vanish":[...]`; or sentences, after `before`. */
+void print_vanish_json(const struct mist_item_classes *classes);
+void print_vanish(FILE *out, const char *before, const struct mist_item_classes *classes);
+
 #endif

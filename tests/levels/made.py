@@ -54,7 +54,10 @@ class Case(unittest.TestCase):
         return {str(path.relative_to(items))[:-5]: path for path in sorted(items.rglob("*.mist"))}
 
     def info(self, item):
-        return json.loads(mist("info", item, "--json").stdout)
+        info = json.loads(mist("info", item, "--json").stdout)
+        sizes = lambda r: {"reduce": r, "width": -(-info["width"] >> r), "height": -(-info["height"] >> r)}
+        info["reduces"] = [sizes(r) for r in range(info["levels"])]
+        return info
 
     def decode(self, item, *options):
         """The files that `mist decode` writes, in order."""
