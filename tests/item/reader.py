@@ -21,6 +21,8 @@ from reader_values import NAMES, TYPES, Refused, ValueMap, must
 
 zstd = ctypes.CDLL("libzstd.so.1")
 zstd.ZSTD_decompress.restype = zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
+zstd.ZSTD_createDCtx.restype, zstd.ZSTD_decompress_usingDict.restype = ctypes.c_void_p, ctypes.c_size_t
+zstd.ZSTD_decompress_usingDict.argtypes = [ctypes.c_void_p] + [ctypes.c_char_p, ctypes.c_size_t] * 3
 zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
 zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
 zstd.ZSTD_getFrameContentSize.argtypes = zstd.ZSTD_findFrameCompressedSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
@@ -28,6 +30,8 @@ xxhash = ctypes.CDLL("libxxhash.so.0")
 xxhash.XXH3_64bits.restype = ctypes.c_uint64
 xxhash.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 
+CONTEXT = zstd.ZSTD_createDCtx()
+DICTIONARY = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "dictionary.bin").read_bytes()
 MAGIC = b"\x89MIST\r\n\x1a"
 PROLOGUE = 32
 PICTURE, HOLES, TABLE, REMAINDERS = 1, 2, 3, 4
@@ -45,19 +49,21 @@ def xxh3(data):
     return xxhash.XXH3_64bits(bytes(data), len(data))
 
 
-def zstd_frame(data, size):
+def zstd_frame(data, size, dictionary=b""):
     """One zstd frame that states its content size and has nothing behind it."""
     data = bytes(data)
     must(data[:4] == b"\x28\xb5\x2f\xfd" and zstd.ZSTD_findFrameCompressedSize(data, len(data)) == len(data) and
          zstd.ZSTD_getFrameContentSize(data, len(data)) == size, "a zstd frame")
     out = ctypes.create_string_buffer(max(size, 1))
-    must(zstd.ZSTD_decompress(out, size, data, len(data)) == size, "a zstd frame")
+    got = zstd.ZSTD_decompress_usingDict(CONTEXT, out, size, data, len(data), dictionary, len(dictionary)) if dictionary else \
+        zstd.ZSTD_decompress(out, size, data, len(data))
+    must(got == size, "a zstd frame")
     return out.raw[:size]
 
 
 def unpack(data, size):
     """A packed section."""
-    return bytes(data) if len(data) == size else zstd_frame(data, size)
+    return bytes(data) if len(data) == size else zstd_frame(data, size, DICTIONARY)
 
 
 class Bytes:
