@@ -7,12 +7,13 @@
 #include <string.h>
 
 /* Exact values are bytes that the value map reads (image/value_map.h): their coders have a name only. */
-static const struct coder coder_remainder = {.name = "remainder"}, coder_table = {.name = "table"};
+static const struct coder coder_remainder = {.name = "remainder"}, coder_table = {.name = "table"},
+                          coder_source = {.name = "source"};
 
 static const struct coder *const coders[] = {
     [CODER_HTJ2K] = &coder_htj2k, [CODER_LATTICE] = &coder_lattice, [CODER_PYRAMID] = &coder_pyramid,
     [CODER_JPEG] = &coder_jpeg,   [CODER_J2K] = &coder_j2k,         [CODER_REMAINDER] = &coder_remainder,
-    [CODER_TABLE] = &coder_table,
+    [CODER_TABLE] = &coder_table, [CODER_SOURCE] = &coder_source,
 };
 
 static const struct coder *coder_of(unsigned number)
@@ -84,14 +85,18 @@ enum mist_status coder_check(const struct coder_stream *stream, struct mist_erro
     if (!coder)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "it is coded by a coder that this program does not know (%u)",
                          stream->coder);
-    bool table = stream->coder == CODER_TABLE, exact = table || stream->coder == CODER_REMAINDER;
-    if (exact ? stream->role != (table ? CODER_VALUES : CODER_EXACT) : stream->role >= CODER_VALUES)
+    static const unsigned roles[] = {
+        [CODER_TABLE] = CODER_VALUES, [CODER_REMAINDER] = CODER_EXACT, [CODER_SOURCE] = CODER_ORIGINAL};
+    unsigned role = stream->coder < sizeof roles / sizeof *roles ? roles[stream->coder] : 0;
+    bool exact = role != 0;
+    if (exact ? stream->role != role : stream->role >= CODER_VALUES)
         return error_set(error, MIST_ERROR_CORRUPT, "a stream is damaged: a coder that does not fit its role");
-    if (stream->coder != CODER_LATTICE && stream->parameters.size)
+    const bool has_parameters = stream->coder == CODER_LATTICE || stream->coder == CODER_SOURCE;
+    if (!has_parameters && stream->parameters.size)
         return error_set(error, MIST_ERROR_CORRUPT, "a stream is damaged: its coder has no parameters");
     if (!exact)
         return coder->check(stream, error);
     bool shape = stream->first == stream->plane.levels - 1 && stream->coded == 1 && stream->headers == 0 &&
-                 stream->unit == (stream->coder == CODER_REMAINDER);
+                 stream->unit == (stream->coder != CODER_TABLE);
     return shape ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "a stream of exact values is damaged");
 }

@@ -14,7 +14,16 @@
 
 #include <mist/codec.h>
 
-enum coder_id { CODER_HTJ2K = 1, CODER_LATTICE, CODER_PYRAMID, CODER_REMAINDER, CODER_TABLE, CODER_JPEG, CODER_J2K };
+enum coder_id {
+    CODER_HTJ2K = 1,
+    CODER_LATTICE,
+    CODER_PYRAMID,
+    CODER_REMAINDER,
+    CODER_TABLE,
+    CODER_JPEG,
+    CODER_J2K,
+    CODER_SOURCE
+};
 
 #define CODER_MAX_CHUNKS (MIST_MAX_LEVELS * (STEP_MAX + 1))
 #define CODER_MAX_CHUNK ((uint64_t)UINT32_MAX - 14) /* bytes of a chunk */

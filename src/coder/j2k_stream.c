@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JPEG 2000 codestreams as streams have them: each frame's packets in the order of resolution, its main header apart. */
+/* JPEG 2000 codestreams as streams have them: each frame's packets in the order of resolution, its main header apart.
+ */
 #include "coder/coder.h"
 
 #include "base/error.h"

@@ -25,9 +25,8 @@ static enum mist_status split(const struct coder_stream *stream, const uint8_t *
 }
 
 /* The chunks as the coder takes them: what is in the lowest one must be a picture of the plane's size. */
-static enum mist_status find_pieces(const struct coder_stream *stream, const struct coder_parts *parts,
-                                    unsigned reduce, struct jpeg_piece pieces[MIST_MAX_LEVELS],
-                                    struct mist_error *error)
+static enum mist_status find_pieces(const struct coder_stream *stream, const struct coder_parts *parts, unsigned reduce,
+                                    struct jpeg_piece pieces[MIST_MAX_LEVELS], struct mist_error *error)
 {
     const struct coder_plane *plane = &stream->plane;
     struct jpeg_info info;

@@ -47,4 +47,5 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
     return good ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "a stream of a sparse image is damaged");
 }
 
-const struct coder coder_pyramid = {.name = "pyramid", .encode = encode, .decode = decode, .check = check, .centred = true};
+const struct coder coder_pyramid = {
+    .name = "pyramid", .encode = encode, .decode = decode, .check = check, .centred = true};

@@ -16,7 +16,7 @@
 #define STREAM_MAX_UNIT_SAMPLES ((uint64_t)1 << 31)
 #define STREAM_MAX_PARAMETERS ((uint64_t)1 << 16)
 
-enum coder_role { CODER_PICTURE = 1, CODER_HOLES, CODER_VALUES, CODER_EXACT, CODER_ROLES };
+enum coder_role { CODER_PICTURE = 1, CODER_HOLES, CODER_VALUES, CODER_EXACT, CODER_ORIGINAL, CODER_ROLES };
 
 /* The planes that a stream codes: integers, all frames alike. */
 struct coder_plane {

@@ -192,6 +192,20 @@ static enum mist_status apply_remainder(const mist_item *item, mist_decoder *dec
     return of_frame(item, frame, status, error);
 }
 
+/* The full frame of its own bytes as they came. */
+static enum mist_status decode_original(const mist_item *item, mist_decoder *decoder,
+                                        const struct coder_stream *original, uint32_t frame, struct mist_view *out,
+                                        struct mist_error *error)
+{
+    item_unit_parts(item, (unsigned)(original - item->manifest.stream), frame, &decoder->parts);
+    const struct coder_piece *piece = &decoder->parts.piece[0];
+    if (!piece->data)
+        return not_here(item, error);
+    enum mist_status status = format_stream_decode(piece->data, piece->size, item->manifest.values.precision,
+                                                   original->parameters.data[0], out, error);
+    return status ? error_prefix(error, status, "%s: frame %u", item->name, frame) : MIST_OK;
+}
+
 enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
                                   struct mist_view *out, struct mist_error *error)
 {
@@ -204,6 +218,9 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
         out->height != mist_reduced_size(image->height, reduce))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: the view is not of the frame's type and size", item->name);
     struct mist_view coded = {0};
+    const struct coder_stream *original = manifest_stream(&item->manifest, CODER_ORIGINAL);
+    if (original && reduce == 0)
+        return decode_original(item, decoder, original, frame, out, error);
     status = decode_picture(item, decoder, frame, reduce, out, &coded, error);
     /* Holes first; what is exact has the last word. */
     for (unsigned i = 1; i < item->manifest.streams && !status; i++) {
@@ -220,7 +237,9 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
 
 bool item_has_codestreams(const mist_item *item)
 {
-    return item->manifest.stream[0].coder == CODER_HTJ2K && item->manifest.values.kind == VALUE_MAP_IDENTITY;
+    const struct manifest *manifest = &item->manifest;
+    return manifest->stream[0].coder == CODER_HTJ2K && manifest->values.kind == VALUE_MAP_IDENTITY &&
+           manifest->values.holes.count == 0 && !manifest_stream(manifest, CODER_ORIGINAL);
 }
 
 enum mist_status item_codestream_pieces(const mist_item *item, uint32_t frame, unsigned reduce,

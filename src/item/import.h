@@ -14,6 +14,7 @@ struct import_slot {
     struct mist_view holes;          /* u16 */
     struct mist_view remainder;      /* of exact values */
     struct coder_coded *coded;       /* [streams] where units are frames */
+    struct mist_view again;          /* of kept sources: the samples as the kept bytes give them, to be compared */
     struct mist_buffer source_bytes; /* of kept sources: the frame as it came compressed */
     struct mist_buffer rebuild;      /* ... and what gives it back from its chunks */
     struct coder_parts *parts;       /* ... scratch, for comparing what the chunks give with the samples */
@@ -25,10 +26,11 @@ struct import_unit {
 };
 
 /*
- * How an item is coded. In this order, the first one that goes: as the source came compressed; integers at the
- * precision that the source declares, without a look at them; after a look at all samples.
+ * How an item is coded. In this order, the first one that goes: as the source came compressed; what came compressed
+ * with loss, as the highest level above others; integers at the precision that the source declares, without a look at
+ * them; after a look at all samples.
  */
-enum import_way { IMPORT_KEEP, IMPORT_TRUST, IMPORT_LOOK, IMPORT_WAYS };
+enum import_way { IMPORT_KEEP, IMPORT_ABOVE, IMPORT_TRUST, IMPORT_LOOK, IMPORT_WAYS };
 
 struct import {
     const struct mist_import_options *options;
@@ -58,12 +60,19 @@ enum mist_status import_out_of_memory(const struct import *import, struct mist_e
 
 /* As the source's read_frame(), but of small items only once: by several threads, each frame by one at a time. */
 enum mist_status import_read(struct import *import, uint32_t frame, struct mist_view *out, struct mist_error *error);
+/* Keep frames once read, if all of them together are small; and free them. */
+void import_hold_small(struct import *import);
+void import_free_held(struct import *import);
 
 /*
  * Says how the samples become planes and which streams code them, by import->way. Sets manifest.image.label, values,
  * streams, levels and steps. MIST_ERROR_UNSUPPORTED where it cannot be done in this way.
  */
 enum mist_status import_plan(struct import *import, struct mist_error *error);
+
+/* Takes a frame's original bytes as the highest level, and away what the picture has there. */
+enum mist_status import_above(struct import *import, uint32_t frame, struct import_slot *slot,
+                              struct mist_error *error);
 
 /* Takes a frame of a kept source apart, into the slot. MIST_ERROR_UNSUPPORTED where its samples would not be the same.
  */

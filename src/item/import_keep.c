@@ -19,6 +19,36 @@ static void find_parts(const struct coder_stream *stream, const struct coder_cod
     }
 }
 
+/* Whether the kept bytes give the samples that the source gives. */
+static bool is_same(const struct import_slot *slot)
+{
+    const struct mist_view *view = &slot->again;
+    size_t bytes = mist_frame_bytes(view->type, view->width, view->height, view->components);
+    return memcmp(view->data, slot->samples.data, bytes) == 0;
+}
+
+enum mist_status import_above(struct import *import, uint32_t frame, struct import_slot *slot, struct mist_error *error)
+{
+    const struct coder_stream *picture = &import->manifest.stream[0], *original = &import->manifest.stream[1];
+    struct coder_coded *coded = &slot->coded[0];
+    enum format_stream kind;
+    enum mist_status status = import->source->ops->codestream(import->source, frame, &slot->source_bytes, &kind, error);
+    if (!status)
+        status = format_stream_decode(slot->source_bytes.data, slot->source_bytes.size, picture->plane.precision,
+                                      original->parameters.data[0], &slot->again, error);
+    if (!status && !is_same(slot))
+        status = error_set(error, MIST_ERROR_UNSUPPORTED, "its codestream by itself gives other samples");
+    if (status)
+        return status == MIST_ERROR_MEMORY ? status : MIST_ERROR_UNSUPPORTED;
+    coded->bytes.size -= coded->size[picture->coded - 1];
+    coded->size[picture->coded - 1] = 0;
+    slot->coded[1].bytes.size = slot->rebuild.size = 0;
+    slot->coded[1].size[0] = slot->source_bytes.size;
+    return buffer_append(&slot->coded[1].bytes, slot->source_bytes.data, slot->source_bytes.size)
+               ? MIST_OK
+               : import_out_of_memory(import, error);
+}
+
 enum mist_status import_keep(struct import *import, uint32_t frame, struct import_slot *slot, mist_codec *codec,
                              struct mist_error *error)
 {
@@ -32,9 +62,8 @@ enum mist_status import_keep(struct import *import, uint32_t frame, struct impor
     if (status)
         return status == MIST_ERROR_MEMORY ? status : error_set(error, MIST_ERROR_UNSUPPORTED, "not kept");
     find_parts(stream, slot->coded, slot->parts);
-    status = coder_decode(codec, stream, slot->parts, 0, 0, &slot->plane, error);
-    size_t bytes = mist_frame_bytes(slot->plane.type, slot->plane.width, slot->plane.height, slot->plane.components);
-    if (!status && memcmp(slot->plane.data, slot->samples.data, bytes) != 0)
+    status = coder_decode(codec, stream, slot->parts, 0, 0, &slot->again, error);
+    if (!status && !is_same(slot))
         status = error_set(error, MIST_ERROR_UNSUPPORTED, "its kept codestream would give other samples");
     return status && status != MIST_ERROR_MEMORY ? MIST_ERROR_UNSUPPORTED : status;
 }

@@ -68,7 +68,7 @@ static enum mist_status choose_values(struct import *import, struct mist_error *
     const struct mist_image_info *info = &import->source->info;
     const char *why = label_said(import);
     const bool named = import->options->name_agrees && !import->options->image;
-    if (import->way == IMPORT_TRUST) {
+    if (import->way < IMPORT_LOOK) {
         if (why || named || !is_trusted(import))
             return error_set(error, MIST_ERROR_UNSUPPORTED, "to be looked at");
         manifest->values = value_map_identity(info->type, info->components, info->precision);
@@ -274,6 +274,32 @@ static enum mist_status plan_kept(struct import *import, struct mist_error *erro
     return add_stream(import, coder, CODER_PICTURE, coded, 1, 0) ? MIST_OK : import_out_of_memory(import, error);
 }
 
+/*
+ * What came compressed with loss takes several times its bytes when its samples are coded without. Its own bytes then
+ * are the highest level, and the samples are coded for the levels below.
+ */
+static enum mist_status plan_above(struct import *import, struct mist_error *error)
+{
+    const struct format_source *source = import->source;
+    const bool known = source->stream == FORMAT_STREAM_JPEG || source->stream == FORMAT_STREAM_JPEG_12 ||
+                       source->stream == FORMAT_STREAM_JPEG_LS || source->stream == FORMAT_STREAM_J2K ||
+                       source->stream == FORMAT_STREAM_HTJ2K;
+    if (!source->ops->codestream || !source->stream_lossy || !known || import->levels < 2)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "it did not come compressed with loss");
+    enum mist_status status = choose_values(import, error);
+    if (status)
+        return status;
+    const uint8_t convert = source->color == FORMAT_RGB;
+    static const char why[] = "it came compressed with loss: its own bytes are the highest level";
+    struct manifest *manifest = &import->manifest;
+    bool good = add_stream(import, CODER_HTJ2K, CODER_PICTURE,
+                           import->levels + extra_levels(&manifest->image, import->levels), 1, 0) &&
+                add_stream(import, CODER_SOURCE, CODER_ORIGINAL, 1, 1, 0) &&
+                buffer_append(&manifest->stream[1].parameters, &convert, 1) &&
+                manifest_set_extra(manifest, MANIFEST_WHY_KEPT, why, strlen(why));
+    return good ? MIST_OK : import_out_of_memory(import, error);
+}
+
 enum mist_status import_plan(struct import *import, struct mist_error *error)
 {
     struct manifest *manifest = &import->manifest;
@@ -287,6 +313,8 @@ enum mist_status import_plan(struct import *import, struct mist_error *error)
     import->steps = step_most(image->slices);
     if (import->way == IMPORT_KEEP)
         return plan_kept(import, error);
+    if (import->way == IMPORT_ABOVE)
+        return plan_above(import, error);
     enum mist_status status = choose_values(import, error);
     if (status)
         return status;

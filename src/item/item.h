@@ -29,8 +29,8 @@ struct mist_item {
 enum mist_status item_open_descriptor(int descriptor, const char *name, mist_item **item, struct mist_error *error);
 
 /*
- * The bytes [offset, offset + size) of the item file in memory; NULL where they are not here, in one piece. No bytes are
- * always here.
+ * The bytes [offset, offset + size) of the item file in memory; NULL where they are not here, in one piece. No bytes
+ * are always here.
  */
 const uint8_t *item_bytes(const mist_item *item, uint64_t offset, uint64_t size);
 /* The archival tail, or NULL. */

@@ -243,6 +243,10 @@ static bool symbols_fit(const struct coder_stream *stream, uint64_t values)
 static bool streams_fit(const struct manifest *manifest)
 {
     const struct value_map *values = &manifest->values;
+    const struct coder_stream *original = manifest_stream(manifest, CODER_ORIGINAL);
+    if (original && (original->parameters.size != 1 || values->kind != VALUE_MAP_IDENTITY ||
+                     manifest->stream[0].coder != CODER_HTJ2K))
+        return false;
     return (values->holes.count > 0) == (manifest_stream(manifest, CODER_HOLES) != NULL) &&
            (values->kind == VALUE_MAP_TABLE) == (manifest_stream(manifest, CODER_VALUES) != NULL) &&
            values->remainder == (manifest_stream(manifest, CODER_EXACT) != NULL) &&

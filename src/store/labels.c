@@ -17,7 +17,8 @@ const char *label_reason(enum label_said said)
 
 const char *mist_label_reason(unsigned reason)
 {
-    static const char *const reasons[] = {"name", "dataset.json", "option", "intent", "segmentation", "palette"};
+    static const char *const reasons[] = {"name",         "dataset.json", "option", "intent",
+                                          "segmentation", "palette",      "content"};
     _Static_assert(sizeof reasons / sizeof *reasons == MIST_LABEL_REASONS, "one name for each");
     return reason < MIST_LABEL_REASONS ? reasons[reason] : NULL;
 }

@@ -20,18 +20,16 @@ import reader_pyramid
 from reader_values import NAMES, TYPES, Refused, ValueMap, must
 
 zstd = ctypes.CDLL("libzstd.so.1")
-zstd.ZSTD_decompress.restype = zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
-zstd.ZSTD_createDCtx.restype, zstd.ZSTD_decompress_usingDict.restype = ctypes.c_void_p, ctypes.c_size_t
+zstd.ZSTD_createDCtx.restype = ctypes.c_void_p
+zstd.ZSTD_freeDCtx.argtypes = [ctypes.c_void_p]
+zstd.ZSTD_decompress_usingDict.restype = zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
 zstd.ZSTD_decompress_usingDict.argtypes = [ctypes.c_void_p] + [ctypes.c_char_p, ctypes.c_size_t] * 3
-zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
 zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
 zstd.ZSTD_getFrameContentSize.argtypes = zstd.ZSTD_findFrameCompressedSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 xxhash = ctypes.CDLL("libxxhash.so.0")
 xxhash.XXH3_64bits.restype = ctypes.c_uint64
 xxhash.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 
-CONTEXT = zstd.ZSTD_createDCtx()
-DICTIONARY = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "dictionary.bin").read_bytes()
 MAGIC = b"\x89MIST\r\n\x1a"
 PROLOGUE = 32
 PICTURE, HOLES, TABLE, REMAINDERS = 1, 2, 3, 4
@@ -39,6 +37,9 @@ HTJ2K, LATTICE, PYRAMID, REMAINDER, VALUES, JPEG, J2K = 1, 2, 3, 4, 5, 6, 7
 CODERS = {PICTURE: (HTJ2K, LATTICE, PYRAMID, JPEG, J2K), HOLES: (LATTICE,), TABLE: (VALUES,), REMAINDERS: (REMAINDER,)}
 EXTRAS = (1, 2, 3)
 LONGEST = (1 << 32) - 15  # of a chunk
+
+
+DICTIONARY = (pathlib.Path(__file__).parents[2] / "docs" / "dictionary.bin").read_bytes()
 
 
 class Absent(Exception):
@@ -55,8 +56,9 @@ def zstd_frame(data, size, dictionary=b""):
     must(data[:4] == b"\x28\xb5\x2f\xfd" and zstd.ZSTD_findFrameCompressedSize(data, len(data)) == len(data) and
          zstd.ZSTD_getFrameContentSize(data, len(data)) == size, "a zstd frame")
     out = ctypes.create_string_buffer(max(size, 1))
-    got = zstd.ZSTD_decompress_usingDict(CONTEXT, out, size, data, len(data), dictionary, len(dictionary)) if dictionary else \
-        zstd.ZSTD_decompress(out, size, data, len(data))
+    context = zstd.ZSTD_createDCtx()
+    got = zstd.ZSTD_decompress_usingDict(context, out, size, data, len(data), dictionary, len(dictionary))
+    zstd.ZSTD_freeDCtx(context)
     must(got == size, "a zstd frame")
     return out.raw[:size]
 
