@@ -96,8 +96,7 @@ static void read_frame(const mist_item *item, mist_decoder *decoder, uint32_t fr
     for (unsigned reduce = 0; reduce < info->levels; reduce++) {
         uint64_t offset, size;
         if (mist_item_range(item, frame, reduce, &offset, &size, NULL) == MIST_OK)
-            fuzz_require(size == 0 ||
-                         (offset >= info->head_end && size <= info->size && offset <= info->size - size));
+            fuzz_require(size == 0 || (offset >= info->head_end && size <= info->size && offset <= info->size - size));
         mist_item_codestream(item, decoder, frame, reduce, &stream, NULL);
         uint32_t width = mist_reduced_size(info->image.width, reduce);
         uint32_t height = mist_reduced_size(info->image.height, reduce);

@@ -151,6 +151,9 @@ MIST_API enum mist_status mist_area_reduce(const struct mist_view *src, unsigned
  */
 MIST_API enum mist_status mist_grid_center(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
                                            struct mist_error *error);
+/* The reverse, of a reduced image on the conventional grid (JPEG levels, pyramids) onto the native one. */
+MIST_API enum mist_status mist_grid_native(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
+                                           struct mist_error *error);
 /*
  * Resamples to exactly dst's size over the same field of view, where src is on the centred grid: area averaging where
  * it shrinks, cubic convolution where it grows; `nearest` for labels.

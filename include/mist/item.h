@@ -131,6 +131,7 @@ struct mist_import_options {
 struct mist_import_report {
     bool label;             /* it is a label map */
     bool looks_like_labels; /* its samples look like a label map's */
+    char warning[160];      /* what is odd about the source files though they could be read: a sentence; or "" */
 };
 
 /* Encodes source files into an item file, written aside and renamed; `report` may be NULL. */
@@ -146,10 +147,21 @@ struct mist_export_options {
     unsigned reduce;
     unsigned step; /* every 2^step-th slice of each volume */
     enum mist_grid grid;
-    uint32_t exact_width; /* both non-zero: resample to exactly this (on the conventional grid) */
+    /*
+     * Width and height non-zero: resample to exactly this many columns and rows, on the conventional grid. With a depth
+     * the three are along the axes of the written file, and slices are interpolated linearly between those of the step
+     * (of label maps: the nearest ones are taken).
+     */
+    uint32_t exact_width;
     uint32_t exact_height;
+    uint32_t exact_depth;
     const char *format; /* NULL: that of the source; else one of mist_export_formats() */
     unsigned threads;   /* 0: 1 */
+    const char *name;   /* what a file made of several source files is called, without suffix; NULL: as the first one */
+    bool keep_uids;     /* reduced DICOM instances keep the identifiers of their originals */
+    /* One sentence for what the user should know of the files; may be NULL. */
+    void (*note)(void *context, const char *sentence);
+    void *note_context;
 };
 
 /* What items can be written as: "nii, nii.gz, dcm, png, npy, j2c". Fills and returns `text`. Thread-safe. */

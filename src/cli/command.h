@@ -55,7 +55,12 @@ bool option_unsigned(const struct arguments *arguments, const char *name, unsign
                      unsigned *value);
 bool option_number(const struct arguments *arguments, const char *name, double *value);            /* > 0 */
 bool option_bytes(const struct arguments *arguments, const char *name, unsigned long long *value); /* 10M, 2GiB */
-bool option_size(const struct arguments *arguments, const char *name, uint32_t *width, uint32_t *height); /* S, WxH */
+/* S or WxH; where depth is not NULL WxHxD, too. *depth is left alone by the others. */
+bool option_size(const struct arguments *arguments, const char *name, uint32_t *width, uint32_t *height,
+                 uint32_t *depth);
+bool option_reduce(const struct arguments *arguments, const char *name, unsigned *reduce, unsigned *step); /* R, R,S */
+/* MM, or one for each axis: XxYxZ. */
+bool option_spacing(const struct arguments *arguments, const char *name, double spacing[3]);
 
 /* "mist encode: ..." on standard error; the second adds "see 'mist encode --help'" and returns EXIT_USAGE. */
 void complain(const struct arguments *arguments, const char *format, ...) __attribute__((format(printf, 2, 3)));

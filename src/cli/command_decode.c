@@ -6,9 +6,9 @@
 
 static const struct option_spec options[] = {
     {"output", 'o', "DIR|FILE", "where to write; of a codestream .npy, .pgm, .ppm, .pgx or .png"},
-    {"size", 0, "S|WxH", "item: at the level closest to this size (default: full size)"},
-    {"reduce", 0, "R", "at 1/2^R of each side (default 0: full size)"},
-    {"spacing", 0, "MM", "item: at the level closest to this voxel size"},
+    {"size", 0, "S|WxH|WxHxD", "item: at the level and slice step closest to this size (default: full size)"},
+    {"reduce", 0, "R[,S]", "at 1/2^R of each side; of items every 2^S-th slice (default 0,0: all)"},
+    {"spacing", 0, "MM|XxYxZ", "item: at the level and slice step closest to this voxel size"},
     {"policy", 0, "P", "with --size, --spacing: closest (default), at-least or at-most"},
     {"exact", 0, NULL, "item: resample to exactly the --size given"},
     {"grid", 0, "G", "item: native (default, geometry exact) or center (conventional pixel grid)"},

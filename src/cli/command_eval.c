@@ -157,7 +157,8 @@ static void add_row(struct evaluation *evaluation, const struct mist_evaluation 
     struct table *table = &evaluation->table;
     char shape[64], bytes[32];
     table_add(table, "%s", item->path);
-    table_add(table, "%s %s", format_shape(item->image, item->image->width, item->image->height, shape),
+    table_add(table, "%s %s",
+              format_shape(item->image, item->image->width, item->image->height, item->image->frames, shape),
               mist_sample_name(item->image->type));
     table_add(table, "%s", format_bytes(item->source_bytes, bytes));
     add_bytes(table, item->stored_bytes, item->source_bytes);

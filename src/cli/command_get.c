@@ -9,9 +9,9 @@
 
 static const struct option_spec options[] = {
     {"output", 'o', "DIR", "where the files go; made if it is not there"},
-    {"size", 0, "S|WxH", "each item at the level closest to this size (default: full size)"},
-    {"reduce", 0, "R", "at 1/2^R of each side"},
-    {"spacing", 0, "MM", "at the level closest to this voxel size"},
+    {"size", 0, "S|WxH|WxHxD", "each item at the level (and slice step) closest to this size"},
+    {"reduce", 0, "R[,S]", "at 1/2^R of each side, and every 2^S-th slice"},
+    {"spacing", 0, "MM|XxYxZ", "at the level and slice step closest to this voxel size"},
     {"policy", 0, "P", "with --size, --spacing: closest (default), at-least or at-most"},
     {"max-bytes", 0, "N", "drop levels until all of it takes at most N bytes (500M, 2GiB)"},
     {"exact", 0, NULL, "resample to exactly the --size given"},

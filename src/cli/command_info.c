@@ -15,29 +15,30 @@ static const struct option_spec options[] = {
 
 /* ---- an item ---- */
 
-static void print_item_json(const char *path, const struct mist_item_info *info)
+/* Its catalog row, of the file's own path, and what of it is in this file. */
+static enum mist_status print_item_json(const char *path, const mist_item *item, struct mist_error *error)
 {
-    const struct mist_image_info *image = &info->image;
-    printf("{\"path\":");
-    print_json_string(path);
-    printf(",\"format\":\"%s\",\"type\":\"%s\",\"precision\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32
-           ",\"frames\":%" PRIu32 ",\"components\":%" PRIu32 ",\"label\":%s",
-           info->format, mist_sample_name(image->type), image->precision, image->width, image->height, image->frames,
-           image->components, image->label ? "true" : "false");
-    const double *spacing = image->geometry.spacing;
-    if (spacing[0] > 0 || spacing[1] > 0 || spacing[2] > 0)
-        printf(",\"spacing\":[%.9g,%.9g,%.9g]", spacing[0], spacing[1], spacing[2]);
-    printf(",\"files\":%" PRIu32 ",\"source_bytes\":%" PRIu64 ",\"size\":%" PRIu64 ",\"id\":\"%016" PRIx64
-           "\",\"head_end\":%" PRIu64 ",\"levels_present\":%u,\"tail_present\":%s,\"levels\":[",
-           info->files, info->source_bytes, info->size, info->id, info->head_end, info->levels_present,
-           info->tail_present ? "true" : "false");
-    for (unsigned level = 0; level < info->levels; level++) {
-        unsigned reduce = info->levels - 1 - level;
-        printf("%s{\"reduce\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"end\":%" PRIu64 "}", level ? "," : "",
-               reduce, mist_reduced_size(image->width, reduce), mist_reduced_size(image->height, reduce),
-               info->level_end[level]);
-    }
-    printf("]}\n");
+    const struct mist_item_info *info = mist_item_info(item);
+    struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ITEM, .item = item_row(info)};
+    struct mist_catalog_file *files = malloc(info->files * sizeof *files);
+    struct mist_item_file file;
+    struct mist_buffer text = {0};
+    for (uint32_t i = 0; files && i < info->files && mist_item_file(item, i, &file); i++)
+        files[i] = (struct mist_catalog_file){file.path, file.frames};
+    entry.item.path = path;
+    entry.item.files = files;
+    entry.item.file_count = info->files;
+    enum mist_status status = MIST_ERROR_MEMORY;
+    if (files)
+        status = mist_catalog_entry_write(&entry, &text, error);
+    else
+        snprintf(error->message, sizeof error->message, "%s: out of memory", path);
+    if (!status)
+        printf("%.*s,\"coder\":\"%s\",\"levels_present\":%u,\"tail_present\":%s}\n", (int)text.size - 1,
+               (char *)text.data, info->coder, info->levels_present, info->tail_present ? "true" : "false");
+    mist_buffer_free(&text);
+    free(files);
+    return status;
 }
 
 static void print_levels(const struct mist_item_info *info)
@@ -55,7 +56,7 @@ static void print_levels(const struct mist_item_info *info)
         table_add(&table, "%u", level);
         table_add(&table, "%s",
                   format_shape(image, mist_reduced_size(image->width, reduce), mist_reduced_size(image->height, reduce),
-                               shape));
+                               image->frames, shape));
         table_add(&table, "%s", format_bytes(info->level_end[level], bytes));
         table_add(&table, "%s", format_percent(info->level_end[level], info->size, percent));
         table_add(&table, "%s", level < info->levels_present ? "" : "not in this file");
@@ -74,8 +75,11 @@ static void print_item(const char *path, const mist_item *item)
     const struct mist_image_info *image = &info->image;
     struct mist_item_file file;
     char shape[64], source[32], size[32], percent[32];
-    printf("%s: %s, %s, %s, %u bits%s\n", path, info->format, format_shape(image, image->width, image->height, shape),
-           mist_sample_name(image->type), image->precision, image->label ? ", labels" : "");
+    printf("%s: %s, %s, %s, %u bits\n", path, info->format,
+           format_shape(image, image->width, image->height, image->frames, shape), mist_sample_name(image->type),
+           image->precision);
+    if (image->label)
+        printf("a label map, by %s\n", info->label ? info->label : "its item file");
     const double *spacing = image->geometry.spacing;
     if (spacing[0] > 0)
         printf("spacing: %.6g x %.6g x %.6g mm\n", spacing[0], spacing[1], spacing[2]);
@@ -83,8 +87,14 @@ static void print_item(const char *path, const mist_item *item)
         printf("source: %s, ", file.path);
     else
         printf("source: %" PRIu32 " files, ", info->files);
-    printf("%s; stored: %s (%s)\n\n", format_bytes(info->source_bytes, source), format_bytes(info->size, size),
+    printf("%s; stored: %s (%s)\n", format_bytes(info->source_bytes, source), format_bytes(info->size, size),
            format_percent(info->size, info->source_bytes, percent));
+    printf("coder: %s", info->coder);
+    if (info->steps)
+        printf("; every %u%s slice can be had without the others", 1u << info->steps, info->steps == 1 ? "nd" : "th");
+    if (info->kept)
+        printf("\nnot as usual: %s", info->kept);
+    printf("\n\n");
     print_levels(info);
 }
 
@@ -96,12 +106,15 @@ static enum exit_status info_item(const struct arguments *arguments, const char 
         complain(arguments, "%s", error.message);
         return EXIT_FAILED;
     }
+    enum mist_status status = MIST_OK;
     if (option_given(arguments, "json"))
-        print_item_json(path, mist_item_info(item));
+        status = print_item_json(path, item, &error);
     else
         print_item(path, item);
+    if (status)
+        complain(arguments, "%s", error.message);
     mist_item_close(&item);
-    return EXIT_DONE;
+    return status ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- a store ---- */
@@ -173,7 +186,8 @@ static enum mist_status print_entry(void *context, const struct mist_catalog_ent
     }
     const struct mist_catalog_item *item = &entry->item;
     char shape[64], bytes[32];
-    printf("%-20s %-4s %9s  %s%s\n", format_shape(&item->image, item->image.width, item->image.height, shape),
+    printf("%-20s %-4s %9s  %s%s\n",
+           format_shape(&item->image, item->image.width, item->image.height, item->image.frames, shape),
            mist_sample_name(item->image.type), format_bytes(item->size, bytes), item->path,
            item->image.label ? " (labels)" : "");
     return MIST_OK;

@@ -57,8 +57,8 @@ static bool parse_options(const struct arguments *arguments, struct mist_encode_
     uint32_t block[2] = {options->block_width, options->block_height}, precinct[2] = {0, 0};
     if (!option_unsigned(arguments, "levels", 1, MIST_MAX_LEVELS, &levels) ||
         !option_unsigned(arguments, "frame", 0, MIST_MAX_FRAMES - 1, frame) ||
-        !option_size(arguments, "block", &block[0], &block[1]) ||
-        !option_size(arguments, "precinct", &precinct[0], &precinct[1]) ||
+        !option_size(arguments, "block", &block[0], &block[1], NULL) ||
+        !option_size(arguments, "precinct", &precinct[0], &precinct[1], NULL) ||
         !parse_progression(arguments, &options->progression) ||
         !option_number(arguments, "base-step", &options->base_step) || !option_jobs(arguments, &options->threads))
         return false;

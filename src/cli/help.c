@@ -20,7 +20,6 @@ static void option_label(const struct option_spec *option, char text[64])
              option->argument ? option->argument : "");
 }
 
-
 /* The option's text, with the names of the formats in the place of "{formats}". */
 const char *help_option_text(const struct option_spec *option, char text[HELP_SIZE])
 {

@@ -27,12 +27,12 @@ bool option_resolution(const struct arguments *arguments, bool has_spacing, stru
         [MIST_POLICY_CLOSEST] = "closest", [MIST_POLICY_AT_LEAST] = "at-least", [MIST_POLICY_AT_MOST] = "at-most"};
     *request = (struct mist_resolution_request){.by_reduce = option_given(arguments, "reduce")};
     int asked = request->by_reduce + option_given(arguments, "size");
-    if (!option_unsigned(arguments, "reduce", 0, MIST_MAX_LEVELS - 1, &request->reduce) ||
-        !option_size(arguments, "size", &request->width, &request->height))
+    if (!option_reduce(arguments, "reduce", &request->reduce, &request->step) ||
+        !option_size(arguments, "size", &request->width, &request->height, &request->depth))
         return false;
     if (has_spacing) {
         asked += option_given(arguments, "spacing");
-        if (!option_number(arguments, "spacing", &request->spacing))
+        if (!option_spacing(arguments, "spacing", request->spacing))
             return false;
     }
     if (asked > 1) {
@@ -52,18 +52,30 @@ bool option_resolution(const struct arguments *arguments, bool has_spacing, stru
 
 struct mist_catalog_item item_row(const struct mist_item_info *info)
 {
-    struct mist_catalog_item row = {.image = info->image, .levels = info->levels, .size = info->size};
+    struct mist_catalog_item row = {
+        .image = info->image,
+        .levels = info->levels,
+        .steps = info->steps,
+        .centred = info->centred,
+        .label = info->label,
+        .kept = info->kept,
+        .head_end = info->head_end,
+        .range_end = info->range_end,
+        .size = info->size,
+        .id = info->id,
+        .source_bytes = info->source_bytes,
+    };
+    memcpy(row.format, info->format, sizeof row.format);
     memcpy(row.level_end, info->level_end, sizeof row.level_end);
-    row.steps = info->steps;
-    row.range_end = info->range_end;
     return row;
 }
 
-const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, char text[64])
+const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, uint32_t frames,
+                         char text[64])
 {
     int used = snprintf(text, 64, "%ux%u", width, height);
-    if (image->frames > 1)
-        used += snprintf(text + used, 64 - (size_t)used, "x%u", image->frames);
+    if (frames > 1)
+        used += snprintf(text + used, 64 - (size_t)used, "x%u", frames);
     if (image->components > 1)
         snprintf(text + used, 64 - (size_t)used, " %s", image->components == 3 ? "RGB" : "multi");
     return text;

@@ -108,49 +108,48 @@ static enum mist_status place_all(struct session *session, const struct state_ke
     return status;
 }
 
-/* The prefix, and the tail where that was fetched on its own. On success both maps must outlive the item. */
-static enum mist_status open_fetched(const struct mist_catalog_item *item, const struct fetched *fetched,
-                                     struct file_map *body, struct file_map *tail, mist_item **open,
+/* On success the map must outlive the item. */
+static enum mist_status open_fetched(const struct fetched *fetched, struct file_map *map, mist_item **open,
                                      struct mist_error *error)
 {
-    *tail = (struct file_map){0};
-    enum mist_status status = file_map_open(fetched->path, body, error);
-    if (!status && fetched->tail_path)
-        status = file_map_open(fetched->tail_path, tail, error);
-    struct mist_item_piece pieces[2] = {{0, body->data, body->size},
-                                        {item->level_end[item->levels - 1], tail->data, tail->size}};
-    if (!status)
-        status = mist_item_open_pieces(pieces, fetched->tail_path ? 2 : 1, fetched->path, open, error);
-    if (status) {
-        file_map_close(tail);
-        file_map_close(body);
+    struct mist_item_piece pieces[MIST_MAX_RANGES];
+    enum mist_status status = file_map_open(fetched->path, map, error);
+    if (status)
+        return status;
+    for (unsigned i = 0; i < fetched->count && !status; i++) {
+        const struct mist_byte_range *range = &fetched->range[i];
+        if (range->end > map->size)
+            status = error_set(error, MIST_ERROR_TRUNCATED, "%s: shorter than it was a moment ago", fetched->path);
+        else
+            pieces[i] =
+                (struct mist_item_piece){range->start, map->data + range->start, (size_t)(range->end - range->start)};
     }
+    if (!status)
+        status = mist_item_open_pieces(pieces, fetched->count, fetched->path, open, error);
+    if (status)
+        file_map_close(map);
     return status;
 }
 
 enum mist_status deliver_item(struct session *session, const struct mist_catalog_item *item,
-                              const struct choice *choice, const struct fetched *fetched, unsigned worker,
+                              const struct selected *selected, const struct fetched *fetched, unsigned worker,
                               unsigned threads, uint64_t *files, struct mist_error *error)
 {
-    const struct mist_get_options *options = session->options;
-    char name[16];
+    char name[16], how[PLAN_HOW_SIZE];
     mist_item *open;
     int directory = -1;
     *files = 0;
-    struct mist_export_options export = {
-        .reduce = choice->reduce, .grid = options->grid, .format = options->format, .threads = threads};
-    if (options->exact) {
-        export.exact_width = options->resolution.width;
-        export.exact_height = options->resolution.height;
-    }
-    struct file_map body, tail;
-    enum mist_status status = open_fetched(item, fetched, &body, &tail, &open, error);
+    struct mist_export_options export = select_export(&session->select, selected);
+    export.threads = threads;
+    struct file_map map;
+    enum mist_status status = open_fetched(fetched, &map, &open, error);
     if (status)
         return status;
     snprintf(name, sizeof name, "%u", worker % 1000);
     char *path = path_join(session->staging_path, name);
     struct staged staged = {.directory = path};
-    struct state_key key = plan_item_key(item, choice);
+    plan_describe(session, selected, how);
+    struct state_key key = plan_item_key(item, how);
     status = path ? check_names(open, item->path, error) : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (!status)
         status = confined_directory(session->staging, name, &directory, error);
@@ -167,8 +166,7 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
     mist_buffer_free(&staged.paths);
     memory_free(path);
     mist_item_close(&open);
-    file_map_close(&tail);
-    file_map_close(&body);
+    file_map_close(&map);
     return status;
 }
 

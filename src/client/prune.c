@@ -52,8 +52,7 @@ static enum mist_status forget_items(struct session *session, struct mist_error 
     char path[PATH_ROOM] = "";
     bool any = true;
     /* With format "mist" the session's own cache is the output directory. */
-    struct cache cache = {.items = openat(session->area, "items", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-                          .tails = session->cache.tails};
+    struct cache cache = {.items = openat(session->area, "items", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     enum mist_status status = MIST_OK;
     while (!(status = state_next_gone_item(session->state, path, &any, error)) && any) {
         struct mist_catalog_item item = {.path = path};

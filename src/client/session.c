@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/confined.h"
-#include "format/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,21 +135,8 @@ static bool is_token(const char *token)
 
 static enum mist_status check_options(const struct mist_get_options *options, struct mist_error *error)
 {
-    char names[FORMAT_LIST_SIZE];
-    const struct format *format = NULL;
-    bool items = options->format && strcmp(options->format, "mist") == 0;
-    bool known = !options->format || items || format_output_find(options->format, &format);
     if (!options->url || (options->directory && !*options->directory))
         return error_set(error, MIST_ERROR_ARGUMENT, "there is no address or no directory");
-    if (!known)
-        return error_set(error, MIST_ERROR_ARGUMENT, "no format '%.20s' can be written; there is %s, mist",
-                         options->format, format_item_outputs(names));
-    if (options->exact && (!options->resolution.width || !options->resolution.height ||
-                           options->resolution.width > MIST_MAX_SIDE || options->resolution.height > MIST_MAX_SIDE))
-        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size");
-    bool resampled = options->exact || options->grid != MIST_GRID_NATIVE;
-    if (resampled && (items || (format && format->whole_codestream)))
-        return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", options->format);
     if (options->timeout > 3600)
         return error_set(error, MIST_ERROR_ARGUMENT, "a host is waited for for an hour at most");
     if (options->token && !is_token(options->token))
@@ -168,9 +154,19 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
                                 .staging = -1,
                                 .parts = -1,
                                 .lock = -1,
-                                .cache = {.items = -1, .tails = -1},
+                                .cache = {.items = -1},
                                 .report = {.budget_reduce = -1}};
+    session->select = (struct select){.resolution = options->resolution,
+                                      .exact = options->exact,
+                                      .grid = options->grid,
+                                      .format = options->format,
+                                      .include = options->include,
+                                      .exclude = options->exclude,
+                                      .include_count = options->include_count,
+                                      .exclude_count = options->exclude_count};
     enum mist_status status = check_options(options, error);
+    if (!status)
+        status = select_check(&session->select, error);
     if (!status)
         status = url_parse(options->url, &session->settings.url, error);
     if (status)
@@ -246,17 +242,14 @@ static enum mist_status open_area(struct session *session, bool make, struct mis
         status = open_below(session->area, "staging", make, &session->staging, error);
     if (!status)
         status = open_below(session->area, "parts", make, &session->parts, error);
-    if (!status)
-        status = open_below(session->area, "tails", make, &cache->tails, error);
     /* Where the items themselves are asked for, the output directory is where they are kept. */
-    bool items = session->options->format && strcmp(session->options->format, "mist") == 0;
+    const bool items = cache->whole = select_wants_items(&session->select);
     if (!status)
         status = open_below(items ? session->root : session->area, items ? "." : "items", make && !items, &cache->items,
                             error);
     cache->items_path = items ? memory_copy_text(session->options->directory) : area_path(session, "items");
-    cache->tails_path = area_path(session, "tails");
     session->staging_path = area_path(session, "staging");
-    if (!status && (!cache->items_path || !cache->tails_path || !session->staging_path))
+    if (!status && (!cache->items_path || !session->staging_path))
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (status)
         return status;
@@ -298,14 +291,12 @@ void session_close(struct session *session)
 {
     state_close(&session->state);
     close_descriptor(&session->cache.items);
-    close_descriptor(&session->cache.tails);
     close_descriptor(&session->staging);
     close_descriptor(&session->parts);
     close_descriptor(&session->area);
     close_descriptor(&session->lock);
     close_descriptor(&session->root);
     memory_free(session->cache.items_path);
-    memory_free(session->cache.tails_path);
     memory_free(session->staging_path);
     if (session->catalog)
         munmap(session->catalog, session->catalog_size);

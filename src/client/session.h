@@ -5,7 +5,8 @@
 
 #include "client/cache.h"
 #include "client/state.h"
-#include "client/transport.h"
+#include "source/select.h"
+#include "source/transport.h"
 
 #include <mist/client.h>
 
@@ -30,7 +31,7 @@ struct session {
     char *staging_path;
     struct cache cache;
     struct state *state;
-    unsigned budget_reduce; /* at least this many levels are dropped */
+    struct select select; /* what of the catalog is wanted, and how */
     struct mist_get_report report;
 };
 

@@ -17,7 +17,7 @@ typedef uint32_t adaptive_bit;
 #define ADAPTIVE_LIMIT 255
 #define ADAPTIVE_START(probability16) ((adaptive_bit)(probability16) << 16)
 
-enum { LOGISTIC_ONE = 256, LOGISTIC_LIMIT = 12 * LOGISTIC_ONE - 1, MIX_INPUTS = 2, MIX_WEIGHT_LIMIT = 1 << 20 };
+enum { LOGISTIC_ONE = 256, LOGISTIC_LIMIT = 12 * LOGISTIC_ONE - 1, MIX_INPUTS = 2 };
 
 /* Made once for each coder; read only after that. */
 struct adaptive_tables {
@@ -68,9 +68,9 @@ static inline void adaptive_mix_update(const struct adaptive_tables *tables, str
 {
     int32_t error = (int32_t)(bit << 16) - (int32_t)mix->probability;
     for (unsigned i = 0; i < MIX_INPUTS; i++) {
-        int32_t weight = mix->weights[i] + ((mix->stretched[i] * error + (1 << 14)) >> 15);
-        weight = weight > MIX_WEIGHT_LIMIT ? MIX_WEIGHT_LIMIT : weight;
-        mix->weights[i] = weight < -MIX_WEIGHT_LIMIT ? -MIX_WEIGHT_LIMIT : weight;
+        /* Modulo 2^32: only damaged bytes ever get a weight that far. */
+        uint32_t step = (uint32_t)((mix->stretched[i] * error + (1 << 14)) >> 15);
+        mix->weights[i] = (int32_t)((uint32_t)mix->weights[i] + step);
         adaptive_update(tables, mix->input[i], bit);
     }
 }

@@ -42,9 +42,8 @@ static enum mist_status decode(mist_codec *codec, const struct coder_stream *str
 static bool header_fits(const struct coder_stream *stream, const struct mist_codestream_info *info)
 {
     const struct coder_plane *plane = &stream->plane;
-    bool same = info->width == plane->width && info->height == plane->height &&
-                info->components == plane->components && info->levels == stream->coded && info->tiles == 1 &&
-                info->reversible;
+    bool same = info->width == plane->width && info->height == plane->height && info->components == plane->components &&
+                info->levels == stream->coded && info->tiles == 1 && info->reversible;
     for (uint32_t c = 0; same && c < plane->components; c++)
         same = info->component[c].precision == plane->precision &&
                info->component[c].is_signed == mist_sample_is_signed(plane->type) &&
@@ -63,10 +62,9 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
         if (status)
             return status;
         if (!header_fits(stream, &info))
-            return error_set(error, MIST_ERROR_CORRUPT,
-                             "the codestream header is not that of the images it tells of");
+            return error_set(error, MIST_ERROR_CORRUPT, "the codestream header is not that of the images it tells of");
     }
     return MIST_OK;
 }
 
-const struct coder coder_htj2k = {"htj2k", encode, decode, check};
+const struct coder coder_htj2k = {.name = "htj2k", .encode = encode, .decode = decode, .check = check};

@@ -8,7 +8,9 @@
  * right of theirs. Each chunk needs those of the levels below it, and nothing else.
  *
  * All functions may be called from any thread; they keep no state. They return MIST_OK, or a status whose sentence is
- * in `error` (which may be NULL). What they are given may hold any bytes.
+ * in `error` (which may be NULL). What they are given may hold any bytes. What is made of chunks takes memory of 2
+ * bytes for each sample of the level, padding included, and a small chunk may claim a large picture: callers who do not
+ * trust their chunks compare jpeg_pieces_info() with what they expect first.
  */
 #ifndef CODER_JPEG_H
 #define CODER_JPEG_H

@@ -22,7 +22,7 @@ void bins_start_decoding(struct bins *bins, const uint8_t *data, size_t size)
     start(bins);
     bins->decoding = true;
     bins->at = data;
-    bins->end = data + size;
+    bins->end = size ? data + size : data;
     for (unsigned i = 0; i < 4; i++)
         bins->code = bins->code << 8 | bins_byte(bins);
 }

@@ -80,7 +80,7 @@ struct jpeg_walk {
 struct jpeg_walk jpeg_walk_start(const uint8_t *data, size_t size);
 /*
  * Reads markers up to the next scan's first entropy-coded byte, which `at` is then (*more is true), or up to and with
- * EOI (*more is false). The caller moves `at` behind the entropy-coded bytes.
+ * EOI, or to the end if that follows a scan (*more is false). The caller moves `at` behind the entropy-coded bytes.
  */
 enum mist_status jpeg_walk_next(struct jpeg_walk *walk, bool *more, struct mist_error *error);
 /* Where the entropy-coded bytes that begin at `at` end: at the next marker other than RST0..7, or at the end. */
@@ -106,7 +106,7 @@ struct jpeg_scan_coding {
     uint32_t longest_run; /* progressive AC scans: the longest EOB run; 0 where there is none */
 };
 
-/* Reads a scan into the planes (stride 64). `known` is the bit position below which coefficients are not known yet. */
+/* Reads the scan whose bytes end at `end` into the planes (stride 64). */
 enum mist_status jpeg_scan_read(const struct jpeg_walk *walk, size_t end, struct jpeg_planes *planes,
                                 struct jpeg_scan_coding *coding, struct mist_error *error);
 /*
@@ -142,7 +142,7 @@ void jpeg_table_optimal(const uint32_t counts[256], struct jpeg_table *table);
 
 /* ---- MCUs of a scan in order ---- */
 
-/* Called for each block; `slot` is the component's place in the scan. `beyond` : the block holds no samples. */
+/* Called for each block; `slot` is the component's place in the scan. */
 struct jpeg_visitor {
     void *state;
     bool (*block)(void *state, unsigned slot, int16_t *block, unsigned stride);

@@ -80,8 +80,10 @@ enum mist_status jpeg_head_read(const struct jpeg_piece *lowest, struct jpeg_red
                                 struct mist_error *error)
 {
     struct jpeg_frame *frame = &reduced->frame;
-    struct byte_reader reader = byte_reader_start(lowest->data, lowest->size);
     memset(reduced, 0, sizeof *reduced);
+    if (!lowest->size)
+        return error_set(error, MIST_ERROR_TRUNCATED, "the JPEG chunk of level 0 is empty");
+    struct byte_reader reader = byte_reader_start(lowest->data, lowest->size);
     if (read_u8(&reader) != HEAD_VERSION)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "the JPEG chunk is of a version that is not known here");
     uint8_t flags = read_u8(&reader);

@@ -320,6 +320,10 @@ enum mist_status jpeg_walk_next(struct jpeg_walk *walk, bool *more, struct mist_
         walk->at = 2;
     }
     for (;;) {
+        if (walk->at == walk->size && walk->scans) { /* without EOI: harmless, and not rare */
+            *more = false;
+            return MIST_OK;
+        }
         struct byte_reader reader = byte_reader_start(walk->data + walk->at, walk->size - walk->at);
         bool marked = read_u8(&reader) == 0xff;
         uint8_t marker = 0xff;

@@ -99,6 +99,8 @@ static enum mist_status deflate(const struct jpeg_frame *frame, const struct mis
 static enum mist_status inflate(const struct jpeg_frame *frame, const struct jpeg_piece *blob, struct mist_buffer *raw,
                                 struct mist_error *error)
 {
+    if (!blob->size)
+        return damaged(error);
     struct dictionary dictionary = make_dictionary(frame);
     struct byte_reader reader = byte_reader_start(blob->data, blob->size);
     uint64_t expected = read_varint(&reader);
@@ -323,14 +325,16 @@ enum mist_status jpeg_rebuild_file(const struct jpeg_frame *frame, const struct 
     file->size = 0;
     enum mist_status status = walk ? inflate(frame, blob, &raw, error)
                                    : error_set(error, MIST_ERROR_MEMORY, "rebuilding a JPEG file: out of memory");
-    struct byte_reader reader = byte_reader_start(raw.data, raw.size);
-    uint64_t file_size = read_varint(&reader), skeleton_size = read_varint(&reader);
-    const uint8_t *skeleton = !status && skeleton_size <= raw.size ? reader_take(&reader, (size_t)skeleton_size) : NULL;
-    if (!status && (!skeleton || file_size > JPEG_MAX_FILE))
-        status = damaged(error);
     if (!status) {
-        *walk = jpeg_walk_start(skeleton, (size_t)skeleton_size);
-        status = rebuild(frame, planes, walk, &reader, (size_t)file_size, file, error);
+        struct byte_reader reader = byte_reader_start(raw.data, raw.size);
+        uint64_t file_size = read_varint(&reader), skeleton_size = read_varint(&reader);
+        const uint8_t *skeleton = skeleton_size <= raw.size ? reader_take(&reader, (size_t)skeleton_size) : NULL;
+        if (!skeleton || file_size > JPEG_MAX_FILE) {
+            status = damaged(error);
+        } else {
+            *walk = jpeg_walk_start(skeleton, (size_t)skeleton_size);
+            status = rebuild(frame, planes, walk, &reader, (size_t)file_size, file, error);
+        }
     }
     if (status)
         file->size = 0;

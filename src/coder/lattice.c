@@ -266,7 +266,8 @@ enum mist_status lattice_encode(const struct lattice_shape *shape, const uint16_
 
 /* ---- Decoding ---- */
 
-/* The planes of a level, with the samples of the level before at their places. false if memory is short. */
+/* The planes of a level, with the samples of the level before at their places and right of them. false if memory is
+ * short. */
 static bool spread_level(struct unit *unit, unsigned level)
 {
     const struct lattice_shape *shape = unit->shape;
@@ -281,8 +282,11 @@ static bool spread_level(struct unit *unit, unsigned level)
         for (uint32_t y = 0; y < before.height; y++) {
             const uint16_t *from = planes_row(&before, z, y);
             uint16_t *row = planes_row(planes, z, 2 * y);
-            for (uint32_t x = 0; x < before.width; x++)
-                row[2 * x] = from[x];
+            uint32_t pairs = planes->width / 2;
+            for (uint32_t x = 0; x < pairs; x++)
+                row[2 * x] = row[2 * x + 1] = from[x];
+            if (planes->width % 2)
+                row[2 * pairs] = from[pairs];
         }
     memory_free(before.memory);
     return true;

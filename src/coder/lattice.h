@@ -12,8 +12,9 @@
  * samples of level l that are not of level l - 1 in the slices of class t. To decode it takes the chunks (l', t') with
  * l' <= l and t' >= t, and no other. docs/coder-lattice.md defines the bytes.
  *
- * All functions are thread-safe and take memory in proportion to a unit: about 5 bytes a sample (encoding) or 2.5 bytes
- * for each sample that is asked for, beside margins of 12 samples around each slice and 2.5 MB.
+ * All functions are thread-safe. They take 1.2 MB and, beside what the caller holds, 2 bytes for each sample of the
+ * unit (decoding: 2.5 for each that is asked for) and margins of up to 23 columns and 8 rows; encoding 8 more bytes for
+ * each sample that is not what all its neighbours are.
  */
 #ifndef CODER_LATTICE_H
 #define CODER_LATTICE_H

@@ -154,7 +154,13 @@ static inline uint64_t four(uint16_t a, uint16_t b, uint16_t c, uint16_t d)
 
 static inline uint64_t four_at(const uint16_t *at)
 {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+#else
     return four(at[0], at[1], at[2], at[3]);
+#endif
 }
 
 /*
@@ -203,6 +209,13 @@ static ALWAYS_INLINE uint16_t first_candidate(const struct hood *hood, enum latt
     if (phase == PHASE_FIRST && references == 0)
         votes[3] = -1; /* where the corner is as one of its neighbours, the other one tells more */
     best = value[0];
+    int first = 0, all = 0;
+    for (unsigned i = 0; i < count; i++) {
+        first += value[i] == best ? votes[i] : 0;
+        all += votes[i] > 0 ? votes[i] : 0;
+    }
+    if (2 * first >= all) /* nobody can have more: most samples end here */
+        return best;
     for (unsigned i = 0; i < count; i++) {
         int sum = 0;
         for (unsigned j = 0; j < count; j++)
@@ -293,16 +306,22 @@ enum { MAX_TRIED = 3 };
 static bool next_candidate(const struct hood *hood, unsigned references, const uint16_t *tried, unsigned count,
                            uint16_t *candidate)
 {
-    for (unsigned i = 2 - references; i < 2 + WORDS * LANES; i++) {
-        uint16_t value = i < 2 ? lane(hood->other, LANES * (i + references - 2) + 1) : lane(hood->near, i - 2);
-        bool known = false;
-        for (unsigned j = 0; j < count; j++)
-            known |= tried[j] == value;
-        *candidate = value;
-        if (!known)
-            return true;
+    unsigned known_near = 0, known_other = 0;
+    for (unsigned i = 0; i < count; i++) {
+        known_near |= equal_lanes(hood->near[0], hood->near[1], tried[i]);
+        known_near |= equal_lanes(hood->near[2], hood->near[2], tried[i]) << 8;
+        known_other |= equal_lanes(hood->other[0], hood->other[1], tried[i]);
     }
-    return false;
+    for (unsigned i = 0; i < references; i++)
+        if (!(known_other >> (LANES * i + 1) & 1)) {
+            *candidate = lane(hood->other, LANES * i + 1);
+            return true;
+        }
+    known_near &= (1 << WORDS * LANES) - 1;
+    if (known_near == (1 << WORDS * LANES) - 1)
+        return false;
+    *candidate = lane(hood->near, (unsigned)__builtin_ctz(~known_near));
+    return true;
 }
 
 /* The smallest rank that was not tried. */
@@ -442,16 +461,6 @@ static uint16_t code_quiet(struct lattice_coder *coder, const struct lattice_row
     return sample;
 }
 
-/* Puts the value that it has if it is quiet into each new sample of a row. */
-static void fill_quiet(const struct lattice_row *row, const uint16_t *quiet)
-{
-    if (row->phase == PHASE_EVEN)
-        for (uint32_t x = 1; x < row->width; x += 2)
-            row->samples[x] = quiet[x];
-    else
-        memcpy(row->samples, quiet, row->width * sizeof *quiet);
-}
-
 /* Quiet samples from x on, `count` of them: those where runs end are coded. */
 static ALWAYS_INLINE void pass_quiet(struct lattice_coder *coder, const struct lattice_row *row, const uint16_t *quiet,
                                      uint32_t x, uint32_t count, uint32_t step)
@@ -486,8 +495,8 @@ static ALWAYS_INLINE void code_row(struct lattice_coder *coder, const struct lat
     /* All bits first: afterwards rows may hold what a sample that is not yet known would be if it were quiet. */
     for (uint32_t i = 0; i < row->width; i += 64)
         coder->differs[i / 64] = find_differing(coder, row, quiet, i, phase, references);
-    if (coder->task == LATTICE_DECODE)
-        fill_quiet(row, quiet);
+    if (coder->task == LATTICE_DECODE && phase != PHASE_EVEN) /* whose new samples are so from the beginning */
+        memcpy(row->samples, quiet, row->width * sizeof *quiet);
     uint32_t next = first; /* the first sample that is not dealt with */
     for (uint32_t i = 0; i < row->width; i += 64)
         for (uint64_t bits = coder->differs[i / 64]; bits; bits &= bits - 1) {

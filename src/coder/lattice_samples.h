@@ -75,8 +75,12 @@ void lattice_chunk_end(struct lattice_coder *coder);
 
 struct lattice_row {
     enum lattice_phase phase;
-    unsigned references;            /* how many of `before` and `after` are to be used */
-    uint16_t *samples;              /* of the row, from x = 0 on; coded ones are already right except in decoding */
+    unsigned references; /* how many of `before` and `after` are to be used */
+    /*
+     * Of the row, from x = 0 on. In encoding all are right already; in decoding those of lower levels are, and the odd
+     * columns of an even row are as the sample before them.
+     */
+    uint16_t *samples;
     const uint16_t *before, *after; /* the same row in other slices */
     uint32_t width;
 };

@@ -22,8 +22,9 @@ static uint32_t symbols_of(const struct coder_stream *stream)
 static struct lattice_shape shape_of(const struct coder_stream *stream, uint32_t frames)
 {
     /* A unit of one frame is of whatever class its slice is; by itself it has no classes. */
-    return (struct lattice_shape){stream->plane.width, stream->plane.height, frames, stream->coded,
-                                  stream_unit_classes(stream) - 1, symbols_of(stream)};
+    return (struct lattice_shape){
+        stream->plane.width, stream->plane.height, frames, stream->coded, stream_unit_classes(stream) - 1,
+        symbols_of(stream)};
 }
 
 static enum mist_status out_of_memory(struct mist_error *error)
@@ -43,8 +44,7 @@ static void move_component(const struct mist_view *view, uint32_t component, uin
 /* ---- encoding ---- */
 
 /* Puts chunk i of every component into coded->bytes. */
-static bool join_chunks(const struct mist_buffer *chunks, size_t count, uint32_t components,
-                        struct coder_coded *coded)
+static bool join_chunks(const struct mist_buffer *chunks, size_t count, uint32_t components, struct coder_coded *coded)
 {
     bool good = true;
     for (size_t i = 0; i < count && good; i++) {
@@ -140,4 +140,4 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
     return good ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "a stream of labels is damaged");
 }
 
-const struct coder coder_lattice = {"lattice", encode, decode, check};
+const struct coder coder_lattice = {.name = "lattice", .encode = encode, .decode = decode, .check = check};

@@ -86,11 +86,12 @@ static uint32_t code_magnitude(struct pyramid_coder *coder, const struct place *
     while (class < PYRAMID_CLASSES - 1 && code_mixed(coder, &contexts->class_energy[place->energy][sign][class],
                                                      &contexts->class_block[place->place][place->level][class],
                                                      coder->weights.class[class], class < wanted))
-        class ++;
+        class += 1;
     uint32_t found = 1;
     for (unsigned i = class - 1; i-- > 0;) {
         unsigned bit = magnitude >> i & 1;
-        bit = i + 3 > class ? code_adaptive(coder, &contexts->low[class][found - 1], bit) : code_bit(coder, 32768, bit);
+        bit =
+            i + 3 >= class ? code_adaptive(coder, &contexts->low[class][found - 1], bit) : code_bit(coder, 32768, bit);
         found = 2 * found + bit;
     }
     return found;

@@ -27,10 +27,10 @@ static enum mist_status check(const struct mist_view *plane, const struct mist_v
     enum mist_status status = view_check(plane, "the remainder", error);
     if (!status && coded)
         status = view_check(coded, "the coded values", error);
-    if (!status && (mist_sample_is_signed(plane->type) || mist_sample_is_float(plane->type) ||
+    if (!status && (type_is_signed(plane->type) || type_is_float(plane->type) ||
                     (coded && (coded->width != plane->width || coded->height != plane->height ||
-                               coded->components != plane->components || mist_sample_is_float(coded->type) ||
-                               mist_sample_size(coded->type) > 4))))
+                               coded->components != plane->components || type_is_float(coded->type) ||
+                               type_bytes(coded->type) > 4))))
         status = error_set(error, MIST_ERROR_ARGUMENT, "remainders are unsigned integers beside the coded ones");
     return status;
 }
@@ -47,7 +47,7 @@ typedef void visit(struct classes *classes, unsigned number, size_t size, char *
 static void visit_all(const struct mist_view *plane, const struct mist_view *coded, struct classes *classes,
                       visit *what)
 {
-    size_t size = mist_sample_size(plane->type);
+    size_t size = type_bytes(plane->type);
     for (uint32_t c = 0; c < plane->components; c++)
         for (uint32_t y = 0; y < plane->height; y++) {
             char *integer = sample_at(plane, y, c);
@@ -91,7 +91,7 @@ static void count_classes(const struct mist_view *plane, const struct mist_view 
     visit_all(plane, coded, classes, count);
     for (unsigned i = 0; i < CLASSES; i++) {
         classes->at[i] = bytes;
-        bytes += classes->count[i] * mist_sample_size(plane->type);
+        bytes += classes->count[i] * type_bytes(plane->type);
     }
 }
 
@@ -133,7 +133,7 @@ enum mist_status remainder_compress(const struct mist_view *plane, const struct 
     if (status)
         return status;
     struct classes classes;
-    size_t size = mist_sample_size(plane->type),
+    size_t size = type_bytes(plane->type),
            bytes = mist_frame_bytes(plane->type, plane->width, plane->height, plane->components);
     /* Blocks that end early have a header of three bytes each. */
     size_t bound = ZSTD_compressBound(bytes) + CLASSES * 8 * 16;
@@ -184,7 +184,7 @@ static struct mist_view table_plane(const struct value_map *map)
     size_t entries = (size_t)(map->highest - map->lowest) + 1;
     /* A row of 65,536 is one too long for an image: there are two rows then. */
     uint32_t rows = entries > MIST_MAX_SIDE ? 2 : 1;
-    void *data = memory_allocate_zeroed(entries, mist_sample_size(type));
+    void *data = memory_allocate_zeroed(entries, type_bytes(type));
     return mist_view_planar(data, type, (uint32_t)(entries / rows), rows, 1);
 }
 
@@ -203,7 +203,7 @@ enum mist_status value_table_write(const struct value_map *map, struct mist_buff
     if (status)
         return status;
     struct mist_view plane = table_plane(map);
-    size_t size = mist_sample_size(plane.type);
+    size_t size = type_bytes(plane.type);
     if (!plane.data)
         return out_of_memory(error);
     for (size_t i = 0; i <= (size_t)(map->highest - map->lowest); i++)
@@ -221,7 +221,7 @@ enum mist_status value_table_read(const uint8_t *data, size_t size, struct value
     if (status)
         return status;
     struct mist_view plane = table_plane(map);
-    size_t entries = (size_t)(map->highest - map->lowest) + 1, bytes = mist_sample_size(plane.type);
+    size_t entries = (size_t)(map->highest - map->lowest) + 1, bytes = type_bytes(plane.type);
     memory_free(map->table);
     map->table = memory_allocate_array(entries, sizeof *map->table);
     status = plane.data && map->table ? remainder_decompress(data, size, NULL, &plane, error) : out_of_memory(error);

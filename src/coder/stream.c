@@ -51,6 +51,16 @@ uint32_t stream_slot(const struct coder_stream *stream, uint32_t unit, unsigned 
     return within < slots ? volume * slots + within : UINT32_MAX;
 }
 
+uint32_t stream_slot_unit(const struct coder_stream *stream, uint32_t slot, unsigned class)
+{
+    if (stream->unit == 0)
+        return 0;
+    uint32_t slots = slots_of_volume(stream, class), within = slot % slots;
+    if (stream->unit == 1)
+        within = class == stream->plane.steps ? within << class : (2 * within + 1) << class;
+    return slot / slots * units_of_volume(stream) + within;
+}
+
 uint32_t stream_unit_of(const struct coder_stream *stream, uint32_t frame, uint32_t *slice)
 {
     if (stream->unit == 0) {
@@ -84,8 +94,7 @@ struct mist_buffer stream_header(const struct coder_stream *stream, uint32_t uni
 
 static bool new_header(struct coder_stream *stream, const struct mist_buffer *header)
 {
-    struct mist_buffer *grown =
-        memory_resize(stream->header, stream->headers + (size_t)1, sizeof *stream->header);
+    struct mist_buffer *grown = memory_resize(stream->header, stream->headers + (size_t)1, sizeof *stream->header);
     if (!grown)
         return false;
     stream->header = grown;

@@ -16,7 +16,7 @@
 #define STREAM_MAX_UNIT_SAMPLES ((uint64_t)1 << 31)
 #define STREAM_MAX_PARAMETERS ((uint64_t)1 << 16)
 
-enum coder_role { CODER_PICTURE = 1, CODER_HOLES, CODER_VALUES, CODER_EXACT, CODER_ROLES };
+enum coder_role { CODER_PICTURE = 1, CODER_HOLES, CODER_VALUES, CODER_EXACT, CODER_ORIGINAL, CODER_ROLES };
 
 /* The planes that a stream codes: integers, all frames alike. */
 struct coder_plane {
@@ -48,6 +48,8 @@ uint32_t stream_units(const struct coder_stream *stream);
 uint32_t stream_slots(const struct coder_stream *stream, unsigned class);
 /* The slot of a unit in a class; UINT32_MAX where it has no slice of the class. */
 uint32_t stream_slot(const struct coder_stream *stream, uint32_t unit, unsigned class);
+/* The unit that a slot of a class belongs to. */
+uint32_t stream_slot_unit(const struct coder_stream *stream, uint32_t slot, unsigned class);
 /* The unit that holds a frame, and the frame's slice counted from the unit's first one. */
 uint32_t stream_unit_of(const struct coder_stream *stream, uint32_t frame, uint32_t *slice);
 /* First frame and number of frames of a unit. */

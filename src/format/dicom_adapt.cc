@@ -82,6 +82,11 @@ void adapt_item(DcmItem &item, const dicom_derivation &derivation)
 {
     for (const DcmTagKey &tag : {DCM_PixelSpacing, DCM_ImagerPixelSpacing, DCM_NominalScannedPixelSpacing})
         scale_spacing(item, tag, derivation);
+    double between; // centre to centre; slices are as thick as they were
+    if (derivation.slice_factor > 1 && get_numbers(item, DCM_SpacingBetweenSlices, &between, 1)) {
+        between *= derivation.slice_factor;
+        put_decimals(item, DCM_SpacingBetweenSlices, &between, 1);
+    }
     for (const DcmTagKey &tag : {DCM_ShutterLeftVerticalEdge, DCM_ShutterRightVerticalEdge,
                                  DCM_CollimatorLeftVerticalEdge, DCM_CollimatorRightVerticalEdge})
         move_edges(item, tag, 0, derivation);

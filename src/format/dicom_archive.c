@@ -162,8 +162,10 @@ enum mist_status dicom_archive_make(const struct dicom_reading *reading, const s
 static bool read_extra(const struct mist_buffer *extra, struct dicom_archived *archived, struct dicom_stream *stream,
                        uint64_t *missing)
 {
+    if (extra->size == 0)
+        return true;
     struct byte_reader reader = byte_reader_start(extra->data, extra->size);
-    uint8_t flags = extra->size ? read_u8(&reader) : 0;
+    uint8_t flags = read_u8(&reader);
     if (flags & MISSING)
         *missing = read_varint(&reader);
     if (flags & SPARE) {

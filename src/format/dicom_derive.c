@@ -89,6 +89,7 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
                          (unsigned long long)bytes);
     *derivation = (struct dicom_derivation){
         .factor = {target->sampling.factor[0], target->sampling.factor[1]},
+        .slice_factor = target->sampling.factor[2],
         .shift = {target->sampling.shift[0], target->sampling.shift[1]},
         .columns = reduced->columns,
         .rows = reduced->rows,

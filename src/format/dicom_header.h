@@ -56,7 +56,8 @@ enum mist_status dicom_header_read(const uint8_t *data, const struct dicom_layou
 
 /* The sampling of a derived image: its sample n sits on sample shift + factor * n of the original. */
 struct dicom_derivation {
-    double factor[2]; /* of columns, of rows */
+    double factor[2];    /* of columns, of rows */
+    double slice_factor; /* every so many-th slice of the volume is left; 0: as 1 */
     double shift[2];
     uint32_t columns;
     uint32_t rows;

@@ -8,6 +8,7 @@
 #include "format/dicom_header.h"
 #include "format/dicom_reading.h"
 #include "format/dicom_restore.h"
+#include "format/dicom_same.h"
 #include "format/dicom_series.h"
 #include "format/dicom_writer.h"
 #include "format/ops.h"
@@ -62,14 +63,15 @@ static int tenths(double cosine)
     return (int)(cosine * 10 + (cosine < 0 ? -0.5 : 0.5));
 }
 
-/* What tells the pixel formats of a series apart. */
+/* What tells the pixel formats of a series apart, and what they came compressed as: so that it can be kept. */
 static void make_key(const struct description *description, const char *series, char *key, size_t size)
 {
     const struct dicom_header *header = &description->header;
     const struct dicom_pixels *pixels = &description->reading.pixels;
-    int length = snprintf(key, size, "%s|%s%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
-                          (int)pixels->color, header->bits_stored, pixels->precision, pixels->columns, pixels->rows,
-                          pixels->components, header->localizer ? "L" : "", header->spacing[0], header->spacing[1]);
+    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
+                          (int)pixels->color, (int)description->reading.stream, header->bits_stored, pixels->precision,
+                          pixels->columns, pixels->rows, pixels->components, header->localizer ? "L" : "",
+                          header->spacing[0], header->spacing[1]);
     const double *row = header->row_direction, *column = header->column_direction;
     if (header->has_plane && length > 0 && (size_t)length < size)
         snprintf(key + length, size - (size_t)length, "|%d,%d,%d,%d,%d,%d", tenths(row[0]), tenths(row[1]),
@@ -82,6 +84,9 @@ static enum mist_status dicom_look(const struct format_input *input, struct form
     struct description description;
     enum mist_status status = describe_input(input, &description, error);
     const struct dicom_header *header = &description.header;
+    const struct dicom_layout *layout = &description.reading.layout;
+    if (description.bytes.data && layout->dataset_end) /* got as far as that */
+        group->names_patient = dicom_names_patient(description.bytes.data, layout);
     /* Without a usable SeriesInstanceUID an instance is an item of its own, named after itself or its path. */
     if (!status) {
         if (is_uid(header->series))
@@ -233,8 +238,10 @@ static void add_hole(struct format_source *base, const struct dicom_pixels *pixe
 static void warn(struct format_source *base, const char *name, const struct dicom_reading *reading)
 {
     const struct dicom_pixels *pixels = &reading->pixels;
+    const char *slash = strrchr(name, '/');
     if (base->warning[0])
         return;
+    name = slash ? slash + 1 : name; /* so that it is not cut off */
     if (pixels->missing)
         snprintf(base->warning, sizeof base->warning, "the last %llu of %llu bytes of pixel data are missing: %s",
                  (unsigned long long)pixels->missing, (unsigned long long)pixels->total_bytes, name);
@@ -348,6 +355,22 @@ static enum mist_status dicom_describe(struct format_source *base, const uint64_
     return status ? error_prefix(error, status, "%s", first->input.name) : MIST_OK;
 }
 
+static enum mist_status dicom_same_metadata(struct format_source *source, struct format_source *other,
+                                            char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error)
+{
+    const struct dicom_instance *a = &((struct dicom_source *)source)->instances[0];
+    const struct dicom_instance *b = &((struct dicom_source *)other)->instances[0];
+    struct dicom_bytes one, another = {0};
+    enum mist_status status = bytes_of(a, &one, error);
+    if (!status)
+        status = bytes_of(b, &another, error);
+    if (!status)
+        status = dicom_same(&one, &a->reading.layout, &another, &b->reading.layout, difference, error);
+    done_with(a, &one);
+    done_with(b, &another);
+    return status;
+}
+
 static enum mist_status dicom_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
@@ -357,6 +380,7 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
         .close = dicom_close,
         .codestream = dicom_codestream,
         .describe = dicom_describe,
+        .same_metadata = dicom_same_metadata,
     };
     *result = NULL;
     if (count == 0 || count > MIST_MAX_FRAMES)

@@ -28,6 +28,7 @@ enum mist_status format_detect(const struct format_input *input, enum format_kin
 struct format_group {
     char series[65];
     char key[160];
+    bool names_patient; /* and does not say that identity was removed; filled whatever is returned */
 };
 enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
                              struct mist_error *error);
@@ -81,6 +82,7 @@ struct format_hole {
     double high;
 };
 enum { FORMAT_MAX_HOLES = 4 };
+enum { FORMAT_DIFFERENCE_SIZE = 160 };
 
 /*
  * The frames of one item. Opened by format_open(); read functions may be called from several threads at a time.
@@ -123,13 +125,30 @@ struct format_source_ops {
      */
     enum mist_status (*describe)(struct format_source *source, const uint64_t *contents, struct mist_buffer *out,
                                  struct mist_error *error);
+    /*
+     * Whether two sources of one file each say the same besides their samples: `difference` becomes "" or a sentence.
+     * NULL: they do where prefix and suffix of their archives are the same.
+     */
+    enum mist_status (*same_metadata)(struct format_source *source, struct format_source *other,
+                                      char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error);
 };
+
+/*
+ * Decodes a frame that came compressed (ops->codestream; JPEG, JPEG-LS, JPEG 2000) into a view of an integer type, as
+ * read_frame() does. `precision`: bits that the file declares; `convert`: colours from YCbCr to RGB.
+ */
+enum mist_status format_stream_decode(const uint8_t *data, size_t size, unsigned precision, bool convert,
+                                      const struct mist_view *view, struct mist_error *error);
 
 /* Opens the files of one item (one file, or the instances of one DICOM series, in any order). The inputs' texts are
  * copied; bytes in memory must stay until the source is closed. */
 enum mist_status format_open(enum format_kind kind, const struct format_input *inputs, uint32_t count,
                              struct format_source **source, struct mist_error *error);
 void format_close(struct format_source **source);
+
+/* As ops->same_metadata, for sources of one kind. */
+enum mist_status format_same_metadata(struct format_source *source, struct format_source *other,
+                                      char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error);
 
 struct dicom_volume_plan;
 

@@ -48,6 +48,7 @@ struct format {
                                                        conversion */
     bool keeps_names;                               /* asked for by name, files of this format keep their own names */
     const char *label_reason;                       /* why a file that says so itself is a label map; or NULL */
+    bool bare_codestream;                           /* a file is one codestream and nothing else */
     bool whole_codestream;                          /* not samples are written but the codestream that holds them */
 };
 

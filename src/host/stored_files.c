@@ -129,7 +129,7 @@ void answer_item_prefix(struct request *request, struct worker *worker)
         return;
     }
     const struct mist_item_info *info = mist_item_info(item->item);
-    unsigned reduce = resolution_choose(info, &wanted);
+    unsigned reduce = resolution_choose(info, &wanted).reduce; /* a prefix has all slices */
     body.size = info->level_end[info->levels - 1 - reduce];
     snprintf(body.etag, sizeof body.etag, "\"%016" PRIx64 "-%u\"", info->id, reduce);
     cache_release(&request->host->cache, item);

@@ -14,11 +14,20 @@ struct sampling sampling_reduce(unsigned reduce, unsigned slice_reduce, bool cen
     return (struct sampling){{factor, factor, ldexp(1, (int)slice_reduce)}, {offset, offset, 0}};
 }
 
-struct sampling sampling_resize(uint32_t width, uint32_t height, uint32_t new_width, uint32_t new_height)
+void sampling_resize_axis(struct sampling *sampling, unsigned axis, uint32_t size, uint32_t new_size)
 {
     /* Pixel areas tile the field of view: new pixel n covers [n, n + 1) * factor, its centre is a half less. */
-    double x = new_width ? (double)width / new_width : 1, y = new_height ? (double)height / new_height : 1;
-    return (struct sampling){{x, y, 1}, {(x - 1) / 2, (y - 1) / 2, 0}};
+    double factor = new_size ? (double)size / new_size : 1;
+    sampling->factor[axis] = factor;
+    sampling->shift[axis] = (factor - 1) / 2;
+}
+
+struct sampling sampling_resize(uint32_t width, uint32_t height, uint32_t new_width, uint32_t new_height)
+{
+    struct sampling sampling = sampling_full();
+    sampling_resize_axis(&sampling, 0, width, new_width);
+    sampling_resize_axis(&sampling, 1, height, new_height);
+    return sampling;
 }
 
 struct mist_geometry sampling_geometry(const struct sampling *sampling, const struct mist_geometry *full)

@@ -23,6 +23,9 @@ struct sampling sampling_reduce(unsigned reduce, unsigned slice_reduce, bool cen
 /* Resampled in-plane from width x height to new_width x new_height over the same field of view. */
 struct sampling sampling_resize(uint32_t width, uint32_t height, uint32_t new_width, uint32_t new_height);
 
+/* One axis resampled from `size` to `new_size` samples over the same field of view. */
+void sampling_resize_axis(struct sampling *sampling, unsigned axis, uint32_t size, uint32_t new_size);
+
 /* The geometry of the image so sampled. */
 struct mist_geometry sampling_geometry(const struct sampling *sampling, const struct mist_geometry *full);
 

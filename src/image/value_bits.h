@@ -11,6 +11,28 @@
 #include <math.h>
 #include <string.h>
 
+/* mist_sample_size(), _is_float() and _is_signed() of a type that is one, for use in loops. */
+static inline unsigned type_bytes(enum mist_sample_type type)
+{
+    static const uint8_t bytes[MIST_SAMPLE_TYPES] = {1, 1, 2, 2, 4, 4, 2, 4, 8, 8, 8};
+    return bytes[type];
+}
+static inline bool type_is_float(enum mist_sample_type type)
+{
+    return type >= MIST_F16 && type <= MIST_F64;
+}
+static inline bool type_is_signed(enum mist_sample_type type)
+{
+    return type != MIST_U8 && type != MIST_U16 && type != MIST_U32 && type != MIST_U64;
+}
+_Static_assert(MIST_F16 == 6 && MIST_F64 == 8 && MIST_S64 == 9 && MIST_U64 == 10, "the order of the types");
+
+/* rint(), but for the sign of zero, without a call. */
+static inline double round_even(double value)
+{
+    return fabs(value) < 0x1p51 ? value + 0x1.8p52 - 0x1.8p52 : rint(value);
+}
+
 /* The pattern of the sample of `size` bytes at `at`, zero-extended, and the reverse. */
 static inline uint64_t pattern_load(size_t size, const void *at)
 {
@@ -54,27 +76,27 @@ static inline void pattern_store(size_t size, void *at, uint64_t pattern)
 /* All ones of n bits, and the highest of them. */
 static inline uint64_t pattern_mask(enum mist_sample_type type)
 {
-    return UINT64_MAX >> (64 - 8 * mist_sample_size(type));
+    return UINT64_MAX >> (64 - 8 * type_bytes(type));
 }
 static inline uint64_t pattern_top(enum mist_sample_type type)
 {
-    return (uint64_t)1 << (8 * mist_sample_size(type) - 1);
+    return (uint64_t)1 << (8 * type_bytes(type) - 1);
 }
 
 static inline uint64_t order_code(enum mist_sample_type type, uint64_t pattern)
 {
     uint64_t top = pattern_top(type);
-    if (mist_sample_is_float(type) && (pattern & top))
+    if (type_is_float(type) && (pattern & top))
         return ~pattern & pattern_mask(type);
-    return mist_sample_is_signed(type) ? pattern ^ top : pattern;
+    return type_is_signed(type) ? pattern ^ top : pattern;
 }
 
 static inline uint64_t order_pattern(enum mist_sample_type type, uint64_t code)
 {
     uint64_t top = pattern_top(type);
-    if (mist_sample_is_float(type) && !(code & top))
+    if (type_is_float(type) && !(code & top))
         return ~code & pattern_mask(type);
-    return mist_sample_is_signed(type) ? code ^ top : code;
+    return type_is_signed(type) ? code ^ top : code;
 }
 
 /* The value of a pattern; integers beyond 2^53 are rounded. */
@@ -83,7 +105,7 @@ static inline double pattern_value(enum mist_sample_type type, uint64_t pattern)
     uint32_t bits = (uint32_t)pattern;
     float single;
     double value;
-    unsigned spare = 64 - 8 * (unsigned)mist_sample_size(type);
+    unsigned spare = 64 - 8 * (unsigned)type_bytes(type);
     switch (type) {
     case MIST_F16:
         return half_to_double((uint16_t)pattern);
@@ -94,7 +116,7 @@ static inline double pattern_value(enum mist_sample_type type, uint64_t pattern)
         memcpy(&value, &pattern, sizeof value);
         return value;
     default:
-        return mist_sample_is_signed(type) ? (double)((int64_t)(pattern << spare) >> spare) : (double)pattern;
+        return type_is_signed(type) ? (double)((int64_t)(pattern << spare) >> spare) : (double)pattern;
     }
 }
 
@@ -116,10 +138,10 @@ static inline uint64_t pattern_from_value(enum mist_sample_type type, double val
         memcpy(&bits64, &value, sizeof bits64);
         return bits64;
     case MIST_U64:
-        value = rint(value);
+        value = round_even(value);
         return value >= 0x1p64 ? UINT64_MAX : value <= 0 ? 0 : (uint64_t)value;
     default: /* s64; narrower integers have no use of this */
-        value = rint(value);
+        value = round_even(value);
         return value >= 0x1p63 ? INT64_MAX : value <= -0x1p63 ? (uint64_t)INT64_MIN : (uint64_t)(int64_t)value;
     }
 }
@@ -145,14 +167,14 @@ static inline uint64_t pattern_cut(enum mist_sample_type type, uint64_t pattern,
 /* Coded values: of an integer type of up to 32 bits. */
 static inline int64_t code_load(enum mist_sample_type type, const void *at)
 {
-    uint64_t pattern = pattern_load(mist_sample_size(type), at);
-    unsigned spare = 64 - 8 * (unsigned)mist_sample_size(type);
-    return mist_sample_is_signed(type) ? (int64_t)(pattern << spare) >> spare : (int64_t)pattern;
+    uint64_t pattern = pattern_load(type_bytes(type), at);
+    unsigned spare = 64 - 8 * (unsigned)type_bytes(type);
+    return type_is_signed(type) ? (int64_t)(pattern << spare) >> spare : (int64_t)pattern;
 }
 
 static inline void code_store(enum mist_sample_type type, void *at, int64_t code)
 {
-    pattern_store(mist_sample_size(type), at, (uint64_t)code);
+    pattern_store(type_bytes(type), at, (uint64_t)code);
 }
 
 static inline char *sample_at(const struct mist_view *view, uint32_t y, uint32_t c)

@@ -58,7 +58,7 @@ static void look_again_at(struct chooser *chooser, struct value_state *state, ui
 
 static void look_again(struct chooser *chooser, struct value_state *state, const struct mist_view *frame)
 {
-    size_t size = mist_sample_size(state->type);
+    size_t size = type_bytes(state->type);
     for (uint32_t y = 0; y < frame->height && !state->failed; y++)
         for (uint32_t c = 0; c < frame->components; c++) {
             const char *at = sample_at(frame, y, c);
@@ -135,7 +135,7 @@ static enum mist_status take_holes(struct value_state *state, struct value_map *
 /* Order codes of small types: seen or not. Fills the state's range and holes as scanning does for the others. */
 static void gather_small(struct value_state *state)
 {
-    for (uint32_t i = 0; i < 1u << (8 * mist_sample_size(state->type)); i++) {
+    for (uint32_t i = 0; i < 1u << (8 * type_bytes(state->type)); i++) {
         if (!state->seen[i])
             continue;
         if (value_is_candidate(state->options, state->type, i)) {
@@ -156,7 +156,7 @@ static void settle_candidates(struct value_state *state)
 {
     struct value_set *holes = &state->holes;
     enum mist_sample_type type = state->type;
-    uint64_t next = !mist_sample_is_float(type), kept = 0;
+    uint64_t next = !type_is_float(type), kept = 0;
     bool none = state->low > state->high; /* then nothing is a hole but what is no number */
     value_set_sort(holes);
     if (state->options->candidates)
@@ -197,7 +197,7 @@ static void make_identity(const struct value_state *state, struct value_map *map
     enum mist_sample_type type = state->type;
     int64_t low = (int64_t)pattern_value(type, order_pattern(type, state->low));
     int64_t high = (int64_t)pattern_value(type, order_pattern(type, state->high));
-    unsigned precision = bits_of_range(low, high, mist_sample_is_signed(type));
+    unsigned precision = bits_of_range(low, high, type_is_signed(type));
     *map = value_map_identity(type, state->components, precision);
     if (state->holes.count) {
         map->lowest = low;
@@ -355,7 +355,7 @@ static enum mist_status make_ranks(const struct value_state *state, struct value
     enum mist_sample_type type = state->type;
     bool direct = value_is_small(type) && state->components == 1;
     const struct value_set *set = value_state_pixels(state);
-    uint32_t patterns = direct ? 1u << (8 * mist_sample_size(type)) : set->count;
+    uint32_t patterns = direct ? 1u << (8 * type_bytes(type)) : set->count;
     struct value_holes ranks = {0};
     *map = (struct value_map){.kind = VALUE_MAP_RANKS, .source = type, .coded = MIST_U16};
     ranks.pattern = memory_allocate_array(patterns, sizeof *ranks.pattern);
@@ -386,9 +386,9 @@ static enum mist_status choose_image(struct chooser *chooser, struct value_map *
     settle_candidates(state);
     if (state->failed)
         return out_of_memory(error);
-    if (mist_sample_is_float(type))
+    if (type_is_float(type))
         status = choose_floats(chooser, map, error);
-    else if (mist_sample_size(type) == 8)
+    else if (type_bytes(type) == 8)
         make_wide(state, map);
     else
         make_identity(state, map);

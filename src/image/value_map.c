@@ -153,7 +153,7 @@ static uint64_t scaled(const struct value_map *map, int64_t k)
 
 bool value_map_linear_code(const struct value_map *map, uint64_t pattern, int64_t *code)
 {
-    double k = rint((pattern_value(map->source, pattern) - map->a) / map->b);
+    double k = round_even((pattern_value(map->source, pattern) - map->a) / map->b);
     if (!(fabs(k) <= UINT32_MAX)) /* NaN too */
         return false;
     *code = (int64_t)k;
@@ -189,11 +189,11 @@ static uint64_t exact(const struct value_map *map, int64_t k)
 static bool code_of(const struct value_map *map, uint64_t pattern, int64_t *code)
 {
     enum mist_sample_type type = map->source;
-    unsigned spare = 64 - 8 * (unsigned)mist_sample_size(type);
+    unsigned spare = 64 - 8 * (unsigned)type_bytes(type);
     double value, k;
     switch (map->kind) {
     case VALUE_MAP_IDENTITY:
-        *code = mist_sample_is_signed(type) ? (int64_t)(pattern << spare) >> spare : (int64_t)pattern;
+        *code = type_is_signed(type) ? (int64_t)(pattern << spare) >> spare : (int64_t)pattern;
         break;
     case VALUE_MAP_TABLE:
         if (!table_code(map, pattern, code) && pattern_value(type, pattern) == 0 && map->remainder)
@@ -201,7 +201,7 @@ static bool code_of(const struct value_map *map, uint64_t pattern, int64_t *code
         break;
     default:
         value = pattern_value(type, pattern);
-        k = rint((value - map->a) / map->b);
+        k = round_even((value - map->a) / map->b);
         if (!(k >= (double)map->lowest && k <= (double)map->highest))
             return false;
         *code = (int64_t)k;
@@ -232,7 +232,7 @@ static void copy_row(const struct mist_view *from, const struct mist_view *to, u
 {
     const char *in = sample_at(from, y, c);
     char *out = sample_at(to, y, c);
-    size_t size = mist_sample_size(from->type);
+    size_t size = type_bytes(from->type);
     if (from->column_stride == size && to->column_stride == size) {
         memcpy(out, in, size * from->width);
         return;
@@ -270,14 +270,14 @@ static bool forward_sample(struct planes *planes, uint64_t pattern, char *out, c
     if (mark)
         pattern_store(2, mark, hole);
     if (rest)
-        pattern_store(mist_sample_size(type), rest, order_code(type, pattern) - order_code(type, decoded));
+        pattern_store(type_bytes(type), rest, order_code(type, pattern) - order_code(type, decoded));
     return true;
 }
 
 static bool forward_row(struct planes *planes, uint32_t y, uint32_t c)
 {
     const struct mist_view *samples = planes->samples;
-    size_t size = mist_sample_size(samples->type);
+    size_t size = type_bytes(samples->type);
     const char *in = sample_at(samples, y, c);
     char *out = sample_at(planes->coded, y, c);
     char *mark = planes->holes ? sample_at(planes->holes, y, c) : NULL;
@@ -294,7 +294,7 @@ static bool forward_row(struct planes *planes, uint32_t y, uint32_t c)
 static bool forward_ranks(const struct value_map *map, const struct mist_view *samples, const struct mist_view *coded,
                           uint32_t y)
 {
-    size_t size = mist_sample_size(samples->type);
+    size_t size = type_bytes(samples->type);
     const char *in = sample_at(samples, y, 0);
     char *out = sample_at(coded, y, 0);
     uint64_t last = 0;
@@ -365,7 +365,7 @@ static void inverse_row(const struct value_map *map, const struct mist_view *cod
 {
     const char *in = sample_at(coded, y, c);
     char *out = sample_at(samples, y, c);
-    size_t size = mist_sample_size(map->source);
+    size_t size = type_bytes(map->source);
     for (uint32_t x = 0; x < samples->width; x++, in += coded->column_stride, out += samples->column_stride) {
         int64_t k = code_load(map->coded, in);
         if (reduced)
@@ -380,7 +380,7 @@ static void inverse_row(const struct value_map *map, const struct mist_view *cod
 static void inverse_ranks(const struct value_map *map, const struct mist_view *coded, const struct mist_view *samples,
                           uint32_t y)
 {
-    size_t size = mist_sample_size(map->source);
+    size_t size = type_bytes(map->source);
     const char *in = sample_at(coded, y, 0);
     char *out = sample_at(samples, y, 0);
     for (uint32_t x = 0; x < samples->width; x++, in += coded->column_stride, out += samples->column_stride) {
@@ -415,7 +415,7 @@ enum mist_status value_map_inverse(const struct value_map *map, const struct mis
 enum mist_status value_map_apply_holes(const struct value_map *map, const struct mist_view *holes,
                                        struct mist_view *samples, struct mist_error *error)
 {
-    size_t size = mist_sample_size(map->source);
+    size_t size = type_bytes(map->source);
     enum mist_status status = check_plane(map, samples, holes, MIST_U16, map->components, error);
     for (uint32_t y = 0; !status && y < samples->height; y++)
         for (uint32_t c = 0; !status && c < samples->components; c++) {
@@ -437,7 +437,7 @@ enum mist_status value_map_apply_remainder(const struct value_map *map, const st
                                            struct mist_view *samples, struct mist_error *error)
 {
     enum mist_sample_type type = map->source;
-    size_t size = mist_sample_size(type);
+    size_t size = type_bytes(type);
     enum mist_status status =
         check_plane(map, samples, remainder, value_map_remainder_type(map), map->components, error);
     for (uint32_t y = 0; !status && y < samples->height; y++)

@@ -10,20 +10,20 @@
 
 bool value_is_small(enum mist_sample_type type)
 {
-    return mist_sample_size(type) <= 2 && !mist_sample_is_float(type);
+    return type_bytes(type) <= 2 && !type_is_float(type);
 }
 
 /* Several components fit into one number of 64 bits. */
 static bool can_pack(enum mist_sample_type type, uint32_t components)
 {
-    return components * mist_sample_size(type) <= 8;
+    return components * type_bytes(type) <= 8;
 }
 
 static bool allocate(struct value_state *state, uint32_t width)
 {
     bool small = value_is_small(state->type), packed = state->components > 1;
-    bool binned = mist_sample_is_float(state->type) || mist_sample_size(state->type) == 8;
-    size_t patterns = (size_t)1 << (8 * mist_sample_size(state->type) % 32);
+    bool binned = type_is_float(state->type) || type_bytes(state->type) == 8;
+    size_t patterns = (size_t)1 << (8 * type_bytes(state->type) % 32);
     state->tallies = small && !packed ? (uint32_t)patterns : VALUE_LABEL_VALUES;
     if (packed && !can_pack(state->type, state->components))
         state->tallies = 0;
@@ -125,8 +125,8 @@ static int lowest_bit_of(double value)
 static uint32_t bin_of(enum mist_sample_type type, uint64_t code, double value)
 {
     uint64_t bits;
-    if (mist_sample_is_float(type))
-        return (uint32_t)(code >> (8 * mist_sample_size(type) - 16));
+    if (type_is_float(type))
+        return (uint32_t)(code >> (8 * type_bytes(type) - 16));
     memcpy(&bits, &value, sizeof bits);
     return (uint32_t)(order_code(MIST_F64, bits) >> 48);
 }
@@ -136,7 +136,7 @@ static void scan_float(struct value_state *state, uint64_t pattern, double value
     if (value != 0) {
         int low = lowest_bit_of(value);
         state->lowest_bit = low < state->lowest_bit ? low : state->lowest_bit;
-        state->fraction = state->fraction || value != rint(value);
+        state->fraction = state->fraction || value != round_even(value);
     } else if (pattern) {
         state->negative_zero = true;
     } else {
@@ -147,7 +147,7 @@ static void scan_float(struct value_state *state, uint64_t pattern, double value
 static void scan_value(struct value_state *state, uint64_t pattern, uint64_t times)
 {
     enum mist_sample_type type = state->type;
-    bool is_float = mist_sample_is_float(type);
+    bool is_float = type_is_float(type);
     bool finite = !is_float || pattern_is_finite(type, pattern);
     bool candidate = state->options->candidates && value_is_candidate(state->options, type, pattern);
     double value = state->bins && finite ? pattern_value(type, pattern) : 0;
@@ -167,7 +167,7 @@ static void scan_value(struct value_state *state, uint64_t pattern, uint64_t tim
 /* A row of a component; ids, unless NULL: the index of each sample in the set. */
 static void scan_row(struct value_state *state, const char *at, uint32_t width, size_t step, uint32_t *ids)
 {
-    size_t size = mist_sample_size(state->type);
+    size_t size = type_bytes(state->type);
     for (uint32_t x = 0; x < width;) {
         uint64_t pattern = pattern_load(size, at);
         uint32_t index, end = x + 1;
@@ -188,7 +188,7 @@ static void scan_row(struct value_state *state, const char *at, uint32_t width, 
 static void see_row(struct value_state *state, const char *at, uint32_t width, size_t step, uint32_t *ids)
 {
     uint8_t *seen = state->seen;
-    if (mist_sample_size(state->type) == 1)
+    if (type_bytes(state->type) == 1)
         for (uint32_t x = 0; x < width; x++, at += step) {
             uint8_t pattern = *(const uint8_t *)at;
             state->seen_count += !seen[pattern];
@@ -210,7 +210,7 @@ static void see_only(struct value_state *state, const char *at, uint32_t width, 
 {
     uint8_t *seen = state->seen;
     uint16_t pattern;
-    if (mist_sample_size(state->type) == 1)
+    if (type_bytes(state->type) == 1)
         for (uint32_t x = 0; x < width; x++)
             seen[((const uint8_t *)at)[x * step]] = 1;
     else
@@ -225,7 +225,7 @@ static void see_only(struct value_state *state, const char *at, uint32_t width, 
 /* All components of each pixel as one number, and its index in the set of pixels. */
 static void pack_row(struct value_state *state, const struct mist_view *frame, uint32_t y)
 {
-    size_t size = mist_sample_size(state->type);
+    size_t size = type_bytes(state->type);
     memset(state->codes, 0, frame->width * sizeof *state->codes);
     for (uint32_t c = 0; c < frame->components; c++) {
         const char *at = sample_at(frame, y, c);
@@ -303,7 +303,7 @@ static void merge_tallies(struct value_state *state, const struct value_state *o
 
 void value_state_merge(struct value_state *state, const struct value_state *other)
 {
-    size_t patterns = state->seen ? (size_t)1 << (8 * mist_sample_size(state->type)) : 0;
+    size_t patterns = state->seen ? (size_t)1 << (8 * type_bytes(state->type)) : 0;
     state->failed = state->failed || other->failed;
     state->pixels += other->pixels;
     for (size_t i = 0; i < patterns; i++)
@@ -331,7 +331,7 @@ static uint32_t count_distinct(const struct value_state *state)
 {
     if (value_is_small(state->type) && state->components == 1) {
         uint32_t count = 0;
-        for (size_t i = 0; i < (size_t)1 << (8 * mist_sample_size(state->type)); i++)
+        for (size_t i = 0; i < (size_t)1 << (8 * type_bytes(state->type)); i++)
             count += state->seen[i];
         return count;
     }
@@ -373,7 +373,7 @@ static void fill_range(const struct value_state *state, struct value_statistics 
 {
     enum mist_sample_type type = state->type;
     double low = INFINITY, high = -INFINITY;
-    for (size_t i = 0; state->seen && i < (size_t)1 << (8 * mist_sample_size(type)); i++)
+    for (size_t i = 0; state->seen && i < (size_t)1 << (8 * type_bytes(type)); i++)
         if (state->seen[i]) {
             low = fmin(low, pattern_value(type, i));
             high = fmax(high, pattern_value(type, i));

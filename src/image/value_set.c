@@ -67,6 +67,13 @@ static void thin(struct value_set *set, unsigned level)
         fill_slots(set);
 }
 
+/* As many as a set of this level may hold. */
+static void thin_enough(struct value_set *set)
+{
+    while (set->count > (set->level ? VALUE_SET_SAMPLE : set->limit))
+        thin(set, set->level + 1);
+}
+
 bool value_set_add(struct value_set *set, uint64_t value, uint32_t *index)
 {
     uint64_t h = hash(value);
@@ -81,10 +88,10 @@ bool value_set_add(struct value_set *set, uint64_t value, uint32_t *index)
         *slot = set->count;
     }
     *index = *slot - 1;
-    while (set->count > set->limit) {
+    unsigned level = set->level;
+    thin_enough(set);
+    if (set->level != level)
         *index = VALUE_SET_NONE;
-        thin(set, set->level + 1);
-    }
     return true;
 }
 
@@ -112,6 +119,7 @@ bool value_set_merge(struct value_set *set, const struct value_set *other)
     bool good = true;
     if (other->level > set->level)
         thin(set, other->level);
+    thin_enough(set);
     for (uint32_t i = 0; i < other->count && good; i++)
         good = value_set_add(set, other->values[i], &index);
     return good;

@@ -7,11 +7,13 @@
 #include <stdint.h>
 
 #define VALUE_SET_NONE UINT32_MAX
+#define VALUE_SET_SAMPLE 4096u
 
 /*
  * While the set has at most `limit` different values it has all of them, in the order in which they came. Beyond that
- * it is thinned: it keeps those whose hash begins with `level` zero bits, for the smallest level at which at most
- * `limit` remain. What it keeps then depends on the values only, not on their order or on which thread saw them.
+ * it is thinned: it keeps those whose hash begins with `level` zero bits, for the smallest level of at least 1 at which
+ * at most VALUE_SET_SAMPLE remain. What it keeps depends on the values only, not on their order or on which thread saw
+ * them.
  * Start with `limit` set and all else zero; release with value_set_free().
  */
 struct value_set {

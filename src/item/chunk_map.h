@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The map: where every chunk is. In the file it is lengths (docs/format.md, section 3.4); in memory it is offsets in the
- * item file. What a slot has in a level is contiguous; in the level that a stream begins at it may be several chunks.
+ * The map: where every chunk is. In the file it is lengths (docs/format.md, section 3.4); in memory it is offsets in
+ * the item file. What a slot has in a level is contiguous; in the level that a stream begins at it may be several
+ * chunks.
  */
 #ifndef ITEM_CHUNK_MAP_H
 #define ITEM_CHUNK_MAP_H

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "item/dictionary.h"
 
 #include <string.h>
 #include <zstd.h>
@@ -18,7 +19,11 @@ enum mist_status pack_bytes(const struct mist_buffer *in, struct mist_buffer *ou
     out->size = 0;
     if (!buffer_reserve(out, bound))
         return error_set(error, MIST_ERROR_MEMORY, "compressing %zu bytes: out of memory", in->size);
-    size_t size = ZSTD_compress(out->data, bound, in->data, in->size, level);
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    size_t size = context ? ZSTD_compress_usingDict(context, out->data, bound, in->data, in->size, item_dictionary,
+                                                    ITEM_DICTIONARY_SIZE, level)
+                          : (size_t)-1;
+    ZSTD_freeCCtx(context);
     if (ZSTD_isError(size))
         return error_set(error, MIST_ERROR_MEMORY, "compressing %zu bytes: %s", in->size, ZSTD_getErrorName(size));
     if (size < in->size) {
@@ -44,7 +49,11 @@ enum mist_status unpack_bytes(const uint8_t *data, size_t size, size_t expected,
     /* Exactly one frame, which states its size: several, or skippable ones, are not what the format allows. */
     if (ZSTD_getFrameContentSize(data, size) != expected || ZSTD_findFrameCompressedSize(data, size) != size)
         return error_set(error, MIST_ERROR_CORRUPT, "a compressed section is damaged");
-    size_t got = ZSTD_decompress(out->data, expected, data, size);
+    ZSTD_DCtx *context = ZSTD_createDCtx();
+    size_t got = context ? ZSTD_decompress_usingDict(context, out->data, expected, data, size, item_dictionary,
+                                                     ITEM_DICTIONARY_SIZE)
+                         : (size_t)-1;
+    ZSTD_freeDCtx(context);
     if (ZSTD_isError(got) || got != expected)
         return error_set(error, MIST_ERROR_CORRUPT, "a compressed section is damaged");
     out->size = expected;

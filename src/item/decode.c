@@ -53,8 +53,7 @@ void item_unit_parts(const mist_item *item, unsigned stream, uint32_t unit, stru
             unsigned class = classes > 1 ? i : about->unit ? step_class(first % about->plane.slices, steps) : steps;
             uint64_t size, at = chunk_map_chunk(&item->chunks, &item->layout, stream, coded, class, unit, &size);
             struct coder_piece *piece = &parts->piece[coded * classes + i];
-            static const uint8_t nothing[1];
-            piece->data = size ? item_bytes(item, at, size) : nothing;
+            piece->data = item_bytes(item, at, size);
             piece->size = (size_t)size;
         }
 }
@@ -67,8 +66,7 @@ static enum mist_status not_here(const mist_item *item, struct mist_error *error
 
 /* Decodes a unit of several slices into the decoder's cache, unless it is there. */
 static enum mist_status load_unit(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t unit,
-                                  unsigned reduce, unsigned step, struct decoded_unit **found,
-                                  struct mist_error *error)
+                                  unsigned reduce, unsigned step, struct decoded_unit **found, struct mist_error *error)
 {
     const struct coder_stream *about = &item->manifest.stream[stream];
     const struct coder_plane *plane = &about->plane;
@@ -88,8 +86,8 @@ static enum mist_status load_unit(const mist_item *item, mist_decoder *decoder, 
         return error_set(error, MIST_ERROR_MEMORY, "%s: no memory for %u slices", item->name, slices);
     }
     for (uint32_t i = 0; i < slices; i++)
-        views[i] = mist_view_interleaved(cache->samples.data + frame * i, plane->type, width, height,
-                                         plane->components);
+        views[i] =
+            mist_view_interleaved(cache->samples.data + frame * i, plane->type, width, height, plane->components);
     enum mist_status status = coder_decode(decoder->codec, about, &decoder->parts, reduce, step, views, error);
     memory_free(views);
     if (status == MIST_ERROR_TRUNCATED)
@@ -143,16 +141,28 @@ static enum mist_status take_plane(const mist_item *item, unsigned stream, const
     return MIST_OK;
 }
 
-/* The picture's samples, the value map undone. `coded` is set to its coded samples; data NULL where these are the same. */
+/* What the value map says of a frame, with the frame's name before it. */
+static enum mist_status of_frame(const mist_item *item, uint32_t frame, enum mist_status status,
+                                 struct mist_error *error)
+{
+    return status ? error_prefix(error, status, "%s: frame %u", item->name, frame) : MIST_OK;
+}
+
+/* The picture's samples, the value map undone. `coded` is set to what was coded; data NULL where that is the same. */
 static enum mist_status decode_picture(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
                                        struct mist_view *out, struct mist_view *coded, struct mist_error *error)
 {
     if (is_direct(item, out))
         return item_decode_stream(item, decoder, 0, frame, reduce, out, error);
+    const struct value_map *values = &item->manifest.values;
     enum mist_status status = take_plane(item, 0, out, &decoder->coded, coded, error);
+    if (!status && values->kind == VALUE_MAP_TABLE && reduce == 0 && item->table_damaged)
+        return of_frame(item, frame, error_set(error, MIST_ERROR_CORRUPT, "the table of values is damaged"), error);
+    if (!status && values->kind == VALUE_MAP_TABLE && reduce == 0 && !values->table)
+        return not_here(item, error);
     if (!status)
         status = item_decode_stream(item, decoder, 0, frame, reduce, coded, error);
-    return status ? status : value_map_inverse(&item->manifest.values, coded, reduce > 0, out, error);
+    return status ? status : of_frame(item, frame, value_map_inverse(values, coded, reduce > 0, out, error), error);
 }
 
 static enum mist_status apply_holes(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t frame,
@@ -162,7 +172,8 @@ static enum mist_status apply_holes(const mist_item *item, mist_decoder *decoder
     enum mist_status status = take_plane(item, stream, out, &decoder->other, &holes, error);
     if (!status)
         status = item_decode_stream(item, decoder, stream, frame, reduce, &holes, error);
-    return status ? status : value_map_apply_holes(&item->manifest.values, &holes, out, error);
+    return status ? status
+                  : of_frame(item, frame, value_map_apply_holes(&item->manifest.values, &holes, out, error), error);
 }
 
 static enum mist_status apply_remainder(const mist_item *item, mist_decoder *decoder, unsigned stream, uint32_t frame,
@@ -173,10 +184,26 @@ static enum mist_status apply_remainder(const mist_item *item, mist_decoder *dec
     item_unit_parts(item, stream, frame, &decoder->parts);
     const struct coder_piece *piece = &decoder->parts.piece[0];
     if (!status && !piece->data)
-        status = not_here(item, error);
+        return not_here(item, error);
     if (!status)
         status = remainder_decompress(piece->data, piece->size, coded, &remainder, error);
-    return status ? status : value_map_apply_remainder(&item->manifest.values, &remainder, out, error);
+    if (!status)
+        status = value_map_apply_remainder(&item->manifest.values, &remainder, out, error);
+    return of_frame(item, frame, status, error);
+}
+
+/* The full frame of its own bytes as they came. */
+static enum mist_status decode_original(const mist_item *item, mist_decoder *decoder,
+                                        const struct coder_stream *original, uint32_t frame, struct mist_view *out,
+                                        struct mist_error *error)
+{
+    item_unit_parts(item, (unsigned)(original - item->manifest.stream), frame, &decoder->parts);
+    const struct coder_piece *piece = &decoder->parts.piece[0];
+    if (!piece->data)
+        return not_here(item, error);
+    enum mist_status status = format_stream_decode(piece->data, piece->size, item->manifest.values.precision,
+                                                   original->parameters.data[0], out, error);
+    return status ? error_prefix(error, status, "%s: frame %u", item->name, frame) : MIST_OK;
 }
 
 enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
@@ -191,6 +218,9 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
         out->height != mist_reduced_size(image->height, reduce))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: the view is not of the frame's type and size", item->name);
     struct mist_view coded = {0};
+    const struct coder_stream *original = manifest_stream(&item->manifest, CODER_ORIGINAL);
+    if (original && reduce == 0)
+        return decode_original(item, decoder, original, frame, out, error);
     status = decode_picture(item, decoder, frame, reduce, out, &coded, error);
     /* Holes first; what is exact has the last word. */
     for (unsigned i = 1; i < item->manifest.streams && !status; i++) {
@@ -199,8 +229,6 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
             status = apply_holes(item, decoder, i, frame, reduce, out, error);
         else if (stream->coder == CODER_REMAINDER && reduce == 0)
             status = apply_remainder(item, decoder, i, frame, &coded, out, error);
-        if (status)
-            error_prefix(error, status, "%s: frame %u", item->name, frame);
     }
     return status;
 }
@@ -209,7 +237,9 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
 
 bool item_has_codestreams(const mist_item *item)
 {
-    return item->manifest.stream[0].coder == CODER_HTJ2K && item->manifest.values.kind == VALUE_MAP_IDENTITY;
+    const struct manifest *manifest = &item->manifest;
+    return manifest->stream[0].coder == CODER_HTJ2K && manifest->values.kind == VALUE_MAP_IDENTITY &&
+           manifest->values.holes.count == 0 && !manifest_stream(manifest, CODER_ORIGINAL);
 }
 
 enum mist_status item_codestream_pieces(const mist_item *item, uint32_t frame, unsigned reduce,

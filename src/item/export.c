@@ -4,20 +4,26 @@
  * file a frame: NAME_0001.png ... where it has several. A series of single-frame files becomes one file in formats that
  * hold many (NIfTI, NPY), named after the first.
  */
-#include "item/item.h"
+#include "coder/coder.h"
+#include "format/format.h"
+#include "image/resample.h"
+#include "item/decoder.h"
+#include "item/export.h"
+#include "item/export_plan.h"
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "image/between.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <math.h>
 
 /* One frame on its way out. */
 struct slot {
     struct mist_view frame;    /* as written */
     struct mist_view native;   /* decoded, where it must be resampled; data NULL where not */
     struct mist_view centered; /* for --exact, where reduced */
+    struct mist_view behind;   /* the slice behind, where slices are interpolated */
     struct mist_buffer codestream;
 };
 
@@ -31,11 +37,11 @@ struct export
     const struct format_output *output; /* NULL: as the source was */
     const struct format *format;        /* of what is written */
     struct mist_image_info info;        /* of what is written, all frames */
-    struct sampling sampling;           /* ... and how it lies in the original */
-    bool resampled;
+    struct export_grid grid;
     unsigned threads;
     mist_decoder **decoders; /* [threads] */
-    uint32_t wanted;         /* frames that are written: those of the slice step */
+    uint32_t wanted;         /* frames that are written */
+    const uint32_t *order;   /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
     struct slot *slots;
     uint32_t slot_count;
     uint32_t first; /* frame in slot 0 */
@@ -49,62 +55,87 @@ static enum mist_status out_of_memory(const struct export *export, struct mist_e
     return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", export->item->name);
 }
 
-/* ---- the frames of a slice step ---- */
-
-/* How many of the frames before `frame` are written. */
-static uint32_t wanted_before(const struct export *export, uint32_t frame)
-{
-    uint32_t slices = export->item->info.image.slices;
-    return frame / slices * export->info.slices + step_slices(frame % slices, export->options->step);
-}
-
-/* The n-th frame that is written. */
-static uint32_t wanted_frame(const struct export *export, uint32_t n)
-{
-    uint32_t slices = export->info.slices;
-    return n / slices * export->item->info.image.slices + (n % slices << export->options->step);
-}
-
 /* ---- one frame, in a worker ---- */
 
-/* The reduce that samples are decoded at: labels are chosen from the full resolution where another grid is asked for. */
-static unsigned decoded_reduce(const struct export *export)
+/* How large the decoded and the written samples are along an axis: a reduced image covers whole blocks of 2^r. */
+static struct resample_pitch pitch_of(const struct export *export, uint32_t full, uint32_t written)
 {
-    return export->resampled && export->item->info.image.label ? 0 : export->options->reduce;
+    if (!export->options->exact_width) /* labels on the centred grid */
+        return (struct resample_pitch){1, (uint64_t)1 << export->options->reduce};
+    return (struct resample_pitch){((uint64_t)1 << export->grid.reduce) * written, full};
 }
 
 static enum mist_status resample(const struct export *export, mist_decoder *decoder, uint32_t frame, struct slot *slot,
-                                 struct mist_error *error)
+                                 struct mist_view *out, struct mist_error *error)
 {
     const mist_item *item = export->item;
+    const struct mist_image_info *image = &item->info.image;
     const unsigned reduce = export->options->reduce;
-    enum mist_status status =
-        mist_item_decode(item, decoder, frame, decoded_reduce(export), &slot->native, error);
+    const struct resample_pitch x = pitch_of(export, image->width, export->info.width);
+    const struct resample_pitch y = pitch_of(export, image->height, export->info.height);
+    enum mist_status status = mist_item_decode(item, decoder, frame, export->grid.reduce, &slot->native, error);
     if (status)
         return status;
-    if (item->info.image.label)
-        return mist_resize(&slot->native, &slot->frame, true, error);
+    if (image->label)
+        return resample_pitched(&slot->native, out, &x, &y, true, error);
+    const bool centred = item->info.centred || reduce == 0;
     if (!export->options->exact_width)
-        return mist_grid_center(&slot->native, reduce, &slot->frame, error);
+        return centred ? mist_grid_native(&slot->native, reduce, out, error)
+                       : mist_grid_center(&slot->native, reduce, out, error);
     const struct mist_view *source = &slot->native;
-    if (reduce) {
+    if (!centred) {
         status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
         source = &slot->centered;
     }
-    return status ? status : mist_resize(source, &slot->frame, false, error);
+    return status ? status : resample_pitched(source, out, &x, &y, false, error);
+}
+
+/* A frame of the item on the grid that is written, in-plane. */
+static enum mist_status make_plane(const struct export *export, mist_decoder *decoder, uint32_t frame,
+                                   struct slot *slot, struct mist_view *out, struct mist_error *error)
+{
+    return export->grid.resampled ? resample(export, decoder, frame, slot, out, error)
+                                  : mist_item_decode(export->item, decoder, frame, export->grid.reduce, out, error);
+}
+
+/* The first frame of the item that the n-th one that is written comes from, and how far it lies behind it, 0 .. 1. */
+static uint32_t source_frame(const struct export *export, uint32_t n, double *behind)
+{
+    const struct mist_image_info *image = &export->item->info.image;
+    const uint32_t volume = n / export->info.slices * image->slices, slice = n % export->info.slices;
+    const unsigned step = export->grid.step;
+    *behind = 0;
+    if (export->order)
+        return export->order[n];
+    if (!export->grid.between_slices)
+        return volume + (slice << step);
+    if (image->label)
+        return volume + (uint32_t)((2 * (uint64_t)slice + 1) * image->slices / (2 * (uint64_t) export->info.slices));
+    const struct sampling *sampling = &export->grid.sampling;
+    double at = ldexp(slice * sampling->factor[2] + sampling->shift[2], -(int)step);
+    uint32_t last = step_slices(image->slices, step) - 1;
+    if (!(at > 0))
+        return volume;
+    if (at >= last)
+        return volume + (last << step);
+    *behind = at - floor(at);
+    return volume + ((uint32_t)at << step);
 }
 
 static enum mist_status make_frame(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct export *export = context;
     struct slot *slot = &export->slots[index];
-    uint32_t frame = wanted_frame(export, export->first + (uint32_t)index);
+    double behind;
+    uint32_t frame = source_frame(export, export->first + (uint32_t)index, &behind);
     mist_decoder *decoder = export->decoders[worker];
     if (export->format->whole_codestream)
         return mist_item_codestream(export->item, decoder, frame, export->options->reduce, &slot->codestream, error);
-    if (export->resampled)
-        return resample(export, decoder, frame, slot, error);
-    return mist_item_decode(export->item, decoder, frame, export->options->reduce, &slot->frame, error);
+    enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
+    if (status || !(behind > 0))
+        return status;
+    status = make_plane(export, decoder, frame + (1u << export->grid.step), slot, &slot->behind, error);
+    return status ? status : resample_between(&slot->frame, &slot->behind, behind, error);
 }
 
 /* The slot of the n-th frame that is written; they are asked for in ascending order. */
@@ -124,17 +155,22 @@ static enum mist_status get_frame(struct export *export, uint32_t n, struct slot
 static bool make_slot(const struct export *export, struct slot *slot)
 {
     const struct mist_image_info *image = &export->item->info.image, *info = &export->info;
+    const struct export_grid *grid = &export->grid;
+    const uint32_t width = mist_reduced_size(image->width, grid->reduce);
+    const uint32_t height = mist_reduced_size(image->height, grid->reduce);
     *slot = (struct slot){.frame = item_new_view(info->type, info->width, info->height, info->components)};
     bool good = slot->frame.data != NULL;
-    unsigned reduce = decoded_reduce(export);
-    uint32_t width = mist_reduced_size(image->width, reduce), height = mist_reduced_size(image->height, reduce);
-    if (good && export->resampled) {
+    if (good && grid->resampled) {
         slot->native = item_new_view(image->type, width, height, image->components);
         good = slot->native.data != NULL;
     }
-    if (good && export->resampled && export->options->exact_width && reduce) {
+    if (good && grid->resampled && export->options->exact_width && grid->reduce) {
         slot->centered = item_new_view(image->type, width, height, image->components);
         good = slot->centered.data != NULL;
+    }
+    if (good && grid->between_slices && !image->label) {
+        slot->behind = item_new_view(info->type, info->width, info->height, info->components);
+        good = slot->behind.data != NULL;
     }
     return good;
 }
@@ -159,6 +195,7 @@ static void free_export(struct export *export)
         memory_free(export->slots[i].frame.data);
         memory_free(export->slots[i].native.data);
         memory_free(export->slots[i].centered.data);
+        memory_free(export->slots[i].behind.data);
         mist_buffer_free(&export->slots[i].codestream);
     }
     for (unsigned i = 0; export->decoders && i < export->threads; i++)
@@ -166,28 +203,6 @@ static void free_export(struct export *export)
     memory_free(export->slots);
     memory_free(export->decoders);
     tail_reader_free(&export->tail);
-}
-
-/* ---- paths ---- */
-
-/* DIRECTORY/PATH, with another extension where the format is another, and _NUMBER before it where number > 0. */
-static char *output_path(const struct export *export, const char *path, uint32_t number)
-{
-    size_t stem = strlen(path);
-    const char *extension = export->output ? export->output->suffix : "";
-    if (export->output)
-        stem = format_stem(path);
-    char numbered[16] = "";
-    if (number)
-        snprintf(numbered, sizeof numbered, "_%04u", number);
-    size_t size = stem + strlen(numbered) + strlen(extension) + 1;
-    char *name = memory_allocate(size);
-    if (!name)
-        return NULL;
-    snprintf(name, size, "%.*s%s%s", (int)stem, path, numbered, extension);
-    char *full = path_join(export->directory, name);
-    memory_free(name);
-    return full;
 }
 
 /* ---- files ---- */
@@ -206,40 +221,76 @@ static enum mist_status get_archive(struct export *export, uint32_t file, struct
     return MIST_OK;
 }
 
-/* Writes those of the frames [first, first + count) that are wanted, of source file `file` on, into one file. */
-static enum mist_status write_file(struct export *export, uint32_t file, uint32_t first, uint32_t count,
-                                   uint32_t number, struct mist_error *error)
+/* Whether frames of a file are written as they came compressed. */
+static bool gives_originals(const struct export *export, const struct tail_record *record)
+{
+    return record->rebuild.size && export->format->kind == export->item->manifest.kind &&
+           export->options->reduce == 0 && !export->grid.resampled;
+}
+
+/* All frames of a source file, as they came compressed. */
+static enum mist_status write_originals(struct export *export, uint32_t file, struct format_writer *writer,
+                                        struct byte_reader *rebuild, struct mist_error *error)
 {
     const mist_item *item = export->item;
-    const char *source_path = item->manifest.file[file].path;
-    uint32_t from = wanted_before(export, first), to = wanted_before(export, first + count);
-    if (from == to)
-        return MIST_OK;
-    struct tail_record record = {0};
-    struct format_target target = {.kind = export->format->kind,
-                                   .info = export->info,
-                                   .source = &item->info.image,
-                                   .sampling = export->sampling,
-                                   .reduce = export->options->reduce,
-                                   .resampled = export->resampled,
-                                   .source_kind = item->manifest.kind,
-                                   .head = item->manifest.source_head.data,
-                                   .head_size = item->manifest.source_head.size,
-                                   .file = file,
-                                   .first_frame = first};
-    target.info.frames = to - from;
-    if (target.info.frames % target.info.slices)
-        target.info.slices = target.info.frames;
-    enum mist_status status = get_archive(export, file, &record, &target.archive, error);
-    char *path = status ? NULL : output_path(export, source_path, number);
-    if (!status && !path)
-        status = out_of_memory(export, error);
-    target.path = path;
-    target.gzip = export->output ? export->output->gzip : format_path_is_gzip(source_path);
-    struct format_writer *writer = NULL;
-    if (!status)
-        status = format_writer_open(&target, &writer, error);
-    for (uint32_t n = from; n < to && !status; n++) {
+    const struct manifest_file *of = &item->manifest.file[file];
+    const struct coder_stream *stream = &item->manifest.stream[0];
+    const struct coder_stream *original = manifest_stream(&item->manifest, CODER_ORIGINAL);
+    struct coder_parts *parts = memory_allocate(sizeof *parts);
+    struct mist_buffer bytes = {0};
+    enum mist_status status = parts ? MIST_OK : out_of_memory(export, error);
+    for (uint32_t frame = of->first_frame; frame < of->first_frame + of->frames && !status; frame++) {
+        uint64_t size = read_varint(rebuild);
+        struct coder_piece piece = {reader_take(rebuild, (size_t)size), (size_t)size};
+        if (!piece.data) {
+            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archival tail is damaged", item->name);
+            break;
+        }
+        item_unit_parts(item, original ? (unsigned)(original - item->manifest.stream) : 0, frame, parts);
+        bytes.size = 0;
+        if (!original)
+            status = coder_original(stream, parts, piece, &bytes, error);
+        else if (!parts->piece[0].data)
+            status = error_set(error, MIST_ERROR_TRUNCATED, "%s: its highest level is not here", item->name);
+        else if (!buffer_append(&bytes, parts->piece[0].data, parts->piece[0].size))
+            status = out_of_memory(export, error);
+        if (!status)
+            status = format_writer_bytes(writer, bytes.data, bytes.size, error);
+    }
+    mist_buffer_free(&bytes);
+    memory_free(parts);
+    return status;
+}
+
+static void describe_target(const struct export *export, const struct export_file *file, struct format_target *target)
+{
+    const mist_item *item = export->item;
+    const bool gzip =
+        export->output ? export->output->gzip : format_path_is_gzip(item->manifest.file[file->source].path);
+    *target = (struct format_target){.kind = export->format->kind,
+                                     .gzip = gzip,
+                                     .info = export->info,
+                                     .source = &item->info.image,
+                                     .sampling = export->grid.sampling,
+                                     .reduce = export->options->reduce,
+                                     .resampled = export->grid.resampled || export->grid.between_slices,
+                                     .source_kind = item->manifest.kind,
+                                     .head = item->manifest.source_head.data,
+                                     .head_size = item->manifest.source_head.size,
+                                     .file = file->source,
+                                     .first_frame = file->first_frame,
+                                     .keep_uids = export->options->keep_uids};
+    target->info.frames = file->end - file->first;
+    if (target->info.frames % target->info.slices)
+        target->info.slices = target->info.frames;
+}
+
+/* The frames [first, end) of those that are written. */
+static enum mist_status write_frames(struct export *export, struct format_writer *writer, uint32_t first, uint32_t end,
+                                     struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    for (uint32_t n = first; n < end && !status; n++) {
         struct slot *slot;
         status = get_frame(export, n, &slot, error);
         if (!status && export->format->whole_codestream)
@@ -247,6 +298,31 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
         else if (!status)
             status = format_writer_frame(writer, &slot->frame, error);
     }
+    return status;
+}
+
+/* Writes one file: an export_visit. */
+static enum mist_status write_file(void *context, const struct export_file *file, const char *name,
+                                   struct mist_error *error)
+{
+    struct export *export = context;
+    struct tail_record record = {0};
+    struct format_target target;
+    describe_target(export, file, &target);
+    enum mist_status status = get_archive(export, file->source, &record, &target.archive, error);
+    char *path = status ? NULL : path_join(export->directory, name);
+    if (!status && !path)
+        status = out_of_memory(export, error);
+    target.path = path;
+    struct format_writer *writer = NULL;
+    struct byte_reader rebuild =
+        byte_reader_start(record.rebuild.data ? record.rebuild.data : (const uint8_t *)"", record.rebuild.size);
+    if (!status)
+        status = format_writer_open(&target, &writer, error);
+    if (!status && gives_originals(export, &record))
+        status = write_originals(export, file->source, writer, &rebuild, error);
+    else if (!status)
+        status = write_frames(export, writer, file->first, file->end, error);
     if (!status)
         status = format_writer_finish(&writer, error);
     format_writer_cancel(&writer);
@@ -256,81 +332,117 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
     return status;
 }
 
+/* ---- volumes of a DICOM series ---- */
+
+/* These frames of the item, in this order: for export_volumes(). */
+static enum mist_status write_chosen(void *context, struct format_writer *writer, const uint32_t *frames,
+                                     uint32_t count, struct mist_error *error)
+{
+    struct export *export = context;
+    enum mist_status status = MIST_OK;
+    export->order = frames;
+    export->wanted = count;
+    export->first = export->ready = 0;
+    for (uint32_t n = 0; n < count && !status; n++) {
+        struct slot *slot;
+        status = get_frame(export, n, &slot, error);
+        if (!status)
+            status = format_writer_frame(writer, &slot->frame, error);
+    }
+    export->order = NULL;
+    return status;
+}
+
+static enum mist_status write_volumes(struct export *export, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    double behind;
+    if (export->grid.between_slices)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "%s: volumes of a DICOM series are not resampled between slices; leave the depth out",
+                         item->name);
+    uint32_t *frames = memory_allocate_array(export->wanted, sizeof *frames);
+    if (!frames)
+        return out_of_memory(export, error);
+    for (uint32_t n = 0; n < export->wanted; n++)
+        frames[n] = source_frame(export, n, &behind);
+    const struct export_volumes volumes = {.item = item,
+                                           .options = export->options,
+                                           .directory = export->directory,
+                                           .suffix = export->output ? export->output->suffix : "",
+                                           .target = {.kind = export->format->kind,
+                                                      .info = export->info,
+                                                      .source = &item->info.image,
+                                                      .sampling = export->grid.sampling,
+                                                      .reduce = export->options->reduce,
+                                                      .resampled = export->grid.resampled,
+                                                      .source_kind = item->manifest.kind,
+                                                      .gzip = export->output && export->output->gzip},
+                                           .frames = frames,
+                                           .count = export->wanted,
+                                           .write = write_chosen,
+                                           .export = export,
+                                           .written = export->written,
+                                           .context = export->context};
+    enum mist_status status = export_volumes(&volumes, error);
+    memory_free(frames);
+    return status;
+}
+
+static bool file_of_item(const void *owner, uint32_t index, struct mist_item_file *file)
+{
+    return mist_item_file(owner, index, file);
+}
+
 static enum mist_status write_all(struct export *export, struct mist_error *error)
 {
-    const struct manifest *manifest = &export->item->manifest;
-    const struct format *format = export->format;
-    bool many = !export->output || format->many_frames;
-    /* DICOM series have a file a slice; other formats that hold volumes take the whole series. */
-    if (export->output && many && !format->one_output_a_source && manifest->files > 1)
-        return write_file(export, 0, 0, manifest->image.frames, 0, error);
-    enum mist_status status = MIST_OK;
-    for (uint32_t i = 0; i < manifest->files && !status; i++) {
-        const struct manifest_file *file = &manifest->file[i];
-        if (many) {
-            status = write_file(export, i, file->first_frame, file->frames, 0, error);
-            continue;
-        }
-        for (uint32_t n = 0; n < file->frames && !status; n++) {
-            uint32_t number = file->frames > 1 ? n + 1 : 0;
-            status = write_file(export, i, file->first_frame + n, 1, number, error);
-        }
-    }
-    return status;
+    if (export_takes_volumes(export->format, export->item))
+        return write_volumes(export, error);
+    const struct export_names names = {.name = export->options->name,
+                                       .source = export->item->manifest.kind,
+                                       .format = export->options->format,
+                                       .slices = export->item->info.image.slices,
+                                       .written = export->info.slices,
+                                       .step = export->grid.between_slices ? 0 : export->grid.step,
+                                       .between_slices = export->grid.between_slices,
+                                       .files = export->item->manifest.files,
+                                       .file = file_of_item,
+                                       .owner = export->item};
+    enum mist_status status = export_each_file(&names, write_file, export, error);
+    return status == MIST_ERROR_ARGUMENT ? error_prefix(error, status, "%s", export->item->name) : status;
 }
 
 /* ---- options ---- */
 
-static enum mist_status find_format(struct export *export, struct mist_error *error)
-{
-    const char *name = export->options->format;
-    char names[FORMAT_LIST_SIZE];
-    const struct format *source = format_of(export->item->manifest.kind);
-    export->format = source;
-    if (!name)
-        return MIST_OK;
-    export->output = format_output_find(name, &export->format);
-    if (!export->output)
-        return error_set(error, MIST_ERROR_ARGUMENT, "no format '%s' can be written; there is %s", name,
-                         format_item_outputs(names));
-    /* Its own format under its own name: written as if none had been named, so that it is the original again. */
-    if (export->format == source && source->keeps_names)
-        export->output = NULL;
-    return MIST_OK;
-}
-
 static enum mist_status plan(struct export *export, struct mist_error *error)
 {
     const struct mist_export_options *options = export->options;
-    const struct mist_image_info *image = &export->item->info.image;
-    if (options->reduce >= export->item->info.levels)
+    const struct mist_item_info *item = &export->item->info;
+    const struct mist_image_info *image = &item->image;
+    struct export_grid *grid = &export->grid;
+    export->format = export_format(export->item->manifest.kind, options->format, &export->output, error);
+    if (!export->format)
+        return MIST_ERROR_ARGUMENT;
+    if (options->reduce >= item->levels)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a reduce of %u; it has %u levels", export->item->name,
-                         options->reduce, export->item->info.levels);
-    if (!options->exact_width != !options->exact_height || options->exact_width > MIST_MAX_SIDE ||
-        options->exact_height > MIST_MAX_SIDE)
-        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size of %u x %u", options->exact_width,
-                         options->exact_height);
+                         options->reduce, item->levels);
+    if (options->step > item->steps)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a slice step of %u; it has steps 0 to %u", export->item->name,
+                         options->step, item->steps);
+    enum mist_status status = export_grid(image, item->centred, options, grid, error);
+    if (status)
+        return error_prefix(error, status, "%s", export->item->name);
+    const uint64_t frames = (uint64_t)(image->frames / image->slices) * grid->slices;
+    if (frames > MIST_MAX_FRAMES)
+        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu frames; at most %u are written", export->item->name,
+                         (unsigned long long)frames, MIST_MAX_FRAMES);
     export->info = *image;
-    export->info.width = mist_reduced_size(image->width, options->reduce);
-    export->info.height = mist_reduced_size(image->height, options->reduce);
-    bool center = options->grid == MIST_GRID_CENTER && options->reduce > 0;
-    bool exact = options->exact_width &&
-                 (options->exact_width != image->width || options->exact_height != image->height || options->reduce);
-    export->resampled = center || exact;
-    if (options->step > export->item->info.steps)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a slice step of %u; it has steps 0 to %u",
-                         export->item->name, options->step, export->item->info.steps);
-    export->info.slices = step_slices(image->slices, options->step);
-    export->wanted = image->frames / image->slices * export->info.slices;
-    export->info.frames = export->wanted;
-    export->sampling = sampling_reduce(options->reduce, options->step, center);
-    if (exact) {
-        export->info.width = options->exact_width;
-        export->info.height = options->exact_height;
-        export->sampling = sampling_resize(image->width, image->height, options->exact_width, options->exact_height);
-    }
-    export->info.geometry = sampling_geometry(&export->sampling, &image->geometry);
-    if (export->resampled && export->format->whole_codestream)
+    export->info.width = grid->width;
+    export->info.height = grid->height;
+    export->info.slices = grid->slices;
+    export->info.frames = export->wanted = (uint32_t)frames;
+    export->info.geometry = sampling_geometry(&grid->sampling, &image->geometry);
+    if ((grid->resampled || grid->between_slices) && export->format->whole_codestream)
         return error_set(error, MIST_ERROR_ARGUMENT, "codestreams are written on the native grid only");
     return MIST_OK;
 }
@@ -351,9 +463,7 @@ enum mist_status mist_item_export(const mist_item *item, const struct mist_expor
                             .written = written,
                             .context = context,
                             .threads = options->threads ? options->threads : 1};
-    enum mist_status status = find_format(&export, error);
-    if (!status)
-        status = plan(&export, error);
+    enum mist_status status = plan(&export, error);
     if (!status)
         status = make_workers(&export, error);
     export.archived = item->info.tail_present;

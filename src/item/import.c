@@ -9,6 +9,7 @@
 #include "image/copy.h"
 #include "coder/remainder.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -53,6 +54,41 @@ static enum mist_status fill_manifest(struct import *import, struct mist_error *
 
 /* ---- one frame, in a worker ---- */
 
+enum mist_status import_read(struct import *import, uint32_t frame, struct mist_view *out, struct mist_error *error)
+{
+    const struct mist_image_info *info = &import->source->info;
+    struct mist_view *held = import->held ? &import->held[frame] : NULL;
+    if (held && held->data) {
+        copy_samples(held, out, false);
+        return MIST_OK;
+    }
+    enum mist_status status = import->source->ops->read_frame(import->source, frame, out, error);
+    if (status || !held)
+        return status;
+    /* Where memory is short the frame is read once more, and no harm is done. */
+    *held = item_new_view(info->type, info->width, info->height, info->components);
+    if (held->data)
+        copy_samples(out, held, false);
+    return MIST_OK;
+}
+
+/* Decoding a file twice takes longer than keeping what is small. */
+static void hold_small(struct import *import)
+{
+    const struct mist_image_info *info = &import->source->info;
+    const uint64_t most = (uint64_t)64 << 20;
+    size_t bytes = mist_frame_bytes(info->type, info->width, info->height, info->components);
+    if (bytes && bytes * (uint64_t)info->frames <= most)
+        import->held = memory_allocate_zeroed(info->frames, sizeof *import->held);
+}
+
+static void free_held(struct import *import)
+{
+    for (uint32_t frame = 0; import->held && frame < import->source->info.frames; frame++)
+        memory_free(import->held[frame].data);
+    memory_free(import->held);
+}
+
 static bool make_slot(const struct import *import, struct import_slot *slot)
 {
     const struct mist_image_info *image = &import->manifest.image;
@@ -62,6 +98,12 @@ static bool make_slot(const struct import *import, struct import_slot *slot)
     *slot = (struct import_slot){.samples = item_new_view(image->type, width, height, image->components)};
     slot->coded = memory_allocate_zeroed(import->manifest.streams, sizeof *slot->coded);
     bool good = slot->samples.data && slot->coded;
+    if (good && import->way == IMPORT_KEEP)
+        good = (slot->parts = memory_allocate_zeroed(1, sizeof *slot->parts)) != NULL;
+    if (good && import->way <= IMPORT_ABOVE) {
+        slot->again = item_new_view(image->type, width, height, image->components);
+        good = slot->again.data != NULL;
+    }
     if (good && (values->kind != VALUE_MAP_IDENTITY || values->holes.count)) {
         slot->plane = item_new_view(plane->type, width, height, plane->components);
         good = slot->plane.data != NULL;
@@ -83,11 +125,15 @@ static void free_slots(struct import *import)
         struct import_slot *slot = &import->slots[i];
         memory_free(slot->samples.data);
         memory_free(slot->plane.data);
+        memory_free(slot->again.data);
         memory_free(slot->holes.data);
         memory_free(slot->remainder.data);
         for (unsigned stream = 0; slot->coded && stream < import->manifest.streams; stream++)
             coder_coded_free(&slot->coded[stream]);
         memory_free(slot->coded);
+        mist_buffer_free(&slot->source_bytes);
+        mist_buffer_free(&slot->rebuild);
+        memory_free(slot->parts);
     }
     memory_free(import->slots);
     import->slots = NULL;
@@ -108,7 +154,9 @@ static enum mist_status encode_slot(void *context, uint64_t index, unsigned work
     struct import *import = context;
     struct import_slot *slot = &import->slots[index];
     uint32_t frame = import->first + (uint32_t)index;
-    enum mist_status status = import->source->ops->read_frame(import->source, frame, &slot->samples, error);
+    enum mist_status status = import_read(import, frame, &slot->samples, error);
+    if (import->way == IMPORT_KEEP)
+        return status ? status : import_keep(import, frame, slot, import->codecs[worker], error);
     if (!status && slot->plane.data)
         status = value_map_forward(&import->manifest.values, &slot->samples, &slot->plane,
                                    slot->holes.data ? &slot->holes : NULL,
@@ -118,10 +166,12 @@ static enum mist_status encode_slot(void *context, uint64_t index, unsigned work
         if (stream->coder == CODER_REMAINDER) {
             status = remainder_compress(&slot->remainder, &slot->plane, &slot->coded[i].bytes, error);
             slot->coded[i].size[0] = slot->coded[i].bytes.size;
-        } else if (stream->unit == 1)
+        } else if (stream->unit == 1 && stream->coder != CODER_SOURCE)
             status = coder_encode(import->codecs[worker], import->slot_count == 1 ? import->threads : 1, stream,
                                   stream_view(slot, stream), 1, &slot->coded[i], error);
     }
+    if (!status && import->way == IMPORT_ABOVE)
+        status = import_above(import, frame, slot, error);
     return status;
 }
 
@@ -131,7 +181,7 @@ static enum mist_status start_file(struct import *import, struct mist_error *err
 {
     const char *path = import->options->paths[import->source->file_order[import->file]];
     import->frame_in_file = 0;
-    return content_start(&import->content, import->source, import->file, path, error);
+    return content_start(&import->content, import->source, import->file, path, import->way <= IMPORT_ABOVE, error);
 }
 
 static enum mist_status end_file(struct import *import, struct mist_error *error)
@@ -208,6 +258,12 @@ static enum mist_status put_slot(struct import *import, struct import_slot *slot
     enum mist_status status = import->frame_in_file == 0 ? start_file(import, error) : MIST_OK;
     if (!status)
         status = content_frame(&import->content, &slot->samples, error);
+    if (!status && import->contents)
+        import->contents[frame] =
+            checksum(slot->samples.data, mist_frame_bytes(slot->samples.type, slot->samples.width, slot->samples.height,
+                                                          slot->samples.components));
+    if (!status && import->way <= IMPORT_ABOVE)
+        status = content_kept(&import->content, &slot->source_bytes, &slot->rebuild, error);
     if (!status)
         status = put_streams(import, slot, frame, error);
     if (!status && ++import->frame_in_file == import->manifest.file[import->file].frames) {
@@ -245,6 +301,20 @@ static enum mist_status make_workers(struct import *import, struct mist_error *e
     return good ? MIST_OK : import_out_of_memory(import, error);
 }
 
+/* What conversion to other formats needs to be told of the frames. */
+static enum mist_status describe_frames(struct import *import, struct mist_error *error)
+{
+    const struct format_source_ops *ops = import->source->ops;
+    struct mist_buffer said = {0};
+    if (!ops->describe)
+        return MIST_OK;
+    enum mist_status status = ops->describe(import->source, import->contents, &said, error);
+    if (!status && !manifest_set_extra(&import->manifest, MANIFEST_FRAMES, said.data, said.size))
+        status = import_out_of_memory(import, error);
+    mist_buffer_free(&said);
+    return status;
+}
+
 /* Everything with the value map at hand; MIST_ERROR_RANGE if a sample is outside the declared precision. */
 static enum mist_status code_all(struct import *import, const struct mist_progress *progress, struct mist_error *error)
 {
@@ -259,6 +329,8 @@ static enum mist_status code_all(struct import *import, const struct mist_progre
     if (!status)
         status = code_frames(import, progress, error);
     if (!status)
+        status = describe_frames(import, error);
+    if (!status)
         status = item_writer_finish(&import->writer, error);
     content_free(&import->content);
     free_slots(import);
@@ -266,6 +338,14 @@ static enum mist_status code_all(struct import *import, const struct mist_progre
     for (unsigned i = 0; i < LAYOUT_MAX_STREAMS; i++)
         mist_buffer_free(&import->unit[i].samples);
     return status;
+}
+
+/* Whether what did not go in one way may go in the next. */
+static bool is_next(enum import_way way, enum mist_status status)
+{
+    if (way <= IMPORT_ABOVE) /* also where the file could not be put together again of what is kept */
+        return status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_CORRUPT || status == MIST_ERROR_LIMIT;
+    return way == IMPORT_TRUST && (status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_RANGE);
 }
 
 static enum mist_status import_source(struct import *import, const struct mist_progress *progress,
@@ -280,15 +360,14 @@ static enum mist_status import_source(struct import *import, const struct mist_p
     }
     if (!status && !import->codecs)
         status = import_out_of_memory(import, error);
-    for (int trust = 1; trust >= 0 && !status; trust--) {
-        status = import_plan(import, trust, error);
+    bool again = !status;
+    for (import->way = IMPORT_KEEP; again; import->way++) {
+        status = import_plan(import, error);
         if (!status)
             status = code_all(import, progress, error);
-        bool again = status == MIST_ERROR_RANGE && trust;
-        if (!again)
-            break;
-        item_writer_free(&import->writer);
-        status = MIST_OK;
+        again = is_next(import->way, status);
+        if (again && import->writer.path)
+            item_writer_free(&import->writer);
     }
     return status;
 }
@@ -322,20 +401,29 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
     struct import *import = memory_allocate_zeroed(1, sizeof *import);
     if (!import)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item_path);
-    *import = (struct import){
-        .options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
+    *import =
+        (struct import){.options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
     enum mist_status status = open_source(import, error);
     if (!status)
+        hold_small(import);
+    if (!status && import->source->ops->describe)
+        import->contents = memory_allocate_zeroed(import->source->info.frames, sizeof *import->contents);
+    if (!status)
         status = import_source(import, progress, error);
-    if (!status && report)
+    if (!status && report) {
         *report = (struct mist_import_report){.looks_like_labels = import->looks_like_labels,
                                               .label = import->manifest.image.label};
+        snprintf(report->warning, sizeof report->warning, "%s", import->source->warning);
+    }
     for (unsigned i = 0; i < import->threads && import->codecs; i++)
         mist_codec_free(&import->codecs[i]);
     memory_free(import->codecs);
+    memory_free(import->contents);
     if (import->writer.path)
         item_writer_free(&import->writer);
     manifest_free(&import->manifest);
+    if (import->source)
+        free_held(import);
     format_close(&import->source);
     memory_free(import);
     return status;

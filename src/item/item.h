@@ -13,7 +13,7 @@
 #include <mist/item.h>
 
 struct mist_item {
-    char *name; /* for messages */
+    char *name;      /* for messages */
     uint64_t serial; /* no two items of a process have the same: names it in a decoder's cache */
     struct file_map map;
     struct mist_item_piece *piece; /* [pieces] what is here of the item file, ascending, apart from one another */
@@ -21,13 +21,17 @@ struct mist_item {
     struct layout layout;
     struct manifest manifest;
     struct chunk_map chunks;
+    bool table_damaged; /* the table of values is here, and no table */
     struct mist_item_info info;
 };
 
 /* As mist_item_open(), of an open file, which the caller may close afterwards. `name` is for messages. */
 enum mist_status item_open_descriptor(int descriptor, const char *name, mist_item **item, struct mist_error *error);
 
-/* The bytes [offset, offset + size) of the item file in memory; NULL where they are not here, in one piece. */
+/*
+ * The bytes [offset, offset + size) of the item file in memory; NULL where they are not here, in one piece. No bytes
+ * are always here.
+ */
 const uint8_t *item_bytes(const mist_item *item, uint64_t offset, uint64_t size);
 /* The archival tail, or NULL. */
 const uint8_t *item_tail(const mist_item *item);

@@ -5,8 +5,8 @@
  *   prologue | meta | checksums | level 0: class S .. class 0 | level 1 | ... | tail
  *   <--------- head ----------> <------------------- body ------------------------>
  *
- * A range is one class of one level; its number is level * (steps + 1) + (steps - class), so that ranges are numbered as
- * they follow one another; the tail is the range behind the last one. All integers are little-endian.
+ * A range is one class of one level; its number is level * (steps + 1) + (steps - class), so that ranges are numbered
+ * as they follow one another; the tail is the range behind the last one. All integers are little-endian.
  */
 #ifndef ITEM_LAYOUT_H
 #define ITEM_LAYOUT_H
@@ -23,11 +23,11 @@
 
 enum {
     LAYOUT_MAGIC_AT = 0,
-    LAYOUT_CHECKSUM_AT = LAYOUT_MAGIC_AT + 8,            /* u64: XXH3-64 of the head behind this field; the item's id */
-    LAYOUT_VERSION_AT = LAYOUT_CHECKSUM_AT + 8,          /* u32 */
-    LAYOUT_HEAD_SIZE_AT = LAYOUT_VERSION_AT + 4,         /* u32: bytes of the head */
-    LAYOUT_META_STORED_AT = LAYOUT_HEAD_SIZE_AT + 4,     /* u32: bytes of meta as it is stored */
-    LAYOUT_META_SIZE_AT = LAYOUT_META_STORED_AT + 4,     /* u32: bytes of meta */
+    LAYOUT_CHECKSUM_AT = LAYOUT_MAGIC_AT + 8,        /* u64: XXH3-64 of the head behind this field; the item's id */
+    LAYOUT_VERSION_AT = LAYOUT_CHECKSUM_AT + 8,      /* u32 */
+    LAYOUT_HEAD_SIZE_AT = LAYOUT_VERSION_AT + 4,     /* u32: bytes of the head */
+    LAYOUT_META_STORED_AT = LAYOUT_HEAD_SIZE_AT + 4, /* u32: bytes of meta as it is stored */
+    LAYOUT_META_SIZE_AT = LAYOUT_META_STORED_AT + 4, /* u32: bytes of meta */
     LAYOUT_PROLOGUE_SIZE = LAYOUT_META_SIZE_AT + 4
 };
 _Static_assert(LAYOUT_PROLOGUE_SIZE == 32, "docs/format.md says so");

@@ -23,7 +23,7 @@ struct coder_plane manifest_plane(const struct manifest *manifest, const struct 
         plane.type = MIST_U16;
         plane.precision = 16;
         plane.components = image->components;
-    } else if (role == CODER_VALUES || role == CODER_EXACT) {
+    } else if (role >= CODER_VALUES) {
         plane.type = value_map_remainder_type(values);
         plane.components = image->components;
     }

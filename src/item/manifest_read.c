@@ -230,14 +230,30 @@ static void get_extras(struct reading *reading, struct manifest *manifest)
     }
 }
 
-/* The streams must be just those that the value map needs. */
+/* A stream of the lattice coder has a symbol for each value that there is. */
+static bool symbols_fit(const struct coder_stream *stream, uint64_t values)
+{
+    if (!stream || stream->coder != CODER_LATTICE)
+        return true;
+    struct byte_reader parameters = byte_reader_start(stream->parameters.data, stream->parameters.size);
+    return read_varint(&parameters) == values && !parameters.failed;
+}
+
+/* The streams must be just those that the value map needs, and labels are never averaged. */
 static bool streams_fit(const struct manifest *manifest)
 {
     const struct value_map *values = &manifest->values;
+    const struct coder_stream *original = manifest_stream(manifest, CODER_ORIGINAL);
+    if (original && (original->parameters.size != 1 || values->kind != VALUE_MAP_IDENTITY ||
+                     manifest->stream[0].coder != CODER_HTJ2K))
+        return false;
     return (values->holes.count > 0) == (manifest_stream(manifest, CODER_HOLES) != NULL) &&
            (values->kind == VALUE_MAP_TABLE) == (manifest_stream(manifest, CODER_VALUES) != NULL) &&
            values->remainder == (manifest_stream(manifest, CODER_EXACT) != NULL) &&
-           (values->kind == VALUE_MAP_RANKS) == (manifest->stream[0].coder == CODER_LATTICE);
+           (values->kind == VALUE_MAP_RANKS) == (manifest->stream[0].coder == CODER_LATTICE) &&
+           (values->kind == VALUE_MAP_RANKS) == manifest->image.label &&
+           symbols_fit(&manifest->stream[0], values->rank_count) &&
+           symbols_fit(manifest_stream(manifest, CODER_HOLES), (uint64_t)values->holes.count + 1);
 }
 
 static enum mist_status get_streams(struct reading *reading, struct manifest *manifest, const struct layout *layout,

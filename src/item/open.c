@@ -16,6 +16,9 @@
 
 const uint8_t *item_bytes(const mist_item *item, uint64_t offset, uint64_t size)
 {
+    static const uint8_t nothing[1];
+    if (size == 0) /* no bytes are everywhere: a chunk that is empty is never missing */
+        return nothing;
     size_t low = 0, high = item->pieces;
     while (low < high) { /* the last piece that starts at or before the offset */
         size_t middle = low + (high - low) / 2;
@@ -42,8 +45,8 @@ static enum mist_status read_meta(mist_item *item, struct mist_error *error)
 {
     struct layout *layout = &item->layout;
     struct mist_buffer meta = {0};
-    enum mist_status status = unpack_bytes(item->piece[0].data + LAYOUT_PROLOGUE_SIZE, layout->meta_stored,
-                                           layout->meta_size, &meta, error);
+    enum mist_status status =
+        unpack_bytes(item->piece[0].data + LAYOUT_PROLOGUE_SIZE, layout->meta_stored, layout->meta_size, &meta, error);
     struct byte_reader reader = byte_reader_start(meta.data, meta.size);
     if (!status)
         status = manifest_read(&reader, &item->manifest, layout, error);
@@ -61,7 +64,10 @@ static bool range_is_here(const mist_item *item, unsigned range)
     return item_bytes(item, layout_range_start(layout, range), layout_range_size(layout, range)) != NULL;
 }
 
-/* The table of values, where it is here: frames at full size need it. */
+/*
+ * The table of values, where it is here and good: frames at full size need it. A damaged one is no reason not to open
+ * an item whose other levels are as they were.
+ */
 static enum mist_status read_table(mist_item *item, struct mist_error *error)
 {
     const struct coder_stream *table = manifest_stream(&item->manifest, CODER_VALUES);
@@ -71,7 +77,9 @@ static enum mist_status read_table(mist_item *item, struct mist_error *error)
     uint64_t at = chunk_map_chunk(&item->chunks, &item->layout, (unsigned)(table - item->manifest.stream), 0,
                                   item->layout.steps, 0, &size);
     const uint8_t *bytes = item_bytes(item, at, size);
-    return bytes ? value_table_read(bytes, (size_t)size, &item->manifest.values, error) : MIST_OK;
+    enum mist_status status = bytes ? value_table_read(bytes, (size_t)size, &item->manifest.values, error) : MIST_OK;
+    item->table_damaged = status == MIST_ERROR_CORRUPT;
+    return item->table_damaged ? MIST_OK : status;
 }
 
 static void fill_info(mist_item *item)
@@ -110,8 +118,8 @@ static enum mist_status open_pieces(mist_item *item, struct mist_error *error)
     enum mist_status status = layout_read(first->data, first->size, &item->layout, error);
     if (!status)
         status = read_meta(item, error);
-    if (!status && (last->offset > layout_size(&item->layout) ||
-                    last->size > layout_size(&item->layout) - last->offset))
+    if (!status &&
+        (last->offset > layout_size(&item->layout) || last->size > layout_size(&item->layout) - last->offset))
         status = error_set(error, MIST_ERROR_CORRUPT, "it is longer than its head says");
     if (!status)
         status = read_table(item, error);
@@ -173,8 +181,8 @@ enum mist_status mist_item_open_pieces(const struct mist_item_piece *pieces, siz
     *item = NULL;
     for (size_t i = 0; i < count; i++)
         if ((i == 0 && pieces[0].offset != 0) ||
-            (i > 0 && (pieces[i].offset < pieces[i - 1].offset ||
-                       pieces[i].offset - pieces[i - 1].offset < pieces[i - 1].size)))
+            (i > 0 &&
+             (pieces[i].offset < pieces[i - 1].offset || pieces[i].offset - pieces[i - 1].offset < pieces[i - 1].size)))
             return error_set(error, MIST_ERROR_ARGUMENT, "%s: the pieces of the item do not ascend", name);
     if (count == 0)
         return error_set(error, MIST_ERROR_TRUNCATED, "%s: the item file ends within its head", name);

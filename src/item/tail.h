@@ -18,14 +18,23 @@
 /* One file's record. */
 struct tail_record {
     struct format_archive archive;
-    uint64_t content_size;     /* of the source file, uncompressed where it is gzipped */
-    uint64_t content_checksum; /* XXH3-64 of that */
-    uint64_t samples_checksum; /* XXH3-64 of its frames' samples: rows, columns, components; little-endian */
+    uint64_t content_size;      /* of the source file, uncompressed where it is gzipped */
+    uint64_t content_checksum;  /* XXH3-64 of that */
+    struct mist_buffer rebuild; /* of kept sources: for each frame a varint size, then what coder_original() needs */
+    uint64_t samples_checksum;  /* XXH3-64 of its frames' samples: rows, columns, components; little-endian */
 };
 
 /* A record: u8 flags, u64 content checksum, u64 samples checksum, varints content size, prefix size, suffix size, with
- * TAIL_EXTRA size of format_archive.extra, then prefix, suffix and that. */
-enum { TAIL_RAW = 1, TAIL_BIG_ENDIAN = 2, TAIL_PLANAR = 4, TAIL_PREFIX_IS_HEAD = 8, TAIL_EXTRA = 16, TAIL_FLAGS = 31 };
+ * TAIL_EXTRA size of format_archive.extra, with TAIL_REBUILD size of rebuild, then prefix, suffix and these. */
+enum {
+    TAIL_RAW = 1,
+    TAIL_BIG_ENDIAN = 2,
+    TAIL_PLANAR = 4,
+    TAIL_PREFIX_IS_HEAD = 8,
+    TAIL_EXTRA = 16,
+    TAIL_REBUILD = 32,
+    TAIL_FLAGS = 63
+};
 enum { TAIL_RECORD_FIXED = 1 + 8 + 8 };
 
 /* ---- writing ---- */

@@ -39,7 +39,7 @@ static enum mist_status load(struct tail_reader *reader, uint32_t file, struct m
     if (reader->loaded)
         return MIST_OK;
     enum mist_status status = unpack_bytes(reader->data + reader->offset, group_of(reader)->stored,
-                                               group_of(reader)->content, &reader->content, error);
+                                           group_of(reader)->content, &reader->content, error);
     reader->loaded = !status;
     return status;
 }
@@ -55,6 +55,7 @@ static enum mist_status read_record(struct tail_reader *reader, struct tail_reco
     record->content_size = read_varint(&bytes);
     uint64_t prefix = read_varint(&bytes), suffix = read_varint(&bytes);
     uint64_t extra = flags & TAIL_EXTRA ? read_varint(&bytes) : 0;
+    uint64_t rebuild = flags & TAIL_REBUILD ? read_varint(&bytes) : 0;
     struct format_archive *archive = &record->archive;
     archive->raw = flags & TAIL_RAW;
     archive->big_endian = flags & TAIL_BIG_ENDIAN;
@@ -65,6 +66,8 @@ static enum mist_status read_record(struct tail_reader *reader, struct tail_reco
     archive->suffix.data = (uint8_t *)(uintptr_t)reader_take(&bytes, (size_t)suffix);
     archive->extra.size = (size_t)extra;
     archive->extra.data = (uint8_t *)(uintptr_t)reader_take(&bytes, (size_t)extra);
+    record->rebuild.size = (size_t)rebuild;
+    record->rebuild.data = (uint8_t *)(uintptr_t)reader_take(&bytes, (size_t)rebuild);
     if (bytes.failed || (flags & ~(unsigned)TAIL_FLAGS) || ((flags & TAIL_PREFIX_IS_HEAD) && prefix))
         return corrupt(error, "a record makes no sense");
     if (flags & TAIL_PREFIX_IS_HEAD) {
@@ -84,8 +87,7 @@ enum mist_status tail_reader_get(struct tail_reader *reader, uint32_t file, stru
 {
     if (file >= reader->manifest->files)
         return error_set(error, MIST_ERROR_ARGUMENT, "file %u of %u", file, reader->manifest->files);
-    bool here =
-        reader->loaded && file >= reader->next_file && file - reader->first_file < group_of(reader)->files;
+    bool here = reader->loaded && file >= reader->next_file && file - reader->first_file < group_of(reader)->files;
     enum mist_status status = here ? MIST_OK : load(reader, file, error);
     while (!status && reader->next_file <= file)
         status = read_record(reader, record, error);

@@ -33,6 +33,42 @@ __attribute__((format(printf, 3, 4))) static void report(struct verification *ve
         verification->found(verification->context, sentence);
 }
 
+/* Of ascending offsets [count + 1], the last i < count with offset[i] <= at; offset[0] <= at. */
+static uint32_t last_at(const uint64_t *offset, uint32_t count, uint64_t at)
+{
+    uint32_t low = 0, high = count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (offset[middle] <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The first and the last frame that need bytes [start, end) of a range. */
+static void find_frames(const mist_item *item, unsigned range, uint64_t start, uint64_t end, uint32_t *low,
+                        uint32_t *high)
+{
+    unsigned class = item->layout.steps - range % (item->layout.steps + 1);
+    *low = UINT32_MAX;
+    *high = 0;
+    for (unsigned i = 0; i < item->chunks.streams; i++) {
+        const struct coder_stream *stream = item->chunks.stream[i].stream;
+        const uint64_t *offset = item->chunks.stream[i].start[range];
+        uint32_t slots = offset ? stream_slots(stream, class) : 0;
+        if (slots == 0 || offset[slots] <= start || offset[0] >= end)
+            continue;
+        uint32_t first, frames;
+        uint64_t from = start > offset[0] ? start : offset[0];
+        stream_unit_frames(stream, stream_slot_unit(stream, last_at(offset, slots, from), class), &first);
+        *low = first < *low ? first : *low;
+        frames = stream_unit_frames(stream, stream_slot_unit(stream, last_at(offset, slots, end - 1), class), &first);
+        *high = first + frames - 1 > *high ? first + frames - 1 : *high;
+    }
+}
+
 /* Names the part that damaged bytes [start, end) of the item file belong to. */
 static void report_stretch(struct verification *verification, unsigned range, uint64_t start, uint64_t end)
 {
@@ -44,11 +80,11 @@ static void report_stretch(struct verification *verification, unsigned range, ui
                (unsigned long long)start, (unsigned long long)end - 1);
         return;
     }
-    unsigned level = range / (layout->steps + 1), place = range % (layout->steps + 1);
+    uint32_t low, high;
+    find_frames(item, range, start, end, &low, &high);
     report(verification, MIST_ERROR_CHECKSUM,
-           "%s: bytes %llu to %llu, of level %u in %s, are not those that were stored", item->name,
-           (unsigned long long)start, (unsigned long long)end - 1, level,
-           layout->steps == 0 ? "all frames" : place == 0 ? "the slices of the coarsest step" : "slices between others");
+           "%s: bytes %llu to %llu, of level %u in frames %u to %u, are not those that were stored", item->name,
+           (unsigned long long)start, (unsigned long long)end - 1, range / (layout->steps + 1), low, high);
 }
 
 static void verify_checksums(struct verification *verification)
@@ -69,8 +105,9 @@ static void verify_checksums(struct verification *verification)
 }
 
 /* Decodes the frames of one file; where all is here, the samples must be those that were stored. */
-static void verify_file(struct verification *verification, mist_decoder *decoder, uint32_t index, struct mist_view *view,
-                        unsigned reduce, struct checksum_state *state, const struct tail_record *record)
+static void verify_file(struct verification *verification, mist_decoder *decoder, uint32_t index,
+                        struct mist_view *view, unsigned reduce, struct checksum_state *state,
+                        const struct tail_record *record)
 {
     const mist_item *item = verification->item;
     const struct manifest_file *file = &item->manifest.file[index];

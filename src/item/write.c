@@ -235,9 +235,9 @@ static enum mist_status make_head(struct item_writer *writer, struct mist_buffer
     if (!status && total + layout_size(layout) > LAYOUT_MAX_SIZE)
         status = error_set(error, MIST_ERROR_LIMIT, "%s: the item would be beyond the limits", writer->path);
     layout->head_size = (uint32_t)total;
-    if (!status && (!buffer_append_zeros(head, LAYOUT_PROLOGUE_SIZE) ||
-                    !buffer_append(head, stored.data, stored.size) ||
-                    !buffer_append_zeros(head, (size_t)total - LAYOUT_PROLOGUE_SIZE - stored.size)))
+    if (!status &&
+        (!buffer_append_zeros(head, LAYOUT_PROLOGUE_SIZE) || !buffer_append(head, stored.data, stored.size) ||
+         !buffer_append_zeros(head, (size_t)total - LAYOUT_PROLOGUE_SIZE - stored.size)))
         status = out_of_memory(writer, error);
     if (!status)
         layout_write(layout, head->data);

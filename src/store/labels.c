@@ -9,12 +9,16 @@
 
 const char *label_reason(enum label_said said)
 {
-    return said == LABEL_NAMED ? "name" : said == LABEL_LISTED ? "dataset.json" : said == LABEL_OPTION ? "option" : NULL;
+    return said == LABEL_NAMED    ? "name"
+           : said == LABEL_LISTED ? "dataset.json"
+           : said == LABEL_OPTION ? "option"
+                                  : NULL;
 }
 
 const char *mist_label_reason(unsigned reason)
 {
-    static const char *const reasons[] = {"name", "dataset.json", "option", "intent", "segmentation", "palette"};
+    static const char *const reasons[] = {"name",         "dataset.json", "option", "intent",
+                                          "segmentation", "palette",      "content"};
     _Static_assert(sizeof reasons / sizeof *reasons == MIST_LABEL_REASONS, "one name for each");
     return reason < MIST_LABEL_REASONS ? reasons[reason] : NULL;
 }
@@ -22,9 +26,9 @@ const char *mist_label_reason(unsigned reason)
 /* ---- words of names ---- */
 
 static const char *const words[] = {
-    "label", "labels", "mask", "masks", "seg", "segs", "segmentation", "segmentations", "dseg", "gt", "groundtruth",
-    "annotation", "annotations", "aseg", "aparc", "wmparc", "parc", "parcellation", "parcellations", "atlas", "roi",
-    "rois", "contour", "contours",
+    "label", "labels",       "mask",          "masks",      "seg",         "segs", "segmentation", "segmentations",
+    "dseg",  "gt",           "groundtruth",   "annotation", "annotations", "aseg", "aparc",        "wmparc",
+    "parc",  "parcellation", "parcellations", "atlas",      "roi",         "rois", "contour",      "contours",
 };
 
 static bool is_word(const char *text, size_t length)

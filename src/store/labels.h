@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who says that a file is a label map: its name, a dataset's own description, the user. Content has its own say later. */
+/* Who says that a file is a label map: its name, a dataset's own description, the user. Content has its own say later.
+ */
 #ifndef STORE_LABELS_H
 #define STORE_LABELS_H
 

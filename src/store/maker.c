@@ -195,3 +195,9 @@ enum mist_status maker_remove(struct maker *maker, enum mist_catalog_kind kind, 
     memory_free(file);
     return status;
 }
+
+enum mist_status maker_put_item(struct maker *maker, const mist_item *item, const char *path, struct mist_error *error)
+{
+    enum mist_status status = catalog_row_from_item(item, path, &maker->row, error);
+    return status ? status : maker_put_entry(maker, &maker->row.entry, error);
+}

@@ -3,7 +3,7 @@
 #ifndef STORE_MAKER_H
 #define STORE_MAKER_H
 
-#include "store/catalog.h"
+#include "source/catalog.h"
 #include "store/database.h"
 
 #include <mist/store.h>
@@ -42,6 +42,9 @@ enum maker_query {
     Q_LISTING_UNKNOWN,
     Q_LISTING_NEXT_UNKNOWN,
     Q_LISTING_CLASSIFY,
+    Q_LISTING_FIND,
+    Q_LISTING_MARK,
+    Q_LISTING_UNMARKED,
     Q_UNITS_OF_FILES,
     Q_UNITS_ASSIGN_FILES,
     Q_SERIES,

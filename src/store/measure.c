@@ -17,7 +17,7 @@ struct bench {
     struct mist_view full;    /* the frame */
     struct mist_view reduced; /* decoded at the reduced level */
     struct mist_view average; /* area average of the full frame, or its subsampling for labels */
-    struct mist_view center;  /* `reduced` on the centred grid */
+    struct mist_view other;   /* `reduced` on the other grid: the centred one, where the item is not on that itself */
 };
 
 struct measure {
@@ -51,7 +51,7 @@ static enum mist_status set_up(struct measure *measure, struct bench *bench, str
     uint32_t height = mist_reduced_size(image->height, measure->reduce);
     if (!make_view(&bench->full, image, image->width, image->height) ||
         !make_view(&bench->reduced, image, width, height) || !make_view(&bench->average, image, width, height) ||
-        !make_view(&bench->center, image, width, height) || !(bench->decoder = mist_decoder_new()))
+        !make_view(&bench->other, image, width, height) || !(bench->decoder = mist_decoder_new()))
         return error_set(error, MIST_ERROR_MEMORY, "measuring: out of memory");
     return MIST_OK;
 }
@@ -103,9 +103,12 @@ static enum mist_status compare_image(struct measure *measure, struct bench *ben
     double values[4];
     double range = measure->maximum > measure->minimum ? measure->maximum - measure->minimum : 1;
     enum mist_status status = mist_area_reduce(&bench->full, measure->reduce, &bench->average, error);
+    const bool centred = mist_item_info(measure->item)->centred;
     if (!status)
-        status = mist_grid_center(&bench->reduced, measure->reduce, &bench->center, error);
-    const struct mist_view *candidates[2] = {&bench->reduced, &bench->center};
+        status = centred ? mist_grid_native(&bench->reduced, measure->reduce, &bench->other, error)
+                         : mist_grid_center(&bench->reduced, measure->reduce, &bench->other, error);
+    const struct mist_view *candidates[2] = {centred ? &bench->other : &bench->reduced,
+                                             centred ? &bench->reduced : &bench->other};
     for (int i = 0; i < 2 && !status; i++) {
         status = mist_ssim(&bench->average, candidates[i], range, &values[2 * i], error);
         if (!status)
@@ -145,7 +148,7 @@ static void tear_down(struct measure *measure)
         memory_free(bench->full.data);
         memory_free(bench->reduced.data);
         memory_free(bench->average.data);
-        memory_free(bench->center.data);
+        memory_free(bench->other.data);
         mist_decoder_free(&bench->decoder);
     }
     pthread_mutex_destroy(&measure->lock);

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "store/catalog.h"
+#include "source/catalog.h"
 #include "base/confined.h"
 #include "store/store_database.h"
 

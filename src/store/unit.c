@@ -391,6 +391,10 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
     unit->encode->report->items += unit->encoded;
     unit->encode->report->stored_bytes += stored;
     count_label(unit);
+    if (unit->encoded && *unit->imported.warning) {
+        unit->encode->report->warnings++;
+        tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
+    }
     return MIST_OK;
 }
 

@@ -68,8 +68,7 @@ static void add_listed(void *context, const char *path)
     if (!listing->status && !full)
         listing->status = no_memory(path, listing->error);
     if (!listing->status)
-        listing->status =
-            database_run(&listing->walk->encode->maker.database, Q_LISTED_ADD, listing->error, "t", full);
+        listing->status = database_run(&listing->walk->encode->maker.database, Q_LISTED_ADD, listing->error, "t", full);
     memory_free(full);
 }
 

@@ -17,7 +17,7 @@ def tree(root):
 
 
 def write_catalog(dataset, lines, items, files):
-    header = {"format": "mist-catalog", "version": 1, "dataset": dataset.name, "items": items, "files": files,
+    header = {"format": "mist-catalog", "version": 2, "dataset": dataset.name, "items": items, "files": files,
               "source_bytes": 0, "item_bytes": 0, "file_bytes": 0, "id": "0" * 16}
     dataset.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(["zstd", "-q", "-f", "-", "-o", str(dataset / "catalog.jsonl.zst")], stdin=subprocess.PIPE,

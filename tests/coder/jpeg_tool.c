@@ -5,6 +5,7 @@
  *   jpeg_tool rebuild DIRECTORY OUT         the file from these
  *   jpeg_tool decode DIRECTORY REDUCE OUT   samples, interleaved
  *   jpeg_tool standalone DIRECTORY REDUCE OUT
+ *   jpeg_tool judge FILE                    SSIM and mean absolute difference to the full picture's averages by reduce
  *   jpeg_tool time FILE                     seconds of split, rebuild, and decode at every reduce
  */
 #include "base/file.h"
@@ -57,7 +58,7 @@ struct loaded {
     struct mist_buffer bytes[MIST_MAX_LEVELS + 1];
 };
 
-/* The first `count` levels; 0: all of them and the rebuild blob. */
+/* The levels that a reduce needs; `whole`: the rebuild blob, too. */
 static void load_levels(const char *directory, unsigned reduce, bool whole, struct loaded *loaded)
 {
     char path[4096];
@@ -157,6 +158,35 @@ static void measure(const char *path)
     jpeg_chunks_free(&chunks);
 }
 
+/* Every level against averages of the full picture over each pixel's area. */
+static void judge(const char *path)
+{
+    struct mist_buffer bytes = load(path);
+    struct jpeg_chunks chunks = {0};
+    struct jpeg_piece pieces[MIST_MAX_LEVELS];
+    need(jpeg_split(bytes.data, bytes.size, &chunks, &error));
+    for (unsigned level = 0; level < chunks.info.levels; level++)
+        pieces[level] = (struct jpeg_piece){chunks.level[level].data, chunks.level[level].size};
+    struct mist_view full = decode(&chunks.info, pieces, 0);
+    for (unsigned reduce = 1; reduce < chunks.info.levels; reduce++) {
+        struct mist_view view = decode(&chunks.info, pieces, reduce);
+        size_t size = (size_t)view.height * view.row_stride;
+        uint8_t *averages = malloc(size);
+        struct mist_view area = mist_view_interleaved(averages, MIST_U8, view.width, view.height, view.components);
+        double ssim, difference = 0;
+        need(mist_area_reduce(&full, reduce, &area, &error));
+        need(mist_ssim(&view, &area, 255, &ssim, &error));
+        for (size_t i = 0; i < size; i++)
+            difference += abs((int)averages[i] - ((uint8_t *)view.data)[i]);
+        printf("%.4f %.3f%s", ssim, difference / (double)size, reduce + 1 < chunks.info.levels ? "  " : "\n");
+        free(averages);
+        free(view.data);
+    }
+    free(full.data);
+    mist_buffer_free(&bytes);
+    jpeg_chunks_free(&chunks);
+}
+
 int main(int count, char **arguments)
 {
     static struct loaded loaded;
@@ -164,6 +194,8 @@ int main(int count, char **arguments)
     const char *command = count > 2 ? arguments[1] : "";
     if (!strcmp(command, "split") && count == 4) {
         split(arguments[2], arguments[3]);
+    } else if (!strcmp(command, "judge") && count == 3) {
+        judge(arguments[2]);
     } else if (!strcmp(command, "time") && count == 3) {
         measure(arguments[2]);
     } else if (!strcmp(command, "rebuild") && count == 4) {

@@ -257,6 +257,13 @@ static void test_arguments(void **state)
     assert_int_equal(jpeg_decode(pieces, 0, &view, &error), MIST_ERROR_ARGUMENT);
     view = mist_view_interleaved(samples, MIST_S8, 150, 131, 3);
     assert_int_equal(jpeg_decode(pieces, 0, &view, &error), MIST_ERROR_ARGUMENT);
+    /* Chunks without bytes. */
+    struct jpeg_piece nothing = {NULL, 0};
+    assert_int_equal(jpeg_pieces_info(&nothing, &info, &error), MIST_ERROR_TRUNCATED);
+    assert_int_equal(jpeg_rebuild(pieces, &nothing, &file, &error), MIST_ERROR_CORRUPT);
+    pieces[chunks.info.levels - 1] = nothing;
+    assert_int_not_equal(jpeg_standalone(pieces, 0, &file, &error), MIST_OK);
+    assert_int_equal(file.size, 0);
     free(samples);
     mist_buffer_free(&file);
     jpeg_chunks_free(&chunks);

@@ -224,6 +224,9 @@ def test_metadata():
                        ("bytes behind the scan", base[:-2] + b"\x12\x34" + base[-2:]),
                        ("a colour profile", jpeg(photo(60, 60, 3), icc_profile=random.Random(3).randbytes(70000)))):
         examine(data, name)
+    endless = Split(base[:-2], "no end marker")
+    check(endless.rebuilt() == base[:-2], "no end marker: the file does not come back")
+    check(np.array_equal(endless.decoded(0), pil(base)), "no end marker: pixels differ from PIL's")
     # No JFIF marker: the colour is known by the components' names or by Adobe's marker only.
     bare = base[:2] + b"".join(segment for marker, segment in head if marker != 0xE0) + scan
     examine(bare, "no JFIF marker", colour="YCbCr")
@@ -325,7 +328,7 @@ def test_reader():
             lower = Reader(levels[:split.info["levels"] - reduce])
             width, height = split.size(reduce)
             error = np.abs(np.clip(lower.means(0)[:height, :width], 0, 255) - split.decoded(reduce)[..., 0]).max()
-            check(split.info["components"] > 1 or error <= 0.5, f"{name}: reduced by {reduce}, the reader is {error:.2f} off")
+            check(split.info["components"] > 1 or error <= 0.57, f"{name}: reduced by {reduce}, the reader is {error:.2f} off")
 
 
 def test_shared():
@@ -334,7 +337,7 @@ def test_shared():
         print(f"no {SHARED}: real files are left out")
         return
     print(f"{'file':40} {'bytes':>8} {'1/16':>6} {'1/8':>6} {'1/4':>6} {'1/2':>6} {'all':>6} {'blob':>6}  back")
-    total, sums = 0, np.zeros(6)
+    total, sums, similar = 0, np.zeros(6), []
     for path in sorted(SHARED.iterdir()):
         data = path.read_bytes()
         split = examine(data, path.name, 1.0)
@@ -343,8 +346,13 @@ def test_shared():
         row = np.array([upto(4), upto(3), upto(2), upto(1), upto(0) + split.rebuild_size, split.rebuild_size])
         total, sums = total + len(data), sums + row
         print(f"{path.name[:40]:40} {len(data):8}", *(f"{share:6.3f}" for share in row / len(data)), " bytes")
+        ssim = [float(pair.split()[0]) for pair in tool("judge", path).strip().split("  ")]
+        check(min(ssim) > 0.994, f"{path.name}: SSIM {ssim} against averages")
+        similar.append((ssim + [1, 1])[:4])
         check(row[4] < 0.9 * len(data), f"{path.name}: {row[4]} bytes of {len(data)}")
     print(f"{'all':40} {total:8}", *(f"{share:6.3f}" for share in sums / total))
+    print("SSIM against averages, least of all files at 1/2, 1/4, 1/8, 1/16:", *np.min(similar, 0),
+          " median:", *np.round(np.median(similar, 0), 4))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
  *   dicom_tool group FILE...                     one line per file: series UID, key; or "! status: message"
  *   dicom_tool detect FILE...                    what format_detect() says: "dicom" or "other"
  *   dicom_tool describe FILE...                  what a series is, as JSON
- *   dicom_tool write REDUCE native|center|WxH DIRECTORY FILE...
+ *   dicom_tool write REDUCE native|keep|center|WxH DIRECTORY FILE...
  *       writes each file of a series at another size; its samples are samples of the original: (x << r, y << r), or for
  *       WxH the one at the same fraction, so that the reader knows what to expect
  *   dicom_tool samples OUT FILE...               what a series is, as JSON, and the samples of all frames, interleaved,
@@ -259,7 +259,8 @@ static enum mist_status write_all(unsigned reduce, const char *grid, const char 
     struct format_target target = {.kind = FORMAT_DICOM, .source_kind = FORMAT_DICOM, .reduce = reduce};
     target.source = &source->info;
     target.info = source->info;
-    target.resampled = strcmp(grid, "native") != 0;
+    target.keep_uids = strcmp(grid, "keep") == 0; /* native, under the identifiers of the original */
+    target.resampled = strcmp(grid, "native") != 0 && !target.keep_uids;
     if (sscanf(grid, "%ux%u", &target.info.width, &target.info.height) == 2) {
         target.sampling =
             sampling_resize(source->info.width, source->info.height, target.info.width, target.info.height);

@@ -11,7 +11,8 @@ import numpy
 
 TOOL = sys.argv.pop(1)
 MIST = os.environ["MIST_PROGRAM"]
-TYPES = ("u1", "i1", "<u2", ">u2", "<i2", ">i2", "<u4", ">u4", "<i4", ">i4", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8")
+TYPES = ("u1", "i1", "<u2", ">u2", "<i2", ">i2", "<u4", ">u4", "<i4", ">i4", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "<i8", ">i8",
+         "<u8", ">u8")
 
 
 def tool(*arguments):
@@ -98,8 +99,9 @@ class Npy(unittest.TestCase):
         dictionary = "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }"
         for content, words in ((good[:-1], b"ends before"), (good[:9], b"not in a format"), (good[:40], b"damaged"),
                                (with_head(array, 4), b"damaged"), (with_head(array, 1, "{}"), b"damaged"),
-                               (with_head(array, 1, dictionary % ("<i8", "False", "(9, 1)")), b"<i8"),
-                               (with_head(array, 1, dictionary % ("<u8", "False", "(9, 1)")), b"<u8"),
+                               (with_head(array, 1, dictionary % ("<i8", "False", "(9, 9)")), b"ends before"),
+                               (with_head(array, 1, dictionary % ("<u8", "False", "(9, 9)")), b"ends before"),
+                               (with_head(array, 1, dictionary % ("<f16", "False", "(9, 1)")), b"<f16"),
                                (with_head(array, 1, dictionary % ("<c8", "False", "(9, 1)")), b"<c8"),
                                (with_head(array, 1, dictionary % ("<u2", "Maybe", "(9, 8)")), b"damaged"),
                                (with_head(array, 1, dictionary % ("<u2", "False", "(72,)")), b"shape"),
@@ -155,7 +157,7 @@ class Npy(unittest.TestCase):
             height = 0 if name == "fortran" else array.ndim - 2 - (array.shape[-1] == 3)
             expected = list(array.shape)
             levels = json.loads(mist("info", store / "arrays/items" / (name + ".npy.mist"), "--json").stdout)["levels"]
-            if len(levels) > 1:
+            if levels > 1:
                 expected[height] = -(-expected[height] // 2)
                 expected[height + 1] = -(-expected[height + 1] // 2)
             self.assertEqual((got.shape, got.dtype), (tuple(expected), array.dtype), name)
@@ -166,13 +168,13 @@ class Npy(unittest.TestCase):
         self.assertEqual([path.name for path in (self.at / "nifti").glob("*.*z")], ["UPPER.nii.gz"])
         mist("verify", store)
 
-    def test_an_int64_array_is_named(self):
+    def test_a_complex_array_is_named(self):
         source = self.at / "arrays"
         source.mkdir()
-        numpy.save(source / "wide.npy", numpy.zeros((40, 50), "i8"))
+        numpy.save(source / "wave.npy", numpy.zeros((40, 50), "c8"))
         done = mist("encode", source, "-o", self.at / "store", status=1)
-        self.assertIn("<i8", done.stderr)
-        self.assertIn("wide.npy", done.stderr)
+        self.assertIn("<c8", done.stderr)
+        self.assertIn("wave.npy", done.stderr)
 
 
 unittest.main()

@@ -117,7 +117,7 @@ class HostTest(unittest.TestCase):
                 row = rows[item["path"]]
                 if expected:
                     self.assertEqual(item["reduce"], min(expected(row), row["levels"] - 1))
-                self.assertEqual(item["bytes"], row["ends"][row["levels"] - 1 - item["reduce"]])
+                self.assertEqual(item["bytes"], row["ends"][(row["levels"] - item["reduce"]) * (row.get("steps", 0) + 1) - 1])
                 self.assertEqual(item["width"], -(-row["width"] // 2 ** item["reduce"]))
                 if query:  # without a query an item comes with its tail
                     prefix = self.host.get(f"/v1/datasets/ex/items/{quote(item['path'])}?{query}")
@@ -284,14 +284,29 @@ class HostTest(unittest.TestCase):
             item = reader.Item(self.file(path))
             told = self.json(f"/v1/datasets/ex/items/{quote(path)}/map")
             self.assertEqual((told["id"], told["head_end"], told["size"]),
-                             ("%016x" % item.id, item.head_size, len(item.data)))
+                             ("%016x" % item.id, item.head_size, item.size))
             self.assertEqual([level["end"] for level in told["levels"]], list(item.ends))
-            offset = item.head_size
-            for level in told["levels"]:
-                self.assertEqual(level["offset"], offset)
-                self.assertEqual(len(level["sizes"]), told["frames"])
-                offset += sum(level["sizes"])
-                self.assertEqual(level["end"], offset)
+            self.assertEqual(told["frames"], item.frames)
+            edges = [item.head_size, *item.ends]
+            for number, level in enumerate(told["levels"]):
+                self.assertEqual((level["offset"], level["end"]), (edges[number], edges[number + 1]))
+                self.assertEqual(level["ranges"], [self.picture_range(item, number, frame) for frame in range(item.frames)])
+                if len(item.streams) == 1:  # nothing else is in the level but what other classes of a unit have
+                    stretches = sorted(set(map(tuple, level["ranges"])))
+                    ends = [offset + size for offset, size in stretches]
+                    self.assertTrue(all(end <= offset for end, (offset, _) in zip(ends, stretches[1:])), path)
+                    self.assertLessEqual(sum(size for _, size in stretches), level["end"] - level["offset"])
+                    if item.streams[0].unit == 1:
+                        self.assertEqual([level["offset"], *ends], [*(offset for offset, _ in stretches), level["end"]])
+
+    @staticmethod
+    def picture_range(item, level, frame):
+        """As docs/format.md places it: the chunks of the picture's coded levels that are in this level."""
+        picture, z = item.streams[0], frame % item.slices
+        t = next((t for t in range(item.steps) if z >> t & 1), item.steps)
+        unit = frame // item.slices * picture.volume_units + z // picture.unit
+        places = [picture.places[k, t, unit] for k in range(picture.coded_levels) if picture.level_of(k) == level]
+        return [places[0][0], sum(size for _, size in places)]
 
     def test_frames_decode_elsewhere(self):
         """Each frame at each level: what mist decode writes, and OpenJPEG and OpenJPH decode it to the same samples."""
@@ -326,13 +341,14 @@ class HostTest(unittest.TestCase):
         for path in self.item_paths():
             item = self.store / "ex" / "items" / (path + ".mist")
             info = json.loads(mist("info", item, "--json").stdout)
-            for reduce in range(len(info["levels"])):
+            frames = info["slices"] * info.get("volumes", 1)
+            for reduce in range(info["levels"]):
                 out = self.work / "streams"
                 shutil.rmtree(out, ignore_errors=True)
                 mist("decode", item, "-o", out, "--format", "j2c", "--reduce", reduce)
                 streams = sorted(out.rglob("*.j2c"))
-                self.assertEqual(len(streams), info["frames"])
-                if info["files"] > 1:
+                self.assertEqual(len(streams), frames)
+                if len(info["files"]) > 1:
                     continue  # the order of the names is not that of the frames
                 for frame in {0, len(streams) // 3, len(streams) - 1}:
                     got = self.host.get(f"/v1/datasets/ex/items/{quote(path)}/frames/{frame}?reduce={reduce}")

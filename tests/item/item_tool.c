@@ -2,17 +2,17 @@
 /*
  * Drives item files for the Python tests:
  *   item_tool import [-l] ITEM ROOT NAME...    encodes ROOT/NAME... into one item; -l: as a label
- *   item_tool info ITEM                        "levels present tail head_end size id label ends..."
- *   item_tool manifest ITEM
- *   item_tool export ITEM DIR REDUCE native|center FORMAT|- [WxH]
- *   item_tool raw ITEM FRAME REDUCE OUT        a frame's samples as mist_item_decode() gives them
- *   item_tool verify ITEM                      every problem, a line each; exit 1 if there is one
- *   item_tool memory ITEM ROOT NAME...         import; prints the peak resident memory in kB
- *   item_tool prefixes ITEM STEP [SIZE...]     opens the first 0, STEP, 2 STEP ... bytes and the first SIZE ...; a line
- *                                              each: "bytes refused STATUS" or "bytes levels tail sum", with the
- *                                              checksum of all frames decoded at the last complete level
- *   item_tool flips ITEM STEP                  flips bits of byte 0, STEP, 2 STEP ... and verifies; a line each: the
- *                                              byte's offset and the first problem found, or '-'
+ *   item_tool info ITEM                        "levels steps present tail head_end size id label coder", the levels'
+ * ends, the ranges' ends, then a line for each source file: "first frames path" item_tool export ITEM DIR REDUCE
+ * native|center FORMAT|- [WxH] item_tool raw ITEM FRAME REDUCE OUT        a frame's samples as mist_item_decode() gives
+ * them item_tool verify ITEM                      every problem, a line each; exit 1 if there is one item_tool memory
+ * ITEM ROOT NAME...         import; prints the peak resident memory in kB item_tool prefixes ITEM STEP [SIZE...] opens
+ * the first 0, STEP, 2 STEP ... bytes and the first SIZE ...; a line each: "bytes refused STATUS" or "bytes levels tail
+ * sum", with the checksum of all frames decoded at the last complete level item_tool pieces ITEM OFFSET:SIZE... opens
+ * just these bytes; "levels tail", then for each reduce and frame a line: "reduce frame" and the checksum of its
+ * samples, or the status item_tool ranges ITEM FIRST COUNT REDUCE   "offset size" of what mist_item_ranges() says, a
+ * line each item_tool flips ITEM STEP                  flips bits of byte 0, STEP, 2 STEP ... and verifies; a line
+ * each: the byte's offset and the first problem found, or '-'
  */
 #include "base/checksum.h"
 
@@ -48,12 +48,18 @@ static int import(bool label, const char *item_path, const char *root, char **na
 static int info(const mist_item *item)
 {
     const struct mist_item_info *about = mist_item_info(item);
-    printf("%u %u %d %llu %llu %016llx %d", about->levels, about->levels_present, about->tail_present,
-           (unsigned long long)about->head_end, (unsigned long long)about->size, (unsigned long long)about->id,
-           about->image.label);
+    printf("%u %u %u %d %llu %llu %016llx %s %s\n", about->levels, about->steps, about->levels_present,
+           about->tail_present, (unsigned long long)about->head_end, (unsigned long long)about->size,
+           (unsigned long long)about->id, about->label ? about->label : "-", about->coder);
     for (unsigned level = 0; level < about->levels; level++)
-        printf(" %llu", (unsigned long long)about->level_end[level]);
+        printf("%llu ", (unsigned long long)about->level_end[level]);
     printf("\n");
+    for (unsigned range = 0; range < about->levels * (about->steps + 1); range++)
+        printf("%llu ", (unsigned long long)about->range_end[range]);
+    printf("\n");
+    struct mist_item_file file;
+    for (uint32_t i = 0; mist_item_file(item, i, &file); i++)
+        printf("%u %u %s\n", file.first_frame, file.frames, file.path);
     return 0;
 }
 
@@ -166,6 +172,69 @@ static int prefixes(const char *path, size_t step, char **sizes, int count)
     return result;
 }
 
+/* Copies of the pieces, each of exactly its size. */
+static size_t take_pieces(char **words, int count, const uint8_t *data, size_t size, struct mist_item_piece *pieces)
+{
+    size_t found = 0;
+    for (int i = 0; i < count; i++) {
+        unsigned long long offset, length;
+        if (sscanf(words[i], "%llu:%llu", &offset, &length) != 2 || offset > size || length > size - offset)
+            continue;
+        uint8_t *copy = malloc(length ? length : 1);
+        memcpy(copy, data + offset, length);
+        pieces[found++] = (struct mist_item_piece){offset, copy, length};
+    }
+    return found;
+}
+
+static void try_frame(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce)
+{
+    const struct mist_image_info *image = &mist_item_info(item)->image;
+    uint32_t width = mist_reduced_size(image->width, reduce), height = mist_reduced_size(image->height, reduce);
+    size_t size = mist_frame_bytes(image->type, width, height, image->components);
+    struct mist_view view = mist_view_interleaved(malloc(size), image->type, width, height, image->components);
+    enum mist_status status = mist_item_decode(item, decoder, frame, reduce, &view, NULL);
+    if (status)
+        printf("%u %u %s\n", reduce, frame, mist_status_name(status));
+    else
+        printf("%u %u %016llx\n", reduce, frame, (unsigned long long)checksum(view.data, size));
+    free(view.data);
+}
+
+static int pieces(const char *path, char **words, int count)
+{
+    size_t size;
+    uint8_t *data = read_all(path, &size);
+    struct mist_item_piece *parts = calloc((size_t)count + 1, sizeof *parts);
+    size_t found = data ? take_pieces(words, count, data, size, parts) : 0;
+    mist_item *item;
+    struct mist_error error = {0};
+    int result = 0;
+    if (mist_item_open_pieces(parts, found, "pieces", &item, &error)) {
+        result = fail(&error);
+    } else {
+        const struct mist_item_info *about = mist_item_info(item);
+        mist_decoder *decoder = mist_decoder_new();
+        printf("%u %d\n", about->levels_present, about->tail_present);
+        for (unsigned reduce = about->levels; reduce-- > 0;)
+            for (uint32_t frame = 0; frame < about->image.frames; frame++)
+                try_frame(item, decoder, frame, reduce);
+        mist_decoder_free(&decoder);
+    }
+    mist_item_close(&item);
+    for (size_t i = 0; i < found; i++)
+        free((void *)(uintptr_t)parts[i].data);
+    free(parts);
+    free(data);
+    return result;
+}
+
+static void print_range(void *context, uint64_t offset, uint64_t size)
+{
+    (void)context;
+    printf("%llu %llu\n", (unsigned long long)offset, (unsigned long long)size);
+}
+
 static void keep_first(void *context, const char *text)
 {
     char *first = context;
@@ -210,6 +279,8 @@ int main(int argc, char **argv)
     }
     if (argc > 3 && strcmp(argv[1], "prefixes") == 0)
         return prefixes(argv[2], (size_t)atoll(argv[3]), argv + 4, argc - 4);
+    if (argc > 2 && strcmp(argv[1], "pieces") == 0)
+        return pieces(argv[2], argv + 3, argc - 3);
     if (argc == 4 && strcmp(argv[1], "flips") == 0)
         return flips(argv[2], (size_t)atoll(argv[3]));
     struct mist_error error = {0};
@@ -223,6 +294,9 @@ int main(int argc, char **argv)
         result = export(item, argv + 3, argc - 3);
     else if (strcmp(argv[1], "raw") == 0 && argc == 6)
         result = raw(item, argv + 3);
+    else if (strcmp(argv[1], "ranges") == 0 && argc == 6)
+        result = mist_item_ranges(item, (uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]), (unsigned)atoi(argv[5]),
+                                  print_range, NULL, &error) != MIST_OK;
     else if (strcmp(argv[1], "verify") == 0)
         result = mist_item_verify(item, true, print_line, NULL, &error) != MIST_OK;
     mist_item_close(&item);

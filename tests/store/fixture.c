@@ -16,8 +16,14 @@ static const uint64_t *fake_ends(unsigned levels)
 struct mist_catalog_item fake_item(const char *path, uint32_t width, uint32_t height, struct mist_catalog_file *file)
 {
     struct mist_catalog_item item = {.path = path, .format = "png", .head_end = 100, .file_count = 1, .files = file};
-    item.image = (struct mist_image_info){
-        .type = MIST_U16, .precision = 12, .width = width, .height = height, .components = 1, .frames = 1, .slices = 1, .axes = {0, 1, 2}};
+    item.image = (struct mist_image_info){.type = MIST_U16,
+                                          .precision = 12,
+                                          .width = width,
+                                          .height = height,
+                                          .components = 1,
+                                          .frames = 1,
+                                          .slices = 1,
+                                          .axes = {0, 1, 2}};
     item.levels = mist_level_count(width, height);
     for (unsigned level = 0; level < item.levels; level++)
         item.level_end[level] = 100 + 1000 * (1ull << (2 * level));

@@ -2,7 +2,7 @@
 #include "fixture.h"
 
 #include "base/memory.h"
-#include "store/catalog.h"
+#include "source/catalog.h"
 #include "base/json.h"
 
 #include <stdio.h>
@@ -286,7 +286,8 @@ static void test_hostile_catalogs(void **state)
         "{}\n",
         "[]\n",
         "hello\n",
-        "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"d\",\"items\":0,\"files\":0}\n",
+        "{\"format\":\"mist-catalog\",\"version\":1,\"dataset\":\"d\",\"items\":0,\"files\":0}\n",
+        "{\"format\":\"mist-catalog\",\"version\":3,\"dataset\":\"d\",\"items\":0,\"files\":0}\n",
         "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"../d\",\"items\":0,\"files\":0}\n",
         "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"v1\",\"items\":0,\"files\":0}\n",
         "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"d\",\"items\":1e9,\"files\":0}\n"};

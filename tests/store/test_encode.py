@@ -25,12 +25,13 @@ def mist(*arguments, check=None, **options):
     return result
 
 
-def png(path, seed=0, size=100, bits=8, level=-1):
-    """A grey PNG of smooth noise, written here so that nothing else is needed; of level 0 all have one size."""
+def png(path, seed=0, size=100, bits=8, level=-1, regions=False):
+    """A grey PNG of smooth noise, or of what label maps have, written here so that nothing else is needed; of level 0
+    all have one size."""
     rng = random.Random(seed)
     rows, step = [], bits // 8
     for y in range(size):
-        row = bytes((x * y + rng.randrange(16)) & 255 for x in range(size * step))
+        row = bytes((x // 16 * 3 + y // 16) % 5 if regions else (x * y + rng.randrange(16)) & 255 for x in range(size * step))
         rows.append(b"\0" + row)
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", size, size, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"".join(rows), level)),
               (b"IEND", b"")]
@@ -44,6 +45,11 @@ def catalog(store, dataset):
     data = subprocess.run(["zstd", "-dcq", f"{store}/{dataset}/catalog.jsonl.zst"], capture_output=True, check=True)
     lines = [json.loads(line) for line in data.stdout.splitlines()]
     return lines[0], {l["path"]: l for l in lines if "path" in l}, {l["file"]: l for l in lines if "file" in l}
+
+
+def labels_of(items):
+    """{path: why} of the label maps."""
+    return {path: row["label"] for path, row in items.items() if "label" in row}
 
 
 def tree(root):
@@ -100,14 +106,15 @@ class Encode(Case):
         self.assertRegex(series[0], r"^ct-head/[0-9.]+$")
         self.assertEqual({f["path"] for f in items[series[0]]["files"]},
                          {f"ct-head/{p.name}" for p in (EXAMPLES / "ct-head").iterdir()})
-        self.assertEqual(items[series[0]]["frames"], 6)
+        self.assertEqual(items[series[0]]["slices"], 6)
         self.assertIn("pictures/named-otherwise.txt", items)
         self.assertNotIn("files", items["pictures/a.png"])
         self.assertEqual(set(files), {"pictures/no-image.png", "table.csv", "empty"})
         self.assertEqual((self.store / "d/files/table.csv").read_bytes(), b"a,b\n")
-        labels = {path for path, row in items.items() if row["label"]}
-        self.assertEqual(labels, {path for path in items if "/labels/" in path})
-        self.assertGreater(len(labels), 0)
+        labels = labels_of(items)
+        self.assertEqual(set(labels), {path for path in items if "/labels/" in path})
+        self.assertEqual(set(labels.values()), {"name", "intent"})
+        self.assertEqual(report["labels_by"], {why: list(labels.values()).count(why) for why in ("name", "intent")})
         self.assertEqual((report["items"], report["attachments"], report["failed"]), (len(items), 3, 0))
 
     def test_nothing_is_done_twice(self):
@@ -239,17 +246,31 @@ class Encode(Case):
         shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")
         slices = sorted((self.source / "ct").iterdir())
         data = slices[2].read_bytes()
-        slices[2].write_bytes(data[:len(data) - 1000])
+        slices[2].write_bytes(data[:len(data) - 100000])
         report, errors = self.encode(check=1)
         self.assertEqual((report["failed"], report["items"], report["attachments"]), (1, 1, 1))
         self.assertIn(f"ct/{slices[2].name}", errors)
         items, files = self.assert_consistent()
         self.assertEqual(list(files), [f"ct/{slices[2].name}"])
-        self.assertEqual(list(items.values())[0]["frames"], 5)
+        self.assertEqual(list(items.values())[0]["slices"], 5)
         slices[2].write_bytes(data)
         self.encode()
         items, files = self.assert_consistent()
-        self.assertEqual((list(items.values())[0]["frames"], files), (6, {}))
+        self.assertEqual((list(items.values())[0]["slices"], files), (6, {}))
+
+    def test_a_slice_that_ends_early_is_told_of(self):
+        """Of the last rows a few are missing: it stays in its series, comes back as it is, and is named."""
+        shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")
+        cut = sorted((self.source / "ct").iterdir())[2]
+        data = cut.read_bytes()[:-1000]
+        cut.write_bytes(data)
+        report, errors = self.encode()
+        items, files = self.assert_consistent()
+        (path, row), = items.items()
+        self.assertEqual((row["slices"], files, report["failed"]), (6, {}, 0))
+        self.assertEqual(errors, f"mist encode: {path}: the last 1000 of 524288 bytes of pixel data are missing: {cut.name}\n")
+        mist("get", self.store / "d", "-o", self.work / "out", check=0)
+        self.assertEqual((self.work / "out" / "ct" / cut.name).read_bytes(), data)
 
     def test_a_large_series(self):
         """Large enough to be spooled, in a directory of the store that is not there yet."""
@@ -260,7 +281,7 @@ class Encode(Case):
         report, errors = self.encode()
         self.assertEqual((report["items"], report["attachments"], errors), (1, 0, ""))
         items, _ = self.assert_consistent()
-        self.assertEqual([row["frames"] for row in items.values()], [54])
+        self.assertEqual([row["slices"] for row in items.values()], [54])
         self.assertEqual([row["levels"] for row in items.values()], [4])
 
     def test_prune(self):
@@ -280,7 +301,7 @@ class Encode(Case):
         self.assertEqual((report["vanished"], report["removed"], report["items"]), (2, 2, 1))
         items, files = self.assert_consistent()
         self.assertEqual((len(items), len(files)), (3, 0))
-        self.assertEqual([row["frames"] for path, row in items.items() if path.startswith("ct/")], [5])
+        self.assertEqual([row["slices"] for path, row in items.items() if path.startswith("ct/")], [5])
         shutil.rmtree(self.source / "p")
         self.encode("--prune")
         self.assertFalse((self.store / "d/items/p").exists())
@@ -314,28 +335,36 @@ class Encode(Case):
         self.assertEqual(len(catalog(self.store, "d")[1]), 3)
 
     def test_labels_by_pattern(self):
-        png(self.source / "a/x_seg.png")
-        png(self.source / "a/x.png")
-        png(self.source / "labelsTr/x.png")
-        self.encode()
-        self.assertEqual({p for p, row in catalog(self.store, "d")[1].items() if row["label"]}, {"labelsTr/x.png"})
-        report, _ = self.encode("--labels", "*_seg.png")
-        self.assertEqual(report["items"], 1)
-        self.assertEqual({p for p, row in catalog(self.store, "d")[1].items() if row["label"]},
-                         {"labelsTr/x.png", "a/x_seg.png"})
+        for name in ["a/x_seg.png", "a/x.png", "labelsTr/x.png", "labelsTr/not.png"]:
+            png(self.source / name, regions=name != "labelsTr/not.png")
+        png(self.source / "a/noise.png")
+        report, _ = self.encode()
+        by_name = {"labelsTr/x.png": "name", "a/x_seg.png": "name"}
+        self.assertEqual(labels_of(catalog(self.store, "d")[1]), by_name)
+        self.assertEqual((report["label_maps"], report["labels_by"]), (2, {"name": 2}))
+        # What is doubtful is said: a/x.png looks like a label map, labelsTr/not.png is only called one.
+        self.assertEqual((report["looks_like_labels"], report["named_like_labels_only"]), (1, 1))
+        options = "--labels", "*/x.png", "--labels", "a/noise.png", "--images", "*Tr/*", "--images", "no*"
+        report, _ = self.encode(*options)
+        items, _ = self.assert_consistent()
+        self.assertEqual(labels_of(items), {"a/x_seg.png": "name", "a/x.png": "option", "a/noise.png": "option"})
+        self.assertEqual(report["items"], 4)  # labelsTr/not.png was asked about: it is looked at again
+        self.assertEqual(self.encode(*options)[0]["items"], 0)
 
-    def test_labels_by_the_name_of_the_source(self):
-        for name in ["labels", "labelsTr", "images"]:
-            png(self.work / name / "x.png")
-            png(self.work / name / "deep" / "y.png")
-            mist("encode", self.work / name, "-o", self.store, "--dataset", name, check=0)
-            mist("encode", str(self.work / name) + "/", "-o", self.store, "--dataset", name + "-slash", check=0)
-            for dataset in [name, name + "-slash"]:
-                labels = [row["label"] for row in catalog(self.store, dataset)[1].values()]
-                self.assertEqual(labels, [name != "images"] * 2, dataset)
-        png(self.work / "plain" / "labels.png")  # a file's own name says nothing
-        mist("encode", self.work / "plain", "-o", self.store, "--dataset", "plain", check=0)
-        self.assertEqual([row["label"] for row in catalog(self.store, "plain")[1].values()], [False])
+    def test_labels_by_the_names_in_a_dataset(self):
+        """Names within the dataset say so; that of the source directory is not one of them."""
+        for name in ["labels", "images"]:
+            png(self.work / name / "x.png", regions=True)
+            png(self.work / name / "labels.png", regions=True)
+            png(self.work / name / "deep" / "groundTruth" / "y.png", regions=True)
+            expected = {"labels.png": "name", "deep/groundTruth/y.png": "name"}
+            for slash in ["", "/"]:
+                dataset = name + (slash and "-slash")
+                mist("encode", str(self.work / name) + slash, "-o", self.store, "--dataset", dataset, check=0)
+                self.assertEqual(labels_of(catalog(self.store, dataset)[1]), expected, dataset)
+        mist("encode", self.work / "labels", self.work / "images", "-o", self.store, "--dataset", "both", check=0)
+        self.assertEqual(labels_of(catalog(self.store, "both")[1]),
+                         {f"{name}/{path}": why for name in ["labels", "images"] for path, why in expected.items()})
 
     def test_several_sources_and_odd_names(self):
         first, second = self.work / "one" / "x", self.work / "two" / "y"

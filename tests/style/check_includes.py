@@ -1,4 +1,4 @@
-"""Includes go one way: base <- image <- codec <- {format, coder} <- item <- store <- {host, client} <- cli."""
+"""Includes go one way: base <- image <- codec <- {format, coder} <- item <- source <- store <- {host, client} <- cli."""
 import pathlib
 import re
 import sys
@@ -7,7 +7,8 @@ below = {"base": set(), "image": {"base"}}
 below["codec"] = {"base", "image"}
 below["format"] = below["coder"] = {"base", "image", "codec"}
 below["item"] = {"base", "image", "format", "codec", "coder"}
-below["store"] = below["item"] | {"item"}
+below["source"] = below["item"] | {"item"}
+below["store"] = below["source"] | {"source"}
 below["host"] = below["client"] = below["store"] | {"store"}
 below["cli"] = set()  # only include/mist
 
