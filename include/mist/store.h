@@ -83,12 +83,12 @@ struct mist_store_report {
     uint64_t stored_bytes;
     uint64_t label_maps;                    /* of the items encoded now: label maps ... */
     uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
-    uint64_t looks_like;       /* no label maps, though their samples look like it: neither name nor source says so */
-    uint64_t named_only;       /* no label maps, though named so: their samples do not look like it */
-    uint64_t warnings;         /* items encoded now whose sources are odd, each noted; no failures */
-    uint64_t naming_patient;   /* of the DICOM files that were new: name a patient (PatientName, PatientID or
-                                  PatientBirthDate) and do not say that identity was removed */
-    uint64_t larger;     /* items larger than their sources and MIST_LARGER_ROOM ... */
+    uint64_t looks_like;     /* no label maps, though their samples look like it: neither name nor source says so */
+    uint64_t named_only;     /* no label maps, though named so: their samples do not look like it */
+    uint64_t warnings;       /* items encoded now whose sources are odd, each noted; no failures */
+    uint64_t naming_patient; /* of the DICOM files that were new: name a patient (PatientName, PatientID or
+                                PatientBirthDate) and do not say that identity was removed */
+    uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
     uint64_t larger_by[MIST_LARGER_REASONS]; /* ... and why */
     char larger_path[256];                   /* one of them; "" where there is none */
     char looks_like_path[256];               /* one of each; "" where there is none */
