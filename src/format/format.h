@@ -244,8 +244,9 @@ enum mist_status format_restorer_bytes(struct format_restorer *restorer, const u
 void format_restorer_free(struct format_restorer **restorer);
 
 /*
- * A PNG in memory of a frame of which nothing else is known: unsigned samples of 8 and 16 bits as they are, other types
- * as 16 bits from the smallest to the largest value. `name` is for messages; `out` is overwritten.
+ * A PNG in memory of a frame of which nothing else is known: samples of 8 and 16 bits as they are (signed ones shifted
+ * up by half their range), other types as 16 bits from the smallest to the largest value. `name` is for messages;
+ * `out` is overwritten.
  */
 enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
                                    struct mist_error *error);
