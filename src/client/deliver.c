@@ -137,8 +137,12 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
     mist_item *open;
     int directory = -1;
     *files = 0;
-    struct mist_export_options export = {
-        .reduce = choice->reduce, .grid = options->grid, .format = options->format, .threads = threads};
+    struct mist_export_options export = {.reduce = choice->reduce,
+                                         .grid = options->grid,
+                                         .format = options->format,
+                                         .threads = threads,
+                                         .transfer_syntax = options->transfer_syntax,
+                                         .keep_uids = options->keep_uids};
     if (options->exact) {
         export.exact_width = options->resolution.width;
         export.exact_height = options->resolution.height;

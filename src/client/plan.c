@@ -71,8 +71,10 @@ static struct choice choose_at(const struct mist_get_options *options, const str
 {
     struct choice choice = {.reduce = reduce < item->levels ? reduce : item->levels - 1};
     choice.tail = wants_tail(options, item, choice.reduce);
-    snprintf(choice.how, sizeof choice.how, "%s 1/2^%u %s", options->format ? options->format : "source", choice.reduce,
-             options->grid == MIST_GRID_CENTER ? "center" : "native");
+    snprintf(choice.how, sizeof choice.how, "%s 1/2^%u %s%s%.8s%s", options->format ? options->format : "source",
+             choice.reduce, options->grid == MIST_GRID_CENTER ? "center" : "native",
+             options->transfer_syntax ? " " : "", options->transfer_syntax ? options->transfer_syntax : "",
+             options->keep_uids ? " uids" : "");
     size_t used = strlen(choice.how);
     if (options->exact)
         snprintf(choice.how + used, sizeof choice.how - used, " %ux%u", options->resolution.width,

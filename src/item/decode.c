@@ -220,7 +220,9 @@ enum mist_status mist_item_decode(const mist_item *item, mist_decoder *decoder, 
 
 bool item_has_codestreams(const mist_item *item)
 {
-    return item->manifest.stream[0].coder == CODER_HTJ2K && item->manifest.values.kind == VALUE_MAP_IDENTITY;
+    const struct value_map *values = &item->manifest.values;
+    return item->manifest.stream[0].coder == CODER_HTJ2K && values->kind == VALUE_MAP_IDENTITY &&
+           values->coded == item->info.image.type && values->holes.count == 0;
 }
 
 enum mist_status item_codestream_pieces(const mist_item *item, uint32_t frame, unsigned reduce,
