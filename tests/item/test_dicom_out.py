@@ -135,6 +135,8 @@ def samples_of(dataset, frame):
     size = 1 if dataset.BitsStored <= 8 else 2 if dataset.BitsStored <= 16 else 4
     kind = f"<{'i' if dataset.PixelRepresentation else 'u'}{size}"
     raw = numpy.fromfile(directory / "frame.rawl", kind)
+    spare = 8 * size - dataset.BitsStored  # raw files of opj_decompress have no sign beyond the precision
+    raw = raw << spare >> spare
     return raw.reshape(dataset.SamplesPerPixel, dataset.Rows, dataset.Columns).transpose(1, 2, 0)
 
 
