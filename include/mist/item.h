@@ -150,7 +150,7 @@ struct mist_import_report {
     bool lossy;             /* ... with loss, and its own bytes are the highest level */
     bool label;             /* it is a label map */
     bool looks_like_labels; /* its samples look like a label map's */
-    char warning[160];      /* what is odd about its source but no reason to refuse it: one sentence; or "" */
+    char warning[160];      /* what is odd about the source files though they could be read: a sentence; or "" */
 };
 
 /* Encodes source files into an item file, written aside and renamed; `report` may be NULL. */

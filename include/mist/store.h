@@ -83,9 +83,12 @@ struct mist_store_report {
     uint64_t stored_bytes;
     uint64_t label_maps;                    /* of the items encoded now: label maps ... */
     uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
-    uint64_t looks_like; /* no label maps, though their samples look like it: neither name nor source says so */
-    uint64_t named_only; /* no label maps, though named so: their samples do not look like it */
-    uint64_t larger;     /* items larger than their sources and MIST_LARGER_ROOM ... */
+    uint64_t looks_like;     /* no label maps, though their samples look like it: neither name nor source says so */
+    uint64_t named_only;     /* no label maps, though named so: their samples do not look like it */
+    uint64_t warnings;       /* items encoded now whose sources are odd, each noted; no failures */
+    uint64_t naming_patient; /* of the DICOM files that were new: name a patient (PatientName, PatientID or
+                                PatientBirthDate) and do not say that identity was removed */
+    uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
     uint64_t larger_by[MIST_LARGER_REASONS]; /* ... and why */
     char larger_path[256];                   /* one of them; "" where there is none */
     char looks_like_path[256];               /* one of each; "" where there is none */
@@ -132,6 +135,43 @@ MIST_API enum mist_status mist_store_index(const char *directory, const char *da
 MIST_API enum mist_status mist_store_verify(mist_store *store, bool decode, unsigned threads, mist_store_note *note,
                                             void *note_context, struct mist_store_report *report,
                                             const struct mist_progress *progress, struct mist_error *error);
+
+/* ---- whether a dataset gives its sources back ---- */
+
+/* How a file comes back at full resolution. */
+enum mist_restored {
+    MIST_RESTORED_BYTES,   /* byte for byte */
+    MIST_RESTORED_CONTENT, /* of gzip: byte for byte once unpacked */
+    MIST_RESTORED_PIXELS,  /* every sample and all metadata, coded another way: PNG, DICOM that was compressed */
+    MIST_RESTORED_NOT,     /* it differs, or does not come back */
+    MIST_RESTORED_MISSING, /* a source that the dataset does not have */
+    MIST_RESTORED_EXTRA    /* in the dataset, but not in the sources */
+};
+enum { MIST_RESTORED_KINDS = 6 };
+/* "bytes", "content", "pixels", "not", "missing", "extra". */
+MIST_API const char *mist_restored_name(enum mist_restored restored);
+
+struct mist_restoration {
+    const char *path; /* relative to the dataset */
+    const char *item; /* path of the item that it is part of; NULL: an attachment, or missing */
+    enum mist_restored restored;
+    const char *why; /* a sentence where it did not come back, else "" */
+};
+/* Called once for each file, from one thread at a time; what it gets is valid until it returns. */
+typedef void mist_restoration_visit(void *context, const struct mist_restoration *restoration);
+
+/*
+ * Exports a dataset item by item into a temporary directory (in TMPDIR), and compares every file with the source that
+ * it came from. The sources are those that mist_store_encode() was given, and are walked as there. Of PNG all chunks
+ * but IHDR's interlacing, IDAT and IEND must be as they were. Of DICOM all elements must, except those that say how
+ * pixel data is coded: TransferSyntaxUID, PhotometricInterpretation, PlanarConfiguration, BitsAllocated, BitsStored,
+ * HighBit, lengths of groups and sequences, padding, and who wrote the file meta information. Disk needed: an item's
+ * largest files, one for each thread. Returns MIST_OK if the work was gone through, whatever was found.
+ */
+MIST_API enum mist_status mist_store_verify_against(const char *directory, const char *dataset,
+                                                    const char *const *sources, uint32_t source_count, unsigned threads,
+                                                    mist_restoration_visit *visit, void *context,
+                                                    const struct mist_progress *progress, struct mist_error *error);
 
 /* ---- Table 1 of the paper, on one's own data ---- */
 

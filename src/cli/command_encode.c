@@ -95,10 +95,10 @@ static void print_json(const struct mist_store_report *report)
     print_json_labels(report);
     print_json_larger(report);
     printf(",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
-           ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64
-           "}\n",
+           ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"warnings\":%" PRIu64 ",\"naming_patient\":%" PRIu64
+           ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
            report->items, report->attachments, report->unchanged, report->failed, report->vanished, report->removed,
-           report->source_bytes, report->stored_bytes);
+           report->warnings, report->naming_patient, report->source_bytes, report->stored_bytes);
 }
 
 static void print_summary(const struct mist_store_report *report)
@@ -122,6 +122,10 @@ static void print_summary(const struct mist_store_report *report)
     putchar('\n');
     print_labels(report);
     print_larger(report);
+    if (report->naming_patient)
+        printf("%" PRIu64 " DICOM file%s a patient and do%s not say that identity was removed\n",
+               report->naming_patient, report->naming_patient == 1 ? " names" : "s name",
+               report->naming_patient == 1 ? "es" : "");
 }
 
 static enum exit_status run(const struct arguments *arguments)
@@ -193,6 +197,11 @@ const struct command command_encode = {
                "are known by their name (a word such as label, mask, seg, gt in it) together with their\n"
                "samples, by dataset.json, or because they say so themselves (NIfTI intent, DICOM SEG,\n"
                "palette); the summary says how many there are and why. --labels and --images overrule.\n\n"
+               "DICOM files among the new ones that have a patient's name, ID or birth date and do not\n"
+               "say that identity was removed (PatientIdentityRemoved) are counted. All that headers\n"
+               "say is kept: whoever may read the store may read that.\n\n"
+               "What is odd about files that can be read all the same (no file meta information, pixel\n"
+               "data that ends early) is a line on standard error, and no failure.\n\n"
                "STORE can be served by 'mist serve', or copied to any static web server.\n\n"
                "With -o FILE.j2c (.j2k, .jhc) or FILE.jph, one image becomes one HTJ2K codestream, or a\n"
                "JPH file around it: .npy, .pgm, .ppm, .pgx, PNG, DICOM or NIfTI, a frame of it. Lossless\n"

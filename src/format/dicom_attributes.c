@@ -191,3 +191,34 @@ bool dicom_mosaic_frames(const struct dicom_frame_info *picture, const struct di
     }
     return true;
 }
+
+struct identity {
+    bool named;
+    bool removed;
+};
+
+static void look_for_identity(void *context, const struct dicom_value *value)
+{
+    struct identity *identity = context;
+    char text[8];
+    if (value->nested)
+        return;
+    switch (value->tag) {
+    case 0x00100010: /* PatientName */
+    case 0x00100020: /* PatientID */
+    case 0x00100030: /* PatientBirthDate */
+        identity->named |= dicom_value_text(value, text, sizeof text) > 0;
+        break;
+    case 0x00120062: /* PatientIdentityRemoved */
+        dicom_value_text(value, text, sizeof text);
+        identity->removed = strcmp(text, "YES") == 0;
+        break;
+    }
+}
+
+bool dicom_names_patient(const uint8_t *data, const struct dicom_layout *layout)
+{
+    struct identity identity = {0};
+    dicom_walk(data, layout, look_for_identity, &identity);
+    return identity.named && !identity.removed;
+}

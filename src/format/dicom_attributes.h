@@ -25,6 +25,12 @@ struct dicom_attributes {
 /* `data` is what `layout` was read from. Whatever is absent or damaged is as if unknown. Thread-safe. */
 void dicom_attributes_read(const uint8_t *data, const struct dicom_layout *layout, struct dicom_attributes *attributes);
 
+/*
+ * Whether a dataset has a PatientName, PatientID or PatientBirthDate that is not empty, and does not say that identity
+ * was removed (PatientIdentityRemoved is not YES). It need not have pixels. Thread-safe.
+ */
+bool dicom_names_patient(const uint8_t *data, const struct dicom_layout *layout);
+
 /* Tiles in a row and in a column of a mosaic of `tiles` slices; columns and rows of the picture must be multiples. */
 uint32_t dicom_mosaic_side(uint32_t tiles);
 

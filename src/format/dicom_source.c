@@ -6,8 +6,10 @@
 #include "base/memory.h"
 #include "format/dicom_derive.h"
 #include "format/dicom_header.h"
+#include "format/dicom_look.h"
 #include "format/dicom_reading.h"
 #include "format/dicom_restore.h"
+#include "format/dicom_same.h"
 #include "format/dicom_series.h"
 #include "format/dicom_writer.h"
 #include "format/ops.h"
@@ -19,6 +21,8 @@ struct dicom_source {
     struct format_source base;
     struct dicom_pixels pixels;       /* of the first file, with the precision that all need */
     struct dicom_instance *instances; /* [base.files] */
+    uint8_t look[DICOM_LOOK_SIZE];    /* of the instance whose name comes first, whatever order they come in */
+    const char *look_name;            /* that name, while the source is opened */
 };
 
 /* What one file says. */
@@ -83,6 +87,9 @@ static enum mist_status dicom_look(const struct format_input *input, struct form
     struct description description;
     enum mist_status status = describe_input(input, &description, error);
     const struct dicom_header *header = &description.header;
+    const struct dicom_layout *layout = &description.reading.layout;
+    if (description.bytes.data && layout->dataset_end) /* got as far as that */
+        group->names_patient = dicom_names_patient(description.bytes.data, layout);
     /* Without a usable SeriesInstanceUID an instance is an item of its own, named after itself or its path. */
     if (!status) {
         if (is_uid(header->series))
@@ -258,6 +265,10 @@ static void take_facts(struct dicom_source *source, uint32_t index, const char *
     base->stream = index == 0 || base->stream == reading->stream ? reading->stream : FORMAT_STREAM_NONE;
     base->stream_lossy |= reading->stream_lossy;
     add_hole(base, &reading->pixels, &description->header);
+    if (index == 0 || strcmp(name, source->look_name) < 0) {
+        dicom_look_write(&description->header, source->pixels.color, source->look);
+        source->look_name = name;
+    }
     warn(base, name, reading);
 }
 
@@ -312,6 +323,8 @@ static enum mist_status arrange(struct dicom_source *source, struct mist_error *
         return error_set(error, MIST_ERROR_LIMIT, "a DICOM series of %llu frames is too long",
                          (unsigned long long)frames);
     source->base.color = source->pixels.color;
+    if (!buffer_append(&source->base.head, source->look, sizeof source->look))
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM series");
     source->base.info = (struct mist_image_info){
         .type = source->pixels.type,
         .precision = source->pixels.precision,
@@ -321,7 +334,8 @@ static enum mist_status arrange(struct dicom_source *source, struct mist_error *
         .frames = (uint32_t)frames,
         .label = source->pixels.label,
     };
-    enum mist_status status = dicom_series_arrange(source->instances, source->base.files, &source->base.info, error);
+    enum mist_status status =
+        dicom_series_arrange(source->instances, source->base.files, &source->base.info, source->base.warning, error);
     for (uint32_t i = 0; i < source->base.files; i++) {
         source->base.file_order[i] = source->instances[i].index;
         source->base.file_frames[i] = source->instances[i].frames;
@@ -350,6 +364,22 @@ static enum mist_status dicom_describe(struct format_source *base, const uint64_
     return status ? error_prefix(error, status, "%s", first->input.name) : MIST_OK;
 }
 
+static enum mist_status dicom_same_metadata(struct format_source *source, struct format_source *other,
+                                            char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error)
+{
+    const struct dicom_instance *a = &((struct dicom_source *)source)->instances[0];
+    const struct dicom_instance *b = &((struct dicom_source *)other)->instances[0];
+    struct dicom_bytes one, another = {0};
+    enum mist_status status = bytes_of(a, &one, error);
+    if (!status)
+        status = bytes_of(b, &another, error);
+    if (!status)
+        status = dicom_same(&one, &a->reading.layout, &another, &b->reading.layout, difference, error);
+    done_with(a, &one);
+    done_with(b, &another);
+    return status;
+}
+
 static enum mist_status dicom_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
@@ -359,6 +389,7 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
         .close = dicom_close,
         .codestream = dicom_codestream,
         .describe = dicom_describe,
+        .same_metadata = dicom_same_metadata,
     };
     *result = NULL;
     if (count == 0 || count > MIST_MAX_FRAMES)
@@ -389,4 +420,5 @@ const struct format_ops format_ops_dicom = {
     .open = dicom_open,
     .writer_open = dicom_writer_open,
     .restorer_open = dicom_restorer_open,
+    .appearance = dicom_look_read,
 };

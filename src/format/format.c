@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -106,6 +107,14 @@ enum mist_status format_look(enum format_kind kind, const struct format_input *i
     return ops_of(kind)->look ? ops_of(kind)->look(input, group, error) : MIST_OK;
 }
 
+void format_appearance_read(enum format_kind kind, const uint8_t *head, size_t size,
+                            struct format_appearance *appearance)
+{
+    *appearance = (struct format_appearance){0};
+    if (ops_of(kind)->appearance && head)
+        ops_of(kind)->appearance(head, size, appearance);
+}
+
 /* ---- sources ---- */
 
 bool format_source_init(struct format_source *source, const struct format_source_ops *ops, enum format_kind kind,
@@ -157,6 +166,28 @@ void format_close(struct format_source **source)
         (*source)->ops->close(*source);
         *source = NULL;
     }
+}
+
+static bool same_bytes(const struct mist_buffer *a, const struct mist_buffer *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+enum mist_status format_same_metadata(struct format_source *source, struct format_source *other,
+                                      char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error)
+{
+    struct format_archive one = {0}, another = {0};
+    *difference = '\0';
+    if (source->ops->same_metadata)
+        return source->ops->same_metadata(source, other, difference, error);
+    enum mist_status status = source->ops->read_archive(source, 0, &one, error);
+    if (!status)
+        status = other->ops->read_archive(other, 0, &another, error);
+    if (!status && !(same_bytes(&one.prefix, &another.prefix) && same_bytes(&one.suffix, &another.suffix)))
+        snprintf(difference, FORMAT_DIFFERENCE_SIZE, "its metadata differs");
+    format_archive_free(&one);
+    format_archive_free(&another);
+    return status;
 }
 
 void format_archive_free(struct format_archive *archive)

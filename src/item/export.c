@@ -5,9 +5,10 @@
  * hold many (NIfTI, NPY), named after the first.
  */
 #include "coder/coder.h"
-#include "format/dicom_series.h"
+#include "format/format.h"
 #include "image/resample.h"
 #include "item/decoder.h"
+#include "item/export.h"
 #include "item/export_plan.h"
 
 #include "base/error.h"
@@ -40,7 +41,7 @@ struct export
     unsigned threads;
     mist_decoder **decoders; /* [threads] */
     uint32_t wanted;         /* frames that are written */
-    uint32_t *order;         /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
+    const uint32_t *order;   /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
     struct slot *slots;
     uint32_t slot_count;
     uint32_t first; /* frame in slot 0 */
@@ -333,131 +334,58 @@ static enum mist_status write_file(void *context, const struct export_file *file
 
 /* ---- volumes of a DICOM series ---- */
 
-/* Whether a format is written by volumes as the frames' descriptions say. */
-static bool export_takes_plans(const struct format *format, const struct manifest *manifest)
+/* These frames of the item, in this order: for export_volumes(). */
+static enum mist_status write_chosen(void *context, struct format_writer *writer, const uint32_t *frames,
+                                     uint32_t count, struct mist_error *error)
 {
-    return format->kind == FORMAT_NIFTI && manifest->kind != FORMAT_NIFTI && manifest->extra[MANIFEST_FRAMES].data;
-}
-
-/* PATH with the volume's suffix, and what comes behind it. */
-static char *plan_path(const struct export *export, const struct dicom_volume_plan *plan, const char *extension)
-{
-    const struct manifest *manifest = &export->item->manifest;
-    const char *path = manifest->file[0].path;
-    size_t stem = format_stem(path);
-    if (manifest->files > 1 && export->options->name) {
-        path = export->options->name;
-        stem = strlen(path);
+    struct export *export = context;
+    enum mist_status status = MIST_OK;
+    export->order = frames;
+    export->wanted = count;
+    export->first = export->ready = 0;
+    for (uint32_t n = 0; n < count && !status; n++) {
+        struct slot *slot;
+        status = get_frame(export, n, &slot, error);
+        if (!status)
+            status = format_writer_frame(writer, &slot->frame, error);
     }
-    size_t size = stem + strlen(plan->suffix) + strlen(extension) + 1;
-    char *name = memory_allocate(size);
-    if (!name)
-        return NULL;
-    snprintf(name, size, "%.*s%s%s", (int)stem, path, plan->suffix, extension);
-    char *full = path_join(export->directory, name);
-    memory_free(name);
-    return full;
-}
-
-static enum mist_status write_sidecar(struct export *export, const struct dicom_series *series,
-                                      const struct dicom_volume_plan *plan, struct mist_error *error)
-{
-    struct mist_buffer text = {0};
-    char *path = plan_path(export, plan, ".json");
-    enum mist_status status = path ? MIST_OK : out_of_memory(export, error);
-    if (!status)
-        status = dicom_sidecar_finish(series->sidecar.data, series->sidecar.size, plan,
-                                      series->frames[plan->frame[0]].info, &text, error);
-    if (!status && text.size)
-        status = file_write_whole(path, text.data, text.size, error);
-    if (!status && text.size && export->written)
-        export->written(export->context, path);
-    memory_free(path);
-    mist_buffer_free(&text);
+    export->order = NULL;
     return status;
 }
 
-/* One NIfTI file. The frames of the plan are places in `frames`, which says which frames of the item these are. */
-static enum mist_status write_plan(struct export *export, const struct dicom_series *series, const uint32_t *frames,
-                                   const struct dicom_volume_plan *plan, struct mist_error *error)
+static enum mist_status write_volumes(struct export *export, struct mist_error *error)
 {
     const mist_item *item = export->item;
-    struct format_target target = {.kind = export->format->kind,
-                                   .info = export->info,
-                                   .source = &item->info.image,
-                                   .sampling = export->grid.sampling,
-                                   .reduce = export->options->reduce,
-                                   .resampled = export->grid.resampled,
-                                   .source_kind = item->manifest.kind,
-                                   .gzip = export->output && export->output->gzip,
-                                   .volume = plan};
-    uint32_t count = plan->slices * plan->volumes;
-    target.info.frames = count;
-    target.info.slices = plan->slices;
-    target.sampling.factor[2] = 1; /* the plan is one of the slices that are written */
-    target.info.geometry = sampling_geometry(&target.sampling, &plan->geometry);
-    for (uint32_t i = 0; i < count; i++)
-        export->order[i] = frames[plan->frame[i]];
-    export->wanted = count;
-    export->first = export->ready = 0;
-    char *path = plan_path(export, plan, export->output ? export->output->suffix : ".nii.gz");
-    enum mist_status status = path ? MIST_OK : out_of_memory(export, error);
-    struct format_writer *writer = NULL;
-    target.path = path;
-    if (!status)
-        status = format_writer_open(&target, &writer, error);
-    if (!status)
-        status = write_frames(export, writer, 0, count, error);
-    if (!status)
-        status = format_writer_finish(&writer, error);
-    format_writer_cancel(&writer);
-    if (!status && export->written)
-        export->written(export->context, path);
-    if (!status && *plan->warning && export->options->note)
-        export->options->note(export->options->note_context, plan->warning);
-    memory_free(path);
-    return status ? status : write_sidecar(export, series, plan, error);
-}
-
-/* The frames of the slice step as the series' own; `frames` receives which frames of the item they are. */
-static void choose_frames(const struct export *export, struct dicom_series *series, uint32_t *frames)
-{
-    uint32_t count = 0;
     double behind;
-    for (uint32_t n = 0; n < export->wanted; n++) {
-        uint32_t frame = source_frame(export, n, &behind);
-        frames[count] = frame;
-        series->frames[count++] = series->frames[frame];
-    }
-}
-
-static enum mist_status write_plans(struct export *export, struct mist_error *error)
-{
-    const struct mist_buffer *said = &export->item->manifest.extra[MANIFEST_FRAMES];
-    const uint32_t all = export->item->info.image.frames, wanted = export->wanted;
-    struct dicom_series series = {0};
-    struct dicom_volume_plans plans = {0};
     if (export->grid.between_slices)
         return error_set(error, MIST_ERROR_ARGUMENT,
-                         "%s: volumes of a DICOM series are not resampled between slices; ask for npy, or no depth",
-                         export->item->name);
-    uint32_t *frames = memory_allocate_array(wanted, sizeof *frames);
-    enum mist_status status =
-        frames ? dicom_series_load(said->data, said->size, all, &series, error) : out_of_memory(export, error);
-    if (!status)
-        choose_frames(export, &series, frames);
-    export->order = memory_allocate_array(wanted, sizeof *export->order);
-    if (!status && !export->order)
-        status = out_of_memory(export, error);
-    if (!status)
-        status = dicom_volume_plan(series.frames, wanted, &series.options, &plans, error);
-    for (uint32_t i = 0; i < plans.count && !status; i++)
-        status = write_plan(export, &series, frames, &plans.plan[i], error);
-    dicom_volume_plans_free(&plans);
-    dicom_series_free(&series);
+                         "%s: volumes of a DICOM series are not resampled between slices; leave the depth out",
+                         item->name);
+    uint32_t *frames = memory_allocate_array(export->wanted, sizeof *frames);
+    if (!frames)
+        return out_of_memory(export, error);
+    for (uint32_t n = 0; n < export->wanted; n++)
+        frames[n] = source_frame(export, n, &behind);
+    const struct export_volumes volumes = {.item = item,
+                                           .options = export->options,
+                                           .directory = export->directory,
+                                           .suffix = export->output ? export->output->suffix : "",
+                                           .target = {.kind = export->format->kind,
+                                                      .info = export->info,
+                                                      .source = &item->info.image,
+                                                      .sampling = export->grid.sampling,
+                                                      .reduce = export->options->reduce,
+                                                      .resampled = export->grid.resampled,
+                                                      .source_kind = item->manifest.kind,
+                                                      .gzip = export->output && export->output->gzip},
+                                           .frames = frames,
+                                           .count = export->wanted,
+                                           .write = write_chosen,
+                                           .export = export,
+                                           .written = export->written,
+                                           .context = export->context};
+    enum mist_status status = export_volumes(&volumes, error);
     memory_free(frames);
-    memory_free(export->order);
-    export->order = NULL;
     return status;
 }
 
@@ -468,8 +396,8 @@ static bool file_of_item(const void *owner, uint32_t index, struct mist_item_fil
 
 static enum mist_status write_all(struct export *export, struct mist_error *error)
 {
-    if (export_takes_plans(export->format, &export->item->manifest))
-        return write_plans(export, error);
+    if (export_takes_volumes(export->format, export->item))
+        return write_volumes(export, error);
     const struct export_names names = {.name = export->options->name,
                                        .source = export->item->manifest.kind,
                                        .format = export->options->format,

@@ -9,13 +9,9 @@
 #include "image/copy.h"
 #include "coder/remainder.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum mist_status import_out_of_memory(const struct import *import, struct mist_error *error)
-{
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", import->options->paths[0]);
-}
 
 /* ---- what is known before the first frame is coded ---- */
 
@@ -52,41 +48,6 @@ static enum mist_status fill_manifest(struct import *import, struct mist_error *
 }
 
 /* ---- one frame, in a worker ---- */
-
-enum mist_status import_read(struct import *import, uint32_t frame, struct mist_view *out, struct mist_error *error)
-{
-    const struct mist_image_info *info = &import->source->info;
-    struct mist_view *held = import->held ? &import->held[frame] : NULL;
-    if (held && held->data) {
-        copy_samples(held, out, false);
-        return MIST_OK;
-    }
-    enum mist_status status = import->source->ops->read_frame(import->source, frame, out, error);
-    if (status || !held)
-        return status;
-    /* Where memory is short the frame is read once more, and no harm is done. */
-    *held = item_new_view(info->type, info->width, info->height, info->components);
-    if (held->data)
-        copy_samples(out, held, false);
-    return MIST_OK;
-}
-
-/* Decoding a file twice takes longer than keeping what is small. */
-static void hold_small(struct import *import)
-{
-    const struct mist_image_info *info = &import->source->info;
-    const uint64_t most = (uint64_t)64 << 20;
-    size_t bytes = mist_frame_bytes(info->type, info->width, info->height, info->components);
-    if (bytes && bytes * (uint64_t)info->frames <= most)
-        import->held = memory_allocate_zeroed(info->frames, sizeof *import->held);
-}
-
-static void free_held(struct import *import)
-{
-    for (uint32_t frame = 0; import->held && frame < import->source->info.frames; frame++)
-        memory_free(import->held[frame].data);
-    memory_free(import->held);
-}
 
 static bool make_slot(const struct import *import, struct import_slot *slot)
 {
@@ -404,7 +365,7 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
         (struct import){.options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
     enum mist_status status = open_source(import, error);
     if (!status)
-        hold_small(import);
+        import_hold_small(import);
     if (!status && import->source->ops->describe)
         import->contents = memory_allocate_zeroed(import->source->info.frames, sizeof *import->contents);
     if (!status)
@@ -425,7 +386,7 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
         item_writer_free(&import->writer);
     manifest_free(&import->manifest);
     if (import->source)
-        free_held(import);
+        import_free_held(import);
     format_close(&import->source);
     memory_free(import);
     return status;

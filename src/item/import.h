@@ -60,6 +60,9 @@ enum mist_status import_out_of_memory(const struct import *import, struct mist_e
 
 /* As the source's read_frame(), but of small items only once: by several threads, each frame by one at a time. */
 enum mist_status import_read(struct import *import, uint32_t frame, struct mist_view *out, struct mist_error *error);
+/* Keep frames once read, if all of them together are small; and free them. */
+void import_hold_small(struct import *import);
+void import_free_held(struct import *import);
 
 /*
  * Says how the samples become planes and which streams code them, by import->way. Sets manifest.image.label, values,

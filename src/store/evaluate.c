@@ -2,7 +2,7 @@
 /* mist_evaluate(): a temporary store, and what it is worth. */
 #include "store/compare.h"
 #include "store/measure.h"
-#include "store/tree.h"
+#include "store/scratch.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -10,7 +10,6 @@
 #include "base/pool.h"
 #include "item/item.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,20 +36,6 @@ struct evaluate {
     enum mist_lossless lossless;     /* of the files of the current item so far */
     struct mist_error trouble;       /* with comparing them */
 };
-
-static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *place)
-{
-    (void)about;
-    (void)type;
-    (void)place;
-    return remove(path) && 0; /* go on, whatever happens */
-}
-
-static void remove_tree(const char *path)
-{
-    if (path)
-        nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS);
-}
 
 /* ---- where a dataset path came from ---- */
 
@@ -209,28 +194,21 @@ enum mist_status mist_evaluate(const struct mist_store_encode_options *options,
                                 .progress = progress,
                                 .threads = options->threads ? options->threads : pool_default_threads()};
     struct mist_store_encode_options encode = *options;
-    const char *temporary = getenv("TMPDIR");
-    char *root = path_join(temporary && *temporary ? temporary : "/tmp", "mist-eval-XXXXXX");
-    if (!root)
-        return error_set(error, MIST_ERROR_MEMORY, "evaluating: out of memory");
-    if (!mkdtemp(root)) {
-        error_set(error, MIST_ERROR_IO, "%s: no temporary directory can be made", root);
-        memory_free(root);
-        return MIST_ERROR_IO;
-    }
+    char *root;
+    enum mist_status status = scratch_make("mist-eval", &root, error);
+    if (status)
+        return status;
     encode.dataset = dataset;
     evaluate.store = path_join(root, "store");
     evaluate.export = path_join(root, "export");
-    enum mist_status status = MIST_OK;
     if (!evaluate.store || !evaluate.export)
         status = error_set(error, MIST_ERROR_MEMORY, "evaluating: out of memory");
     if (!status)
         status = mist_store_encode(evaluate.store, &encode, evaluate.report, progress, error);
     if (!status)
         status = evaluate_items(&evaluate, error);
-    remove_tree(root);
     memory_free(evaluate.store);
     memory_free(evaluate.export);
-    memory_free(root);
+    scratch_remove(&root);
     return status;
 }

@@ -29,6 +29,7 @@ struct verdict {
     int64_t kind; /* as in the listing */
     char series[UNIT_ROOM];
     char format[160];
+    bool names_patient;
     struct mist_error problem;
 };
 
@@ -96,7 +97,7 @@ static void name_series(struct verdict *verdict, const char *uid)
 static void look_at(struct verdict *verdict)
 {
     enum format_kind kind;
-    struct format_group group;
+    struct format_group group = {0};
     struct mist_error error = {0};
     const struct format_input input = format_input_path(verdict->disk);
     verdict->series[0] = verdict->format[0] = '\0';
@@ -106,6 +107,7 @@ static void look_at(struct verdict *verdict)
     bool image = format && format->dataset;
     if (image)
         status = format_look(kind, &input, &group, &error);
+    verdict->names_patient = group.names_patient;
     if (status == MIST_ERROR_NOT_FOUND && image) { /* no image in it: nothing to encode, nothing wrong */
         verdict->kind = 0;
     } else if (status) {
@@ -138,6 +140,7 @@ static enum mist_status classify_one(void *context, uint64_t index, unsigned wor
         look_at(verdict);
         bool series = verdict->series[0] != '\0';
         pthread_mutex_lock(&encode->maker.lock);
+        encode->report->naming_patient += verdict->names_patient;
         status = database_run(&encode->maker.database, Q_LISTING_CLASSIFY, error, "itttt", verdict->kind,
                               series ? verdict->series : NULL, series ? verdict->format : NULL,
                               verdict->kind < 0 ? encode_sentence(verdict->problem.message, verdict->disk) : NULL,

@@ -78,6 +78,11 @@ const char *const maker_queries[Q_COUNT] = {
         "SELECT path, disk, size, mtime FROM listing WHERE kind IS NULL AND path > ? ORDER BY path LIMIT 1",
     [Q_LISTING_CLASSIFY] = "UPDATE listing SET kind = ?, series = ?, format = ?, problem = ? WHERE path = ?",
 
+    /* For 'mist verify --against': done says that the store has it. */
+    [Q_LISTING_FIND] = "SELECT disk FROM listing WHERE path = ?",
+    [Q_LISTING_MARK] = "UPDATE listing SET done = 1 WHERE path = ?",
+    [Q_LISTING_UNMARKED] = "SELECT path FROM listing WHERE done = 0 ORDER BY path",
+
     [Q_UNITS_OF_FILES] = "INSERT INTO unit(attach, path, bytes) SELECT kind <= 0, path, size FROM listing"
                          " WHERE series IS NULL",
     [Q_UNITS_ASSIGN_FILES] = "UPDATE listing SET unit = path WHERE series IS NULL",

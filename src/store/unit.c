@@ -422,13 +422,15 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
         maker_rollback(maker);
         return status;
     }
-    if (unit->encoded && unit->imported.warning[0])
-        tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
     unit->encode->report->items += unit->encoded;
     unit->encode->report->stored_bytes += stored;
     count_label(unit);
     if (unit->encoded)
         count_larger(unit, stored);
+    if (unit->encoded && *unit->imported.warning) {
+        unit->encode->report->warnings++;
+        tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
+    }
     return MIST_OK;
 }
 

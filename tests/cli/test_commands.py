@@ -197,14 +197,18 @@ class Commands(unittest.TestCase):
                 out = self.decode(self.ct(), *options)
                 written = [pydicom.dcmread(out / "ct-head" / names[item.SOPInstanceUID]) for item in slices]
                 out = self.decode(self.ct(), *options, "--format", "nii.gz")
-                converted = nibabel.load(next(out.rglob("*.nii.gz"))).affine
+                converted = nibabel.load(next(out.rglob("*.nii.gz")))
+                samples = converted.get_fdata()
                 small = None
                 if reduce < 3:
                     small = nibabel.load(self.decode(self.item(ANGIOGRAPHY), *options) / ANGIOGRAPHY).affine
                 for column, row, frame in ((0, 0, 0), (1, 0, 2), (0, 1, 5), (30, 17, 3)):
                     where = in_patient(slices[frame], step * column + offset, step * row + offset)
                     self.assertTrue(np.allclose(in_patient(written[frame], column, row), where, atol=1e-4), options)
-                    self.assertTrue(np.allclose(converted @ [column, row, frame, 1], [*where, 1], atol=1e-3), options)
+                    upward = converted.shape[1] - 1 - row  # NIfTI files of DICOM have the first row last, as dcm2niix's
+                    self.assertTrue(np.allclose(converted.affine @ [column, upward, frame, 1], [*where, 1], atol=1e-3), options)
+                    value = written[frame].pixel_array[row, column] * float(written[frame].RescaleSlope)
+                    self.assertEqual(samples[column, upward, frame], value + float(written[frame].RescaleIntercept))
                     if small is not None:
                         where = volume.affine @ [step * column + offset, step * row + offset, frame, 1]
                         self.assertTrue(np.allclose(small @ [column, row, frame, 1], where, atol=1e-3), options)

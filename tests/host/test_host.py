@@ -316,7 +316,8 @@ class HostTest(unittest.TestCase):
             for reduce in range(item.levels):
                 out = self.work / "decoded"
                 shutil.rmtree(out, ignore_errors=True)
-                mist("decode", self.store / "ex" / "items" / (path + ".mist"), "-o", out, "--format", "npy", "--reduce", reduce)
+                mist("decode", self.store / "ex" / "items" / (path + ".mist"), "-o", out, "--format", "npy", "--reduce", reduce,
+                     "--grid", "center" if item.centred else "native")  # frames are on the item's own grid
                 expected = np.load(next(out.rglob("*.npy")))
                 frames = expected.reshape((-1,) + expected.shape[-2:])
                 for frame in sorted({0, len(frames) // 2, len(frames) - 1}):
@@ -345,7 +346,8 @@ class HostTest(unittest.TestCase):
             for reduce in range(info["levels"]):
                 out = self.work / "streams"
                 shutil.rmtree(out, ignore_errors=True)
-                mist("decode", item, "-o", out, "--format", "j2c", "--reduce", reduce)
+                mist("decode", item, "-o", out, "--format", "j2c", "--reduce", reduce,
+                     "--grid", "center" if info.get("centred") else "native")
                 streams = sorted(out.rglob("*.j2c"))
                 self.assertEqual(len(streams), frames)
                 if len(info["files"]) > 1:
