@@ -98,6 +98,8 @@ class Commands(unittest.TestCase):
             self.assertEqual((info.pop("levels_present"), info.pop("tail_present")), (row["levels"], True))
             self.assertIn(info.pop("coder"), ["lattice"] if "label" in row else ["htj2k", "pyramid"])
             self.assertEqual(info.pop("path"), str(self.item(row["path"])))
+            self.assertEqual((info.pop("classes", 0) > 1, "vanish" in info), ("label" in row, "label" in row))
+            info.pop("vanish", None)
             row.setdefault("files", [{"path": row["path"], "frames": row["slices"] * row.get("volumes", 1)}])
             del row["path"]
             self.assertEqual(info, row)
