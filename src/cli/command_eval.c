@@ -305,7 +305,8 @@ const struct command command_eval = {
                "(largest less smallest) as data range; mean over frames, then over items. They are\n"
                "given for the image as it is sent, and on the centred grid (--grid center), where\n"
                "conventional downsampling puts its samples. Labels are not averaged but compared: the\n"
-               "reduced map must be every 2^R-th sample. Images that are sent whole have no figures.",
+               "reduced map must be every 2^R-th sample; classes that vanish at a level are named.\n"
+               "Images that are sent whole have no figures.",
     .options = options,
     .example = "mist eval chest-xrays/\nmist eval --size 256 --total --json ct-head/",
     .minimum_operands = 1,
