@@ -103,12 +103,6 @@ struct mist_get_report {
 };
 
 /*
- * An address as it may be shown: without the user and password that "https://USER:PASSWORD@HOST/..." has. Writes at
- * most `size` bytes, with a NUL; returns the length that all of it has, as snprintf() does.
- */
-MIST_API size_t mist_url_without_secrets(const char *url, char *text, size_t size);
-
-/*
  * What mist_get() would do: fetches the catalog and looks at the directory, changes nothing. Without a directory
  * (options->directory NULL): what a download from nothing would take. A later mist_get() with
  * the same options transfers exactly report->planned_bytes, provided that nothing changed in between and no transfer
