@@ -178,6 +178,10 @@ struct mist_export_options {
     unsigned threads;   /* 0: 1 */
     const char *name;   /* what a file made of several source files is called, without suffix; NULL: as the first one */
     bool keep_uids;     /* reduced DICOM instances keep the identifiers of their originals */
+    /* DICOM: NULL: as the source; "explicit": samples, explicit VR little endian; "htj2k": lossless HTJ2K codestreams,
+     * those that are stored as they are, others made anew. What HTJ2K cannot hold in DICOM (floats, single bits) is
+     * explicit then. Files that have the transfer syntax already are the originals. */
+    const char *transfer_syntax;
     /* One sentence for what the user should know of the files; may be NULL. */
     void (*note)(void *context, const char *sentence);
     void *note_context;

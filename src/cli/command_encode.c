@@ -121,11 +121,11 @@ static void print_summary(const struct mist_store_report *report)
         printf("; %" PRIu64 " failed", report->failed);
     putchar('\n');
     print_labels(report);
-    print_larger(report);
     if (report->naming_patient)
         printf("%" PRIu64 " DICOM file%s a patient and do%s not say that identity was removed\n",
                report->naming_patient, report->naming_patient == 1 ? " names" : "s name",
                report->naming_patient == 1 ? "es" : "");
+    print_larger(report);
 }
 
 static enum exit_status run(const struct arguments *arguments)

@@ -16,6 +16,15 @@ void print_note(void *context, const char *path, const char *sentence)
     complain(noted->arguments, "%s%s%s", named ? "" : path, named ? "" : ": ", sentence);
 }
 
+bool option_transfer_syntax(const struct arguments *arguments, const char **name)
+{
+    *name = option_value(arguments, "transfer-syntax");
+    if (!*name || strcmp(*name, "explicit") == 0 || strcmp(*name, "htj2k") == 0)
+        return true;
+    usage_error(arguments, "--transfer-syntax is explicit or htj2k, not '%s'", *name);
+    return false;
+}
+
 bool option_jobs(const struct arguments *arguments, unsigned *jobs)
 {
     *jobs = 0;

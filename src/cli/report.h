@@ -14,6 +14,8 @@ void print_note(void *context, const char *path, const char *sentence);
 
 /* -j, or MIST_JOBS and the cores (0). False after a complaint. */
 bool option_jobs(const struct arguments *arguments, unsigned *jobs);
+/* --transfer-syntax, or NULL. False after a complaint. */
+bool option_transfer_syntax(const struct arguments *arguments, const char **name);
 /* --size, --reduce, --spacing (where the command has them) and --policy. False after a complaint. */
 bool option_resolution(const struct arguments *arguments, bool has_spacing, struct mist_resolution_request *request);
 

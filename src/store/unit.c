@@ -425,12 +425,12 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
     unit->encode->report->items += unit->encoded;
     unit->encode->report->stored_bytes += stored;
     count_label(unit);
-    if (unit->encoded)
-        count_larger(unit, stored);
     if (unit->encoded && *unit->imported.warning) {
         unit->encode->report->warnings++;
         tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
     }
+    if (unit->encoded)
+        count_larger(unit, stored);
     return MIST_OK;
 }
 
