@@ -68,7 +68,8 @@ class Case(unittest.TestCase):
 
     def samples(self, item, *options):
         """... as .npy: [slice, row, column]."""
-        (path,) = self.decode(item, "--format", "npy", *options)
+        written = self.decode(item, "--format", "npy", *options)
+        (path,) = (path for path in written if path.suffix == ".npy")  # DICOM's has a sidecar
         array = np.load(path)
         return array if array.ndim == 3 else array[None]
 
