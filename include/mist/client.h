@@ -34,6 +34,8 @@ struct mist_get_options {
     bool exact;          /* resample to exactly resolution.width x resolution.height */
     enum mist_grid grid; /* as in struct mist_export_options */
     const char *format;  /* NULL: that of the source; one of mist_export_formats() (mist/item.h); "mist": the items */
+    const char *transfer_syntax; /* of DICOM, as in struct mist_export_options; NULL: that of the source */
+    bool keep_uids;              /* likewise */
 
     /*
      * Shell patterns on paths relative to the dataset ('*' matches '/' too; a pattern that matches a directory matches

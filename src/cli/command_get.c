@@ -19,6 +19,8 @@ static const struct option_spec options[] = {
     {"include", 0, "GLOB", "only items and files whose path matches; may be repeated"},
     {"exclude", 0, "GLOB", "not those whose path matches; may be repeated"},
     {"format", 0, "F", "{formats}, or mist (default: that of the source)"},
+    {"transfer-syntax", 0, "T", "DICOM: explicit or htj2k (default: that of the source)"},
+    {"keep-uids", 0, NULL, "DICOM: smaller images keep the identifiers of their originals"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
     {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
@@ -162,6 +164,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
         get->cache = NULL;
     get->exact = option_given(arguments, "exact");
     get->format = option_value(arguments, "format");
+    get->keep_uids = option_given(arguments, "keep-uids");
     get->no_cache = option_given(arguments, "no-cache");
     get->prune = option_given(arguments, "prune");
     get->include_count = (uint32_t)option_values(arguments, "include", &get->include);
@@ -174,6 +177,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
         return false;
     }
     if (!option_resolution(arguments, true, &get->resolution) || !option_jobs(arguments, &get->threads) ||
+        !option_transfer_syntax(arguments, &get->transfer_syntax) ||
         !option_bytes(arguments, "max-bytes", &max_bytes) ||
         !option_unsigned(arguments, "timeout", 1, 3600, &get->timeout) ||
         !option_unsigned(arguments, "retries", 0, 100, &get->retries))

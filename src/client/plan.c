@@ -22,7 +22,9 @@ void plan_describe(const struct session *session, const struct selected *selecte
                         selected->written.reduce, selected->written.step,
                         options->grid == MIST_GRID_CENTER ? "center" : "native");
     if (options->exact)
-        snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, " %ux%ux%u", size->width, size->height, size->depth);
+        used += snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, " %ux%ux%u", size->width, size->height, size->depth);
+    snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, "%s%.8s%s", options->transfer_syntax ? " " : "",
+             options->transfer_syntax ? options->transfer_syntax : "", options->keep_uids ? " uids" : "");
 }
 
 /* ---- --max-bytes ---- */

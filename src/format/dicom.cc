@@ -151,6 +151,30 @@ void get_padding(DcmDataset &dataset, const dicom_layout &layout, dicom_header &
         get_any(dataset, limit, header.padding[1]);
 }
 
+// Of the first frame, where the object is enhanced.
+void get_look(DcmDataset &dataset, dicom_header &header)
+{
+    DcmItem *shared = nullptr, *frame = nullptr;
+    dataset.findAndGetSequenceItem(DCM_SharedFunctionalGroupsSequence, shared, 0);
+    dataset.findAndGetSequenceItem(DCM_PerFrameFunctionalGroupsSequence, frame, 0);
+    DcmItem *rescale = functional_group(frame, shared, DCM_PixelValueTransformationSequence);
+    DcmItem *voi = functional_group(frame, shared, DCM_FrameVOILUTSequence);
+    DcmItem &values = rescale ? *rescale : dataset, &window = voi ? *voi : dataset;
+    header.slope = 1;
+    double numbers[2];
+    if (get_numbers(values, DCM_RescaleSlope, numbers, 1) &&
+        get_numbers(values, DCM_RescaleIntercept, numbers + 1, 1) && numbers[0] != 0) {
+        header.slope = numbers[0];
+        header.intercept = numbers[1];
+    }
+    if (get_numbers(window, DCM_WindowCenter, numbers, 1) && get_numbers(window, DCM_WindowWidth, numbers + 1, 1) &&
+        numbers[1] > 0)
+        memcpy(header.window, numbers, sizeof header.window);
+    OFString shape;
+    if (window.findAndGetOFString(DCM_VOILUTFunction, shape).good())
+        header.window_shape = shape == "SIGMOID" ? 2 : shape == "LINEAR_EXACT" ? 1 : 0;
+}
+
 } // namespace
 
 void dicom::get_identity(DcmDataset &dataset, dicom_header &header)
@@ -183,6 +207,7 @@ try {
     get_identity(dataset, *header);
     get_pixel_description(dataset, *header);
     get_padding(dataset, *layout, *header);
+    get_look(dataset, *header);
     get_geometry(dataset, *header);
     return frames ? get_frames(dataset, header->frames, *frames, error) : MIST_OK;
 } catch (...) {

@@ -41,7 +41,11 @@ struct dicom_header {
     double column_direction[3]; /* from one row to the next */
     bool has_padding;           /* PixelPaddingValue, or that of float pixels */
     double padding[2];          /* it and PixelPaddingRangeLimit (else the same), as declared: see PS3.3, C.7.5.1.1.2 */
-    int32_t temporal;           /* TemporalPositionIdentifier */
+    double slope;               /* of the first frame: RescaleSlope and RescaleIntercept, 1 and 0 where absent */
+    double intercept;
+    double window[2]; /* WindowCenter and WindowWidth, the first of each; width 0: none */
+    int window_shape; /* VOILUTFunction: 0 LINEAR, 1 LINEAR_EXACT, 2 SIGMOID */
+    int32_t temporal; /* TemporalPositionIdentifier */
     int32_t acquisition;
     int32_t instance;
 };
@@ -66,6 +70,10 @@ struct dicom_derivation {
     unsigned bits_allocated;
     unsigned bits_stored;
     unsigned high_bit;
+    /* Explicit VR little endian, whatever the original was. The pixel data element is then written by the caller where
+     * it is `encapsulated`, and so is the true transfer syntax. */
+    bool explicit_vr;
+    bool encapsulated;
     bool words;       /* of pixel data that was in fragments: its VR becomes OW */
     bool interleaved; /* PlanarConfiguration becomes 0 */
     char photometric[17];

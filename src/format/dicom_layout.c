@@ -367,12 +367,14 @@ bool dicom_layout_detect(const uint8_t *data, size_t size)
     uint16_t group = load16(data, coding.big_endian);
     if (group != 0x0002 && group != 0x0008)
         return false;
+    /* Value representations are a sign of their own: headers may then be sparse and soon come to the image's groups. */
+    const uint32_t last_group = coding.explicit_vr ? 0x0028 : 0x0010;
     uint32_t last = 0;
     size_t at = 0;
     for (unsigned count = 0; count < 3; count++) {
         struct element element;
         if (!read_element(data, at, size, coding, &element) || (count && element.tag <= last) ||
-            element.tag >> 16 > 0x0010 || element.length % 2 != 0 || element.length > size - element.value)
+            element.tag >> 16 > last_group || element.length % 2 != 0 || element.length > size - element.value)
             return false;
         if (coding.explicit_vr && !is_vr(data + at + 4))
             return false;

@@ -222,6 +222,13 @@ static bool same_token(const struct token *a, const struct token *b)
     return size == unpadded(b) && memcmp(a->data, b->data, size) == 0;
 }
 
+/* File meta information may say what the original's should have said. */
+static bool is_completion(const struct token *original, const struct token *token)
+{
+    return token->kind == TOKEN_VALUE && token->tag >> 16 == 0x0002 &&
+           (original->kind == TOKEN_END || token->tag < original->tag);
+}
+
 /* Side by side until they differ. */
 static void compare(struct tokens *a, struct tokens *b, char difference[DICOM_DIFFERENCE_SIZE])
 {
@@ -230,6 +237,8 @@ static void compare(struct tokens *a, struct tokens *b, char difference[DICOM_DI
     do {
         one = next_compared(a);
         other = next_compared(b);
+        while (is_completion(&one, &other)) /* of file meta information */
+            other = next_compared(b);
         last[0] = one.tag ? one.tag : last[0];
         last[1] = other.tag ? other.tag : last[1];
     } while (one.kind != TOKEN_END && one.kind != TOKEN_DAMAGED && same_token(&one, &other));

@@ -16,7 +16,7 @@ enum { DICOM_DIFFERENCE_SIZE = FORMAT_DIFFERENCE_SIZE };
  * PhotometricInterpretation, PlanarConfiguration, BitsAllocated, BitsStored, HighBit; lengths of groups, sequences and
  * items; the version of the file meta information and who wrote it (0002,0001; 0002,0012; 0002,0013); the byte that
  * pads a value to an even length; DataSetTrailingPadding. An element of VR UN equals one of the same bytes with its VR.
- * Thread-safe.
+ * `b` may have elements of file meta information that `a` lacks, for some must be there. Thread-safe.
  */
 enum mist_status dicom_same(const struct dicom_bytes *a, const struct dicom_layout *a_layout,
                             const struct dicom_bytes *b, const struct dicom_layout *b_layout,

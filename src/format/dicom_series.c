@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,7 +116,7 @@ static void set_slices(const struct dicom_volume_plans *plans, uint32_t total, s
 }
 
 enum mist_status dicom_series_arrange(struct dicom_instance *instances, uint32_t count, struct mist_image_info *info,
-                                      struct mist_error *error)
+                                      char warning[160], struct mist_error *error)
 {
     const uint32_t total = count_frames(instances, count);
     struct dicom_volume_plans plans = {0};
@@ -138,6 +138,9 @@ enum mist_status dicom_series_arrange(struct dicom_instance *instances, uint32_t
     }
     if (!status)
         set_slices(&plans, total, info);
+    for (uint32_t i = 0; i < plans.count; i++)
+        if (!warning[0] && plans.plan[i].geometry.has_affine && plans.plan[i].warning[0])
+            snprintf(warning, 160, "%s: %s", plans.plan[i].warning, instances[0].input.name);
     dicom_volume_plans_free(&plans);
     memory_free(frames);
     return status;

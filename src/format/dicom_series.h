@@ -32,7 +32,7 @@ struct dicom_instance {
  * volume backwards); slices 1 and no affine otherwise, so that no slice of anything is left out of a smaller item.
  */
 enum mist_status dicom_series_arrange(struct dicom_instance *instances, uint32_t count, struct mist_image_info *info,
-                                      struct mist_error *error);
+                                      char warning[160], struct mist_error *error);
 
 /*
  * What the frames of a series are, in the order of the item: kept in the item's head (docs/format.md, section 8.2), so

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "format/dicom_derive.h"
 #include "format/dicom_header.h"
+#include "format/dicom_look.h"
 #include "format/dicom_reading.h"
 #include "format/dicom_restore.h"
 #include "format/dicom_same.h"
@@ -20,6 +21,8 @@ struct dicom_source {
     struct format_source base;
     struct dicom_pixels pixels;       /* of the first file, with the precision that all need */
     struct dicom_instance *instances; /* [base.files] */
+    uint8_t look[DICOM_LOOK_SIZE];    /* of the instance whose name comes first, whatever order they come in */
+    const char *look_name;            /* that name, while the source is opened */
 };
 
 /* What one file says. */
@@ -262,6 +265,10 @@ static void take_facts(struct dicom_source *source, uint32_t index, const char *
     base->stream = index == 0 || base->stream == reading->stream ? reading->stream : FORMAT_STREAM_NONE;
     base->stream_lossy |= reading->stream_lossy;
     add_hole(base, &reading->pixels, &description->header);
+    if (index == 0 || strcmp(name, source->look_name) < 0) {
+        dicom_look_write(&description->header, source->pixels.color, source->look);
+        source->look_name = name;
+    }
     warn(base, name, reading);
 }
 
@@ -316,6 +323,8 @@ static enum mist_status arrange(struct dicom_source *source, struct mist_error *
         return error_set(error, MIST_ERROR_LIMIT, "a DICOM series of %llu frames is too long",
                          (unsigned long long)frames);
     source->base.color = source->pixels.color;
+    if (!buffer_append(&source->base.head, source->look, sizeof source->look))
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM series");
     source->base.info = (struct mist_image_info){
         .type = source->pixels.type,
         .precision = source->pixels.precision,
@@ -325,7 +334,8 @@ static enum mist_status arrange(struct dicom_source *source, struct mist_error *
         .frames = (uint32_t)frames,
         .label = source->pixels.label,
     };
-    enum mist_status status = dicom_series_arrange(source->instances, source->base.files, &source->base.info, error);
+    enum mist_status status =
+        dicom_series_arrange(source->instances, source->base.files, &source->base.info, source->base.warning, error);
     for (uint32_t i = 0; i < source->base.files; i++) {
         source->base.file_order[i] = source->instances[i].index;
         source->base.file_frames[i] = source->instances[i].frames;
@@ -410,4 +420,5 @@ const struct format_ops format_ops_dicom = {
     .open = dicom_open,
     .writer_open = dicom_writer_open,
     .restorer_open = dicom_restorer_open,
+    .appearance = dicom_look_read,
 };

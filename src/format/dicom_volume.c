@@ -23,6 +23,7 @@ struct placed {
     uint32_t cluster; /* of positions, counted along the normal within the group */
     double depth;     /* along the normal */
     double label;     /* of its volume, where volumes are told apart by a label */
+    double made;      /* when, as far as it is known: a number that orders all frames of the series */
     double order;     /* of its volume */
     const struct dicom_volume_frame *frame;
 };
@@ -32,7 +33,6 @@ struct planner {
     uint32_t count;
     const struct dicom_volume_options *options;
     struct placed *placed; /* [count] */
-    bool numbered;         /* instance numbers are all different */
     uint32_t groups;
     uint32_t group_first[MAX_GROUPS + 1]; /* a frame of each group */
     struct dicom_volume_plans *plans;
@@ -58,8 +58,8 @@ static double known(double value)
     return isfinite(value) ? value : -HUGE_VAL;
 }
 
-/* The order in which frames were made, as far as anything tells. */
-static int compare_made(const struct placed *a, const struct placed *b)
+/* The order in which frames were made, as far as anything tells; 0 where nothing does. */
+static int compare_numbers(const struct placed *a, const struct placed *b)
 {
     const struct dicom_frame_info *x = a->frame->info, *y = b->frame->info;
     int order = compare(x->temporal_position, y->temporal_position);
@@ -71,8 +71,12 @@ static int compare_made(const struct placed *a, const struct placed *b)
         order = compare(known(x->trigger_time), known(y->trigger_time));
     if (!order)
         order = compare(x->segment, y->segment);
-    if (!order)
-        order = compare(x->instance, y->instance);
+    return order ? order : compare(x->instance, y->instance);
+}
+
+static int compare_made(const struct placed *a, const struct placed *b)
+{
+    int order = compare_numbers(a, b);
     return order ? order : compare(a->index, b->index);
 }
 
@@ -90,7 +94,6 @@ static int by_depth(const void *first, const void *second)
     return order ? order : compare(a->depth, b->depth);
 }
 
-/* Instance numbers that are all different decide, as for dcm2niix (`order` holds them); what else is known if not. */
 static int by_cluster(const void *first, const void *second)
 {
     const struct placed *a = first, *b = second;
@@ -110,7 +113,7 @@ static int by_identity(const void *first, const void *second)
         order = compare(a->cluster, b->cluster);
     if (!order)
         order = (a->frame->identity > b->frame->identity) - (a->frame->identity < b->frame->identity);
-    return order ? order : compare(a->index, b->index);
+    return order ? order : compare_made(a, b);
 }
 
 static int compare_content(const struct placed *a, const struct placed *b)
@@ -121,15 +124,7 @@ static int compare_content(const struct placed *a, const struct placed *b)
     if (!order)
         order = (a->frame->content > b->frame->content) - (a->frame->content < b->frame->content);
     if (!order)
-        order = compare(a->frame->info->instance, b->frame->info->instance);
-    if (!order)
-        order = compare(a->frame->info->temporal_position, b->frame->info->temporal_position);
-    if (!order)
-        order = compare(a->frame->info->acquisition, b->frame->info->acquisition);
-    if (!order)
-        order = compare(known(a->frame->info->acquisition_time), known(b->frame->info->acquisition_time));
-    if (!order)
-        order = compare(known(a->frame->info->trigger_time), known(b->frame->info->trigger_time));
+        order = compare_numbers(a, b);
     return order ? order : compare(known(a->frame->info->b_value), known(b->frame->info->b_value));
 }
 
@@ -254,7 +249,8 @@ static void drop_duplicates(struct planner *planner)
             const struct placed *last = kept ? &placed[kept - 1] : NULL;
             bool same = last && last->group == placed[i].group && last->cluster == placed[i].cluster;
             if (same && pass == 0)
-                same = placed[i].frame->identity && placed[i].frame->identity == last->frame->identity;
+                same = placed[i].frame->identity && placed[i].frame->identity == last->frame->identity &&
+                       compare_numbers(last, &placed[i]) == 0;
             else if (same)
                 same = placed[i].frame->content && has_place(placed[i].frame->info) &&
                        last->frame->file != placed[i].frame->file && compare_content(last, &placed[i]) == 0;
@@ -303,16 +299,16 @@ static bool try_label(const struct planner *planner, struct placed *placed, uint
     uint32_t found = 0;
     *complete = 0;
     for (uint32_t start = 0, end; start < count; start = end, found++) {
-        double least = placed[start].frame->info->instance;
+        double least = placed[start].made;
         for (end = start + 1; end < count && compare(placed[end].label, placed[start].label) == 0; end++) {
             if (placed[end].cluster == placed[end - 1].cluster)
                 return false;
-            least = fmin(least, placed[end].frame->info->instance);
+            least = fmin(least, placed[end].made);
         }
         bool whole = end - start == positions;
         *complete += whole;
         for (uint32_t i = start; i < end; i++)
-            placed[i].order = !whole ? HUGE_VAL : planner->numbered ? least : 0;
+            placed[i].order = whole ? least : HUGE_VAL;
     }
     if (found != volumes || *complete == 0)
         return false;
@@ -324,7 +320,7 @@ static bool try_label(const struct planner *planner, struct placed *placed, uint
 static void rank(const struct planner *planner, struct placed *placed, uint32_t count, uint32_t complete)
 {
     for (uint32_t i = 0; i < count; i++)
-        placed[i].order = planner->numbered ? placed[i].frame->info->instance : 0;
+        placed[i].order = placed[i].made;
     qsort(placed, count, sizeof *placed, by_cluster);
     for (uint32_t i = 0, nth = 0; i < count; i++) {
         nth = i && placed[i].cluster == placed[i - 1].cluster ? nth + 1 : 0;
@@ -607,7 +603,7 @@ static enum mist_status add_plan(struct planner *planner, const struct placed *p
 static enum mist_status add_rest(struct planner *planner, struct placed *placed, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        placed[i].order = 0;
+        placed[i].order = placed[i].made;
     qsort(placed, count, sizeof *placed, by_cluster);
     bool apart = true;
     for (uint32_t i = 1; i < count; i++)
@@ -620,11 +616,8 @@ static enum mist_status plan_group(struct planner *planner, struct placed *place
     bool places = together;
     for (uint32_t i = 0; i < count; i++)
         places = places && has_place(placed[i].frame->info);
-    if (!places) {
-        if (planner->numbered)
-            qsort(placed, count, sizeof *placed, by_instance);
+    if (!places)
         return add_plan(planner, placed, count, 1, false, false);
-    }
     uint32_t positions, volumes;
     find_volumes(planner, placed, count, &positions, &volumes);
     uint32_t taken = positions * volumes;
@@ -632,14 +625,22 @@ static enum mist_status plan_group(struct planner *planner, struct placed *place
     return status || taken == count ? status : add_rest(planner, placed + taken, count - taken);
 }
 
-/* Whether every frame has an instance number of its own. */
-static bool all_numbered(struct placed *placed, uint32_t count)
+static int by_made(const void *first, const void *second)
 {
+    return compare_made(first, second);
+}
+
+/* Instance numbers decide, as for dcm2niix, where they are all different; all else that is known where not. */
+static void order_in_time(struct placed *placed, uint32_t count)
+{
+    bool numbered = true;
     qsort(placed, count, sizeof *placed, by_instance);
     for (uint32_t i = 1; i < count; i++)
-        if (placed[i].frame->info->instance == placed[i - 1].frame->info->instance)
-            return false;
-    return true;
+        numbered = numbered && placed[i].frame->info->instance != placed[i - 1].frame->info->instance;
+    if (!numbered)
+        qsort(placed, count, sizeof *placed, by_made);
+    for (uint32_t i = 0; i < count; i++)
+        placed[i].order = placed[i].made = i;
 }
 
 static enum mist_status plan_all(struct planner *planner)
@@ -662,9 +663,7 @@ static enum mist_status plan_all(struct planner *planner)
             together = true;
     place(planner, together);
     drop_duplicates(planner);
-    planner->numbered = all_numbered(planner->placed, planner->count);
-    for (uint32_t i = 0; i < planner->count; i++)
-        planner->placed[i].order = planner->numbered ? planner->placed[i].frame->info->instance : 0;
+    order_in_time(planner->placed, planner->count);
     qsort(planner->placed, planner->count, sizeof *planner->placed, by_cluster);
     enum mist_status status = MIST_OK;
     for (uint32_t start = 0, end; start < planner->count && !status; start = end) {

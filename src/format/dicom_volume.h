@@ -64,7 +64,8 @@ struct dicom_volume_plans {
  * Plans all frames (1 .. MIST_MAX_FRAMES) of a series.
  *
  * - Frames of other orientation, echo or complex component form a plan of their own, as dcm2niix makes files of them.
- * - Frames of one identity, or of several files with one position, number, time and content, are taken once.
+ * - Frames of one position, number and time are taken once if they also have one identity or, in several files, one
+ *   content. (Identifiers alone prove nothing: careless programs give one to all instances.)
  * - Slices ascend along the normal row x column (mosaics: in the order of their tiles); positions within a hundredth of
  *   a millimetre are one. Where all positions have the same number of frames these are volumes, told apart by temporal
  *   position, acquisition, time, trigger time, b-value or echo, in the order of their instance numbers.

@@ -107,6 +107,14 @@ enum mist_status format_look(enum format_kind kind, const struct format_input *i
     return ops_of(kind)->look ? ops_of(kind)->look(input, group, error) : MIST_OK;
 }
 
+void format_appearance_read(enum format_kind kind, const uint8_t *head, size_t size,
+                            struct format_appearance *appearance)
+{
+    *appearance = (struct format_appearance){0};
+    if (ops_of(kind)->appearance && head)
+        ops_of(kind)->appearance(head, size, appearance);
+}
+
 /* ---- sources ---- */
 
 bool format_source_init(struct format_source *source, const struct format_source_ops *ops, enum format_kind kind,

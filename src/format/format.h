@@ -57,10 +57,48 @@ enum format_color {
     FORMAT_GREY_INVERTED, /* more is darker: DICOM's MONOCHROME1 */
     FORMAT_PALETTE,       /* indices: names, never averaged; the palette stays in the header */
     FORMAT_RGB,
-    FORMAT_YBR,         /* full-range YCbCr (ITU-R BT.601), as in JFIF */
-    FORMAT_YBR_PARTIAL, /* YCbCr of the range of video: 16 to 235, 16 to 240 */
-    FORMAT_OTHER_COLOR  /* two or four samples a pixel, HSV ... */
+    FORMAT_YBR,          /* full-range YCbCr (ITU-R BT.601), as in JFIF */
+    FORMAT_YBR_PARTIAL,  /* YCbCr of the range of video: 16 to 235, 16 to 240 */
+    FORMAT_OTHER_COLOR,  /* two or four samples a pixel (alpha last), HSV ... */
+    FORMAT_CMYK,         /* more is more ink */
+    FORMAT_CMYK_INVERTED /* more is less ink, as Adobe has it in JPEG */
 };
+
+/* How stored values become brightness within a window of `width` around `center` (DICOM PS3.3, C.11.2.1). */
+enum format_shape { FORMAT_LINEAR, FORMAT_LINEAR_EXACT, FORMAT_SIGMOID };
+
+/* How the samples of a file are meant to look, as its head tells: what is needed to make pictures of them. */
+struct format_appearance {
+    enum format_color color;
+    unsigned bits; /* that values have (BitsStored), by which they are inverted; 0: not known */
+    double slope;  /* stored values * slope + intercept are in the units of windows; slope 0: as stored */
+    double intercept;
+    double center; /* of the window that the file asks for */
+    double width;  /* 0: it asks for none */
+    enum format_shape shape;
+    unsigned orientation;   /* of EXIF and TIFF: 1 .. 8; 0: as 1 */
+    const uint8_t *palette; /* [entries][3] red, green, blue: bytes of the head; NULL: none */
+    unsigned palette_entries;
+};
+
+/* What is asked for where files of measurements become pictures (PNG, JPEG). */
+enum format_window_mode {
+    FORMAT_WINDOW_DEFAULT, /* unsigned samples of at most 16 bits as they are, where the format holds them; else AUTO */
+    FORMAT_WINDOW_AUTO,    /* the file's own window; where there is none, from the smallest to the largest value */
+    FORMAT_WINDOW_GIVEN,   /* center and width, in the units of the file (Hounsfield, where there is a rescale slope) */
+    FORMAT_WINDOW_NONE     /* as stored: neither window nor inversion; signed ones shifted up by half their range */
+};
+struct format_window {
+    enum format_window_mode mode;
+    double center; /* GIVEN */
+    double width;  /* > 0 */
+    /* Smallest and largest stored value of the item, where known (low < high): else each frame has a range of its own.
+     */
+    double low;
+    double high;
+};
+/* "auto", "none", or "C,W" (two numbers, the second above 0); false for other texts, and `window` stays. */
+bool format_window_parse(const char *text, struct format_window *window);
 
 /* What the bytes of a frame that came compressed are. */
 enum format_stream {
@@ -101,7 +139,7 @@ struct format_source {
     struct format_hole hole[FORMAT_MAX_HOLES];
     char warning[160];       /* what is odd about the files but no reason to refuse them: one sentence; or "" */
     struct mist_buffer head; /* what the writer needs to write *reduced* files without the archive (NIfTI: the
-                                header and extensions; PNG: as the archive's prefix; DICOM: empty) */
+                                header and extensions; PNG: as the archive's prefix; DICOM: dicom_look.h) */
 };
 struct format_source_ops {
     /* Fills `out` (type, size and components as in info; any strides) with one frame, native byte order. */
@@ -152,6 +190,13 @@ enum mist_status format_same_metadata(struct format_source *source, struct forma
 
 struct dicom_volume_plan;
 
+/* How DICOM is written. */
+enum format_syntax {
+    FORMAT_SYNTAX_SOURCE,   /* as it came; what came compressed and is decoded: explicit */
+    FORMAT_SYNTAX_EXPLICIT, /* samples, explicit VR little endian */
+    FORMAT_SYNTAX_HTJ2K     /* lossless HTJ2K codestreams; what these cannot hold (float, 1 bit): explicit */
+};
+
 /* One output file. */
 struct format_target {
     enum format_kind kind;
@@ -171,7 +216,10 @@ struct format_target {
     /* NIfTI of a DICOM series: which frames come, and what the file says beyond `info` (dicom_volume.h). info.geometry
      * is then that of the plan, sampled; frames come in the plan's order, rows as DICOM has them. NULL: none. */
     const struct dicom_volume_plan *volume;
-    bool keep_uids; /* DICOM: a reduced instance keeps the identifiers of its original */
+    bool keep_uids;              /* DICOM: a reduced instance keeps the identifiers of its original */
+    struct format_window window; /* pictures: how values become brightness */
+    unsigned quality;            /* JPEG: 1 .. 100; 0: JPEG_QUALITY of it */
+    enum format_syntax syntax;
 };
 struct format_writer; /* each format's own, of ops.h */
 enum mist_status format_writer_open(const struct format_target *target, struct format_writer **writer,
@@ -204,11 +252,15 @@ enum mist_status format_restorer_bytes(struct format_restorer *restorer, const u
 void format_restorer_free(struct format_restorer **restorer);
 
 /*
- * A PNG in memory, of 1 or 3 components: 8 and 16 bits as they are (signed ones shifted up by half their range), other
- * types as 16 bits from the smallest to the largest value. `name` is for messages; `out` is overwritten.
+ * A PNG in memory of a frame of which nothing else is known: samples of 8 and 16 bits as they are (signed ones shifted
+ * up by half their range), other types as 16 bits from the smallest to the largest value. `name` is for messages;
+ * `out` is overwritten.
  */
 enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
                                    struct mist_error *error);
+/* The same of a frame of an item: of `target`, info, source, source_kind, head and window are read. */
+enum mist_status format_png_encode_target(const struct format_target *target, const struct mist_view *frame,
+                                          const char *name, struct mist_buffer *out, struct mist_error *error);
 
 /* What every format's writer starts with; png.c, nifti.c ... extend it. */
 struct format_writer_ops {
@@ -221,6 +273,10 @@ struct format_writer_ops {
 };
 struct format_writer {
     const struct format_writer_ops *ops;
+    /* What format_writer_open() says of the frames that it wants; false where nothing is said. */
+    bool codestreams;     /* lossless HTJ2K codestreams of the samples as they are written, by format_writer_bytes() */
+    bool color_transform; /* ... which may have the reversible colour transform */
+    bool converts;        /* never the bytes of frames that came compressed */
 };
 
 #endif

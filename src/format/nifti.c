@@ -348,5 +348,21 @@ static enum mist_status nifti_open(const struct format_input *inputs, uint32_t c
     return MIST_OK;
 }
 
+static void nifti_appearance(const uint8_t *head, size_t size, struct format_appearance *appearance)
+{
+    struct nifti_header header;
+    struct nifti_display display;
+    if (nifti_header_read(head, size, &header, NULL))
+        return;
+    nifti_header_display(&header, head, &display);
+    appearance->slope = display.slope;
+    appearance->intercept = display.intercept;
+    if (!(display.low < display.high))
+        return;
+    appearance->shape = FORMAT_LINEAR_EXACT;
+    appearance->center = display.low / 2 + display.high / 2;
+    appearance->width = display.high - display.low;
+}
+
 const struct format_ops format_ops_nifti = {
-    .detect = nifti_detect, .open = nifti_open, .writer_open = nifti_writer_open};
+    .detect = nifti_detect, .open = nifti_open, .writer_open = nifti_writer_open, .appearance = nifti_appearance};

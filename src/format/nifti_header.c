@@ -87,7 +87,8 @@ static const struct field dim_field = ARRAY_FIELD(dim), pixdim_field = ARRAY_FIE
                           offset_field = FIELD(vox_offset), qform_field = FIELD(qform_code),
                           sform_field = FIELD(sform_code), units_field = FIELD(xyzt_units),
                           bitpix_field = FIELD(bitpix), slope_field = FIELD(scl_slope), inter_field = FIELD(scl_inter),
-                          dim_info_field = FIELD(dim_info), descrip_field = FIELD(descrip);
+                          dim_info_field = FIELD(dim_info), descrip_field = FIELD(descrip),
+                          cal_min_field = FIELD(cal_min), cal_max_field = FIELD(cal_max);
 static const struct field quatern_fields[3] = {FIELD(quatern_b), FIELD(quatern_c), FIELD(quatern_d)};
 static const struct field qoffset_fields[3] = {FIELD(qoffset_x), FIELD(qoffset_y), FIELD(qoffset_z)};
 static const struct field srow_fields[3] = {ARRAY_FIELD(srow_x), ARRAY_FIELD(srow_y), ARRAY_FIELD(srow_z)};
@@ -101,6 +102,20 @@ static double real_at(const struct nifti_header *header, const uint8_t *data, co
 {
     unsigned v = header->version - 1;
     return get_real(data + field->offset[v] + i * field->size[v], field->size[v], header->big_endian);
+}
+void nifti_header_display(const struct nifti_header *header, const uint8_t *data, struct nifti_display *display)
+{
+    *display = (struct nifti_display){0};
+    if (header->analyze)
+        return;
+    display->slope = real_at(header, data, &slope_field, 0);
+    display->intercept = real_at(header, data, &inter_field, 0);
+    display->low = real_at(header, data, &cal_min_field, 0);
+    display->high = real_at(header, data, &cal_max_field, 0);
+    if (!isfinite(display->slope) || !isfinite(display->intercept))
+        display->slope = display->intercept = 0;
+    if (!isfinite(display->low) || !isfinite(display->high))
+        display->low = display->high = 0;
 }
 static void store_integer(const struct nifti_header *header, uint8_t *data, const struct field *field, size_t i,
                           int64_t value)

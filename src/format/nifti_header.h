@@ -64,6 +64,14 @@ void nifti_header_resize(struct nifti_header *header, unsigned axis, uint32_t si
 /* Makes a pair's header in `data` that of a single file without extensions; false when memory is short. */
 bool nifti_header_join(struct nifti_header *header, struct mist_buffer *data);
 
+/* Slope and intercept (slope 0: none) and the range of values, scaled, that is to be shown (low < high if there is
+ * one). */
+struct nifti_display {
+    double slope, intercept;
+    double low, high;
+};
+void nifti_header_display(const struct nifti_header *header, const uint8_t *data, struct nifti_display *display);
+
 /* What a new header says beyond what mist_image_info does. Zeroed: nothing. */
 struct nifti_extra {
     double slice_distance; /* pixdim[3], where it is not geometry.spacing[2] */

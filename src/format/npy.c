@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/npy_sidecar.h"
+#include "format/units.h"
 #include "image/copy.h"
 
 #include <stdio.h>
@@ -193,14 +195,22 @@ struct npy_writer {
     size_t frame_bytes;
     uint8_t *packed; /* one frame */
     struct mist_buffer suffix;
+    const struct dicom_volume_plan *plan; /* values are scaled to `type` as it says; NULL: written as they are */
+    enum mist_sample_type type;
+    uint32_t frames; /* of the file */
+    uint32_t written;
 };
 
 static enum mist_status npy_frame(struct format_writer *writer, const struct mist_view *frame, struct mist_error *error)
 {
     struct npy_writer *npy = (struct npy_writer *)writer;
     const uint8_t *bytes = frame->data;
-    (void)error; /* writing errors are sticky and reported by finish */
-    if (!copy_is_packed(frame, npy->packing)) {
+    if (npy->written++ == npy->frames) /* other writing errors are sticky and reported by finish */
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: more than %u frames", npy->file.path, npy->frames);
+    if (npy->plan) {
+        units_apply(npy->plan, npy->written - 1, frame, npy->type, npy->packed);
+        bytes = npy->packed;
+    } else if (!copy_is_packed(frame, npy->packing)) {
         copy_pack(frame, npy->packing, npy->packed);
         bytes = npy->packed;
     }
@@ -241,14 +251,14 @@ static void write_head(FILE *stream, const struct npy_header *header)
     fprintf(stream, "%-*s\n", (int)rest - 1, text);
 }
 
-/* Of images from other formats: frames x height x width x components, sides of 1 left out but for height and width. */
-static struct npy_header fresh_header(const struct mist_image_info *info)
+/* Of images from other formats. */
+static struct npy_header fresh_header(const struct mist_image_info *info, const struct dicom_volume_plan *plan)
 {
     struct npy_header header = {.big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__};
-    const uint32_t sides[4] = {info->frames, info->height, info->width, info->components};
-    for (unsigned i = 0; i < 4; i++)
-        if (sides[i] != 1 || i == 1 || i == 2)
-            header.side[header.axes++] = sides[i];
+    struct npy_axis axes[NPY_MAX_AXES];
+    header.axes = npy_axes(info, plan, axes);
+    for (unsigned i = 0; i < header.axes; i++)
+        header.side[i] = axes[i].side;
     char kind = mist_sample_is_float(info->type) ? 'f' : mist_sample_is_signed(info->type) ? 'i' : 'u';
     size_t sample = mist_sample_size(info->type);
     snprintf(header.descr, sizeof header.descr, "%c%c%zu",
@@ -287,14 +297,16 @@ static enum mist_status adapted_header(const struct format_target *target, struc
 static enum mist_status start_file(struct npy_writer *npy, const struct format_target *target, struct mist_error *error)
 {
     struct npy_header header;
+    struct mist_image_info info = target->info;
     enum mist_status status = MIST_OK;
+    info.type = npy->type;
     const bool own = target->source_kind == FORMAT_NPY && target->head;
     const bool same = own && !target->reduce && !target->resampled && !(target->sampling.factor[2] > 1);
     const struct format_archive *archive = same ? target->archive : NULL;
     if (own)
         status = adapted_header(target, &header, error);
     else
-        header = fresh_header(&target->info);
+        header = fresh_header(&info, target->volume);
     if (!status && archive && !buffer_append(&npy->suffix, archive->suffix.data, archive->suffix.size))
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (status)
@@ -317,7 +329,10 @@ static enum mist_status npy_writer_open(const struct format_target *target, stru
     if (!npy)
         return error_set(error, MIST_ERROR_MEMORY, "%s: no memory for writing", target->path);
     npy->base.ops = &ops;
-    npy->frame_bytes = mist_frame_bytes(info->type, info->width, info->height, info->components);
+    npy->frames = info->frames;
+    npy->type = target->volume ? units_type(target->volume, info) : info->type;
+    npy->plan = npy->type != info->type || (target->volume && target->volume->scales) ? target->volume : NULL;
+    npy->frame_bytes = mist_frame_bytes(npy->type, info->width, info->height, info->components);
     npy->packed = memory_allocate(npy->frame_bytes);
     enum mist_status status = npy->packed
                                   ? start_file(npy, target, error)

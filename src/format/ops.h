@@ -20,7 +20,14 @@ struct format_ops {
     /* As format_restorer_open(); NULL: as the archive says of byte order and components. */
     enum mist_status (*restorer_open)(const struct format_archive *archive, const struct mist_image_info *info,
                                       struct format_restorer **restorer, struct mist_error *error);
+    /* How samples are meant to look, by a source's head; NULL: nothing is said. What is not said stays as it is in
+     * `appearance`, which comes zeroed. The head may hold any bytes. */
+    void (*appearance)(const uint8_t *head, size_t size, struct format_appearance *appearance);
 };
+
+/* What the head of a source of that kind says. */
+void format_appearance_read(enum format_kind kind, const uint8_t *head, size_t size,
+                            struct format_appearance *appearance);
 
 /* What every restorer starts with. */
 struct format_restorer_ops {

@@ -5,9 +5,10 @@
  * hold many (NIfTI, NPY), named after the first.
  */
 #include "coder/coder.h"
-#include "format/dicom_series.h"
+#include "format/format.h"
 #include "image/resample.h"
 #include "item/decoder.h"
+#include "item/export.h"
 #include "item/export_plan.h"
 
 #include "base/error.h"
@@ -37,10 +38,13 @@ struct export
     const struct format *format;        /* of what is written */
     struct mist_image_info info;        /* of what is written, all frames */
     struct export_grid grid;
+    enum format_syntax syntax;
+    bool codestreams;     /* the file takes them instead of samples ... */
+    bool color_transform; /* ... which may have the colour transform */
     unsigned threads;
     mist_decoder **decoders; /* [threads] */
     uint32_t wanted;         /* frames that are written */
-    uint32_t *order;         /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
+    const uint32_t *order;   /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
     struct slot *slots;
     uint32_t slot_count;
     uint32_t first; /* frame in slot 0 */
@@ -121,6 +125,22 @@ static uint32_t source_frame(const struct export *export, uint32_t n, double *be
     return volume + ((uint32_t)at << step);
 }
 
+/* A lossless codestream of the samples as they are written: the stored one where it is that, else one made anew. */
+static enum mist_status make_codestream(const struct export *export, mist_decoder *decoder, uint32_t frame,
+                                        struct slot *slot, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    const struct coder_plane *stored = &item->manifest.stream[0].plane;
+    const bool transformed = stored->color_transform && stored->components >= 3;
+    if (!export->grid.resampled && item_has_codestreams(item) && (export->color_transform || !transformed))
+        return mist_item_codestream(item, decoder, frame, export->options->reduce, &slot->codestream, error);
+    struct mist_encode_options options = mist_encode_options_default();
+    options.color_transform = export->color_transform && !item->info.image.label;
+    options.precision = item->info.image.precision;
+    enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
+    return status ? status : mist_encode(decoder->codec, &slot->frame, &options, &slot->codestream, error);
+}
+
 static enum mist_status make_frame(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct export *export = context;
@@ -130,6 +150,8 @@ static enum mist_status make_frame(void *context, uint64_t index, unsigned worke
     mist_decoder *decoder = export->decoders[worker];
     if (export->format->whole_codestream)
         return mist_item_codestream(export->item, decoder, frame, export->options->reduce, &slot->codestream, error);
+    if (export->codestreams)
+        return make_codestream(export, decoder, frame, slot, error);
     enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
     if (status || !(behind > 0))
         return status;
@@ -221,9 +243,10 @@ static enum mist_status get_archive(struct export *export, uint32_t file, struct
 }
 
 /* Whether frames of a file are written as they came compressed. */
-static bool gives_originals(const struct export *export, const struct tail_record *record)
+static bool gives_originals(const struct export *export, const struct tail_record *record,
+                            const struct format_writer *writer)
 {
-    return record->rebuild.size && export->format->kind == export->item->manifest.kind &&
+    return record->rebuild.size && !writer->converts && export->format->kind == export->item->manifest.kind &&
            export->options->reduce == 0 && !export->grid.resampled;
 }
 
@@ -261,6 +284,15 @@ static enum mist_status write_originals(struct export *export, uint32_t file, st
     return status;
 }
 
+/* What the writer wants of frames. Those that were made ahead in another way are made again. */
+static void take_wishes(struct export *export, const struct format_writer *writer)
+{
+    if (writer->codestreams != export->codestreams || writer->color_transform != export->color_transform)
+        export->ready = 0;
+    export->codestreams = writer->codestreams;
+    export->color_transform = writer->color_transform;
+}
+
 static void describe_target(const struct export *export, const struct export_file *file, struct format_target *target)
 {
     const mist_item *item = export->item;
@@ -278,7 +310,8 @@ static void describe_target(const struct export *export, const struct export_fil
                                      .head_size = item->manifest.source_head.size,
                                      .file = file->source,
                                      .first_frame = file->first_frame,
-                                     .keep_uids = export->options->keep_uids};
+                                     .keep_uids = export->options->keep_uids,
+                                     .syntax = export->syntax};
     target->info.frames = file->end - file->first;
     if (target->info.frames % target->info.slices)
         target->info.slices = target->info.frames;
@@ -292,7 +325,7 @@ static enum mist_status write_frames(struct export *export, struct format_writer
     for (uint32_t n = first; n < end && !status; n++) {
         struct slot *slot;
         status = get_frame(export, n, &slot, error);
-        if (!status && export->format->whole_codestream)
+        if (!status && (export->format->whole_codestream || export->codestreams))
             status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
         else if (!status)
             status = format_writer_frame(writer, &slot->frame, error);
@@ -318,7 +351,9 @@ static enum mist_status write_file(void *context, const struct export_file *file
         byte_reader_start(record.rebuild.data ? record.rebuild.data : (const uint8_t *)"", record.rebuild.size);
     if (!status)
         status = format_writer_open(&target, &writer, error);
-    if (!status && gives_originals(export, &record))
+    if (!status)
+        take_wishes(export, writer);
+    if (!status && gives_originals(export, &record, writer))
         status = write_originals(export, file->source, writer, &rebuild, error);
     else if (!status)
         status = write_frames(export, writer, file->first, file->end, error);
@@ -333,131 +368,58 @@ static enum mist_status write_file(void *context, const struct export_file *file
 
 /* ---- volumes of a DICOM series ---- */
 
-/* Whether a format is written by volumes as the frames' descriptions say. */
-static bool export_takes_plans(const struct format *format, const struct manifest *manifest)
+/* These frames of the item, in this order: for export_volumes(). */
+static enum mist_status write_chosen(void *context, struct format_writer *writer, const uint32_t *frames,
+                                     uint32_t count, struct mist_error *error)
 {
-    return format->kind == FORMAT_NIFTI && manifest->kind != FORMAT_NIFTI && manifest->extra[MANIFEST_FRAMES].data;
-}
-
-/* PATH with the volume's suffix, and what comes behind it. */
-static char *plan_path(const struct export *export, const struct dicom_volume_plan *plan, const char *extension)
-{
-    const struct manifest *manifest = &export->item->manifest;
-    const char *path = manifest->file[0].path;
-    size_t stem = format_stem(path);
-    if (manifest->files > 1 && export->options->name) {
-        path = export->options->name;
-        stem = strlen(path);
+    struct export *export = context;
+    enum mist_status status = MIST_OK;
+    export->order = frames;
+    export->wanted = count;
+    export->first = export->ready = 0;
+    for (uint32_t n = 0; n < count && !status; n++) {
+        struct slot *slot;
+        status = get_frame(export, n, &slot, error);
+        if (!status)
+            status = format_writer_frame(writer, &slot->frame, error);
     }
-    size_t size = stem + strlen(plan->suffix) + strlen(extension) + 1;
-    char *name = memory_allocate(size);
-    if (!name)
-        return NULL;
-    snprintf(name, size, "%.*s%s%s", (int)stem, path, plan->suffix, extension);
-    char *full = path_join(export->directory, name);
-    memory_free(name);
-    return full;
-}
-
-static enum mist_status write_sidecar(struct export *export, const struct dicom_series *series,
-                                      const struct dicom_volume_plan *plan, struct mist_error *error)
-{
-    struct mist_buffer text = {0};
-    char *path = plan_path(export, plan, ".json");
-    enum mist_status status = path ? MIST_OK : out_of_memory(export, error);
-    if (!status)
-        status = dicom_sidecar_finish(series->sidecar.data, series->sidecar.size, plan,
-                                      series->frames[plan->frame[0]].info, &text, error);
-    if (!status && text.size)
-        status = file_write_whole(path, text.data, text.size, error);
-    if (!status && text.size && export->written)
-        export->written(export->context, path);
-    memory_free(path);
-    mist_buffer_free(&text);
+    export->order = NULL;
     return status;
 }
 
-/* One NIfTI file. The frames of the plan are places in `frames`, which says which frames of the item these are. */
-static enum mist_status write_plan(struct export *export, const struct dicom_series *series, const uint32_t *frames,
-                                   const struct dicom_volume_plan *plan, struct mist_error *error)
+static enum mist_status write_volumes(struct export *export, struct mist_error *error)
 {
     const mist_item *item = export->item;
-    struct format_target target = {.kind = export->format->kind,
-                                   .info = export->info,
-                                   .source = &item->info.image,
-                                   .sampling = export->grid.sampling,
-                                   .reduce = export->options->reduce,
-                                   .resampled = export->grid.resampled,
-                                   .source_kind = item->manifest.kind,
-                                   .gzip = export->output && export->output->gzip,
-                                   .volume = plan};
-    uint32_t count = plan->slices * plan->volumes;
-    target.info.frames = count;
-    target.info.slices = plan->slices;
-    target.sampling.factor[2] = 1; /* the plan is one of the slices that are written */
-    target.info.geometry = sampling_geometry(&target.sampling, &plan->geometry);
-    for (uint32_t i = 0; i < count; i++)
-        export->order[i] = frames[plan->frame[i]];
-    export->wanted = count;
-    export->first = export->ready = 0;
-    char *path = plan_path(export, plan, export->output ? export->output->suffix : ".nii.gz");
-    enum mist_status status = path ? MIST_OK : out_of_memory(export, error);
-    struct format_writer *writer = NULL;
-    target.path = path;
-    if (!status)
-        status = format_writer_open(&target, &writer, error);
-    if (!status)
-        status = write_frames(export, writer, 0, count, error);
-    if (!status)
-        status = format_writer_finish(&writer, error);
-    format_writer_cancel(&writer);
-    if (!status && export->written)
-        export->written(export->context, path);
-    if (!status && *plan->warning && export->options->note)
-        export->options->note(export->options->note_context, plan->warning);
-    memory_free(path);
-    return status ? status : write_sidecar(export, series, plan, error);
-}
-
-/* The frames of the slice step as the series' own; `frames` receives which frames of the item they are. */
-static void choose_frames(const struct export *export, struct dicom_series *series, uint32_t *frames)
-{
-    uint32_t count = 0;
     double behind;
-    for (uint32_t n = 0; n < export->wanted; n++) {
-        uint32_t frame = source_frame(export, n, &behind);
-        frames[count] = frame;
-        series->frames[count++] = series->frames[frame];
-    }
-}
-
-static enum mist_status write_plans(struct export *export, struct mist_error *error)
-{
-    const struct mist_buffer *said = &export->item->manifest.extra[MANIFEST_FRAMES];
-    const uint32_t all = export->item->info.image.frames, wanted = export->wanted;
-    struct dicom_series series = {0};
-    struct dicom_volume_plans plans = {0};
     if (export->grid.between_slices)
         return error_set(error, MIST_ERROR_ARGUMENT,
-                         "%s: volumes of a DICOM series are not resampled between slices; ask for npy, or no depth",
-                         export->item->name);
-    uint32_t *frames = memory_allocate_array(wanted, sizeof *frames);
-    enum mist_status status =
-        frames ? dicom_series_load(said->data, said->size, all, &series, error) : out_of_memory(export, error);
-    if (!status)
-        choose_frames(export, &series, frames);
-    export->order = memory_allocate_array(wanted, sizeof *export->order);
-    if (!status && !export->order)
-        status = out_of_memory(export, error);
-    if (!status)
-        status = dicom_volume_plan(series.frames, wanted, &series.options, &plans, error);
-    for (uint32_t i = 0; i < plans.count && !status; i++)
-        status = write_plan(export, &series, frames, &plans.plan[i], error);
-    dicom_volume_plans_free(&plans);
-    dicom_series_free(&series);
+                         "%s: volumes of a DICOM series are not resampled between slices; leave the depth out",
+                         item->name);
+    uint32_t *frames = memory_allocate_array(export->wanted, sizeof *frames);
+    if (!frames)
+        return out_of_memory(export, error);
+    for (uint32_t n = 0; n < export->wanted; n++)
+        frames[n] = source_frame(export, n, &behind);
+    const struct export_volumes volumes = {.item = item,
+                                           .options = export->options,
+                                           .directory = export->directory,
+                                           .suffix = export->output ? export->output->suffix : "",
+                                           .target = {.kind = export->format->kind,
+                                                      .info = export->info,
+                                                      .source = &item->info.image,
+                                                      .sampling = export->grid.sampling,
+                                                      .reduce = export->options->reduce,
+                                                      .resampled = export->grid.resampled,
+                                                      .source_kind = item->manifest.kind,
+                                                      .gzip = export->output && export->output->gzip},
+                                           .frames = frames,
+                                           .count = export->wanted,
+                                           .write = write_chosen,
+                                           .export = export,
+                                           .written = export->written,
+                                           .context = export->context};
+    enum mist_status status = export_volumes(&volumes, error);
     memory_free(frames);
-    memory_free(export->order);
-    export->order = NULL;
     return status;
 }
 
@@ -468,8 +430,8 @@ static bool file_of_item(const void *owner, uint32_t index, struct mist_item_fil
 
 static enum mist_status write_all(struct export *export, struct mist_error *error)
 {
-    if (export_takes_plans(export->format, &export->item->manifest))
-        return write_plans(export, error);
+    if (export_takes_volumes(export->format, export->item))
+        return write_volumes(export, error);
     const struct export_names names = {.name = export->options->name,
                                        .source = export->item->manifest.kind,
                                        .format = export->options->format,
@@ -485,6 +447,17 @@ static enum mist_status write_all(struct export *export, struct mist_error *erro
 }
 
 /* ---- options ---- */
+
+static enum mist_status find_syntax(struct export *export, struct mist_error *error)
+{
+    const char *name = export->options->transfer_syntax;
+    if (!name)
+        return MIST_OK;
+    if (strcmp(name, "explicit") != 0 && strcmp(name, "htj2k") != 0)
+        return error_set(error, MIST_ERROR_ARGUMENT, "a transfer syntax is explicit or htj2k, not '%s'", name);
+    export->syntax = strcmp(name, "htj2k") == 0 ? FORMAT_SYNTAX_HTJ2K : FORMAT_SYNTAX_EXPLICIT;
+    return MIST_OK;
+}
 
 static enum mist_status plan(struct export *export, struct mist_error *error)
 {
@@ -535,7 +508,9 @@ enum mist_status mist_item_export(const mist_item *item, const struct mist_expor
                             .written = written,
                             .context = context,
                             .threads = options->threads ? options->threads : 1};
-    enum mist_status status = plan(&export, error);
+    enum mist_status status = find_syntax(&export, error);
+    if (!status)
+        status = plan(&export, error);
     if (!status)
         status = make_workers(&export, error);
     export.archived = item->info.tail_present;

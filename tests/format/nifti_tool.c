@@ -142,9 +142,8 @@ static enum mist_status open_series(struct file **files, uint32_t count, struct 
         status = series->source->ops->describe(series->source, contents, &packed, error);
     if (!status)
         status = dicom_series_load(packed.data, packed.size, series->count, &series->kept, error);
-    if (getenv("NIFTI_TOOL_SIZES"))
-        fprintf(stderr, "%u frames: %zu bytes, %zu of them sidecar\n", series->count, packed.size,
-                series->kept.sidecar.size);
+    if (!status && getenv("NIFTI_TOOL_PACKED"))
+        status = file_write_whole(getenv("NIFTI_TOOL_PACKED"), packed.data, packed.size, error);
     mist_buffer_free(&packed);
     free(frame.data);
     free(contents);

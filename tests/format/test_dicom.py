@@ -326,7 +326,8 @@ def test_multiframe():
         for frame, z in zip(after.PerFrameFunctionalGroupsSequence, [5, 7.5, 10, 12.5]):
             assert np.allclose(list(map(float, frame.PlanePositionSequence[0].ImagePositionPatient)),
                                [-10 + 0.25, -20 + 0.35, z])
-    assert describe(enhanced("gap.dcm", [5, 7.5, 15, 17.5]))["affine"] is None
+    # A gap: the affine is that of the slices that lie as most do, and a warning says so.
+    assert describe(enhanced("gap.dcm", [5, 7.5, 15, 17.5]))["affine"][8:12] == [0, 0, 2.5, 5]
     dose = make("dose.dcm", frames=3, GridFrameOffsetVector=[0, 4, 8], ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
     assert describe(dose)["affine"][8:12] == [0, 0, 4, 12.25]
 
@@ -343,14 +344,19 @@ def test_order():
     assert about["order"] == [1, 2, 0, 4, 3]
     assert np.allclose(np.array(about["affine"]).reshape(4, 4)[:3, 2], 2 * np.diag([-1, -1, 1]) @ normal, atol=1e-5)
     assert [paths[i] for i in about["order"]] == [paths[::-1][i] for i in describe(*paths[::-1])["order"]]
-    # A missing slice: no affine, but an order.
-    assert describe(*paths[:2], *paths[3:])["affine"] is None
-    # One position twice, but for rounding: temporal position, then acquisition, then instance number.
-    same = slices([dict(ImagePositionPatient=[0, 0, 0.001], TemporalPositionIdentifier=2, AcquisitionNumber=1),
-                   dict(ImagePositionPatient=[0, 0, 0], TemporalPositionIdentifier=3),
-                   dict(ImagePositionPatient=[0, 0, 0.002], TemporalPositionIdentifier=1, AcquisitionNumber=5),
-                   dict(ImagePositionPatient=[0, 0, 0.002], TemporalPositionIdentifier=1, AcquisitionNumber=4)])
-    assert describe(*same)["order"] == [3, 2, 0, 1] and describe(*same)["affine"] is None
+    # A missing slice: the affine is that of the others, and a warning says so.
+    gap = describe(*paths[:2], *paths[3:])
+    assert np.allclose(gap["affine"], about["affine"]) and "apart (missing ones?)" in gap["warning"], gap
+    # One position twice, but for rounding: instance numbers where they are all different, as dcm2niix has it.
+    different = slices([dict(ImagePositionPatient=[0, 0, 0.001 * n], InstanceNumber=n, TemporalPositionIdentifier=9 - n)
+                        for n in (2, 1, 3)])
+    assert describe(*different)["order"] == [1, 0, 2]
+    # Else temporal position, then acquisition, then instance number.
+    same = slices([dict(InstanceNumber=1, ImagePositionPatient=[0, 0, z], **more) for z, more in (
+        (0.001, dict(TemporalPositionIdentifier=2, AcquisitionNumber=1)), (0, dict(TemporalPositionIdentifier=3)),
+        (0.002, dict(TemporalPositionIdentifier=1, AcquisitionNumber=5)),
+        (0.002, dict(TemporalPositionIdentifier=1, AcquisitionNumber=4)))])
+    assert describe(*same)["order"] == [3, 2, 0, 1] and describe(*same)["affine"] is not None
     # No positions: instance numbers, then names.
     loose = slices([dict(ImagePositionPatient=None, InstanceNumber=n) for n in (10, 9, 1, 1)])
     assert describe(*loose)["order"] == [2, 3, 1, 0]

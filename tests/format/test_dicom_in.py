@@ -610,4 +610,5 @@ def main():
     print(f"{len(ROWS)} files" + ("" if have else "; those of MIST_SHARED are not here"))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -192,7 +192,7 @@ class Formats(unittest.TestCase):
 
     def test_what_is_refused_is_named(self):
         image = make_png(numpy.zeros((4, 4), "u1"))
-        for at, value, word in ((25, 3, "palette"), (25, 6, "alpha"), (24, 4, "4 bits"), (16, 255, "limits")):
+        for at, value, word in ((25, 5, "colour type 5"), (24, 3, "3 bits"), (16, 255, "limits")):
             bad = bytearray(image)
             bad[at] = value
             path = self.at / "bad.png"

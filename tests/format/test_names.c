@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "format/names.h"
+#include "format/picture_kinds.h"
 
 #include <string.h>
 
@@ -65,8 +66,46 @@ static void test_outputs(void **state)
     assert_int_equal(format->kind, FORMAT_PNM);
     assert_null(format_output_of_path("a.ppm/b", &format));
     char text[FORMAT_LIST_SIZE];
-    assert_string_equal(format_item_outputs(text), "nii, nii.gz, dcm, png, npy, j2c");
+    assert_string_equal(format_item_outputs(text), "nii, nii.gz, dcm, png, npy, nrrd, mha, tif, j2c, jpg");
     assert_string_equal(format_picture_outputs(text), ".png, .npy, .pgm, .ppm, .pgx");
+}
+
+static void test_picture_kinds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *bytes;
+        size_t size;
+        const char *kind;
+    } cases[] = {{"a.gif", "GIF89a", 6, "gif"},
+                 {"a.dat", "RIFF\0\0\0\0WEBPVP8 ", 16, "webp"},
+                 {"slide.svs", "II*\0\x08\0\0\0", 8, "svs"},
+                 {"SLIDE.NDPI", "II*\0\x08\0\0\0", 8, "ndpi"},
+                 {"a.tif", "II*\0\x08\0\0\0", 8, "tiff"},
+                 {"a.txt", "BM: a text about bitmaps", 24, NULL},
+                 {"a", "BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", 18, "bmp"},
+                 {"a.mgz", "\x1f\x8b\x08", 3, "mgz"},
+                 {"a.heic",
+                  "\0\0\0\x18"
+                  "ftypheic",
+                  12, "heic"},
+                 {"clip.mp4",
+                  "\0\0\0\x18"
+                  "ftypisom",
+                  12, "mp4"},
+                 {"a.jpg", "\xff\xd8\xff\xe0", 4, "jpeg"},
+                 {"x.jp2", "\0\0\0\x0cjP  \r\n\x87\n", 12, "jp2"},
+                 {"table.csv", "a,b\n", 4, NULL},
+                 {"empty", "", 0, NULL},
+                 {"broken.png", "", 0, "png"},
+                 {".svs", "", 0, NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *kind = format_picture_kind(cases[i].path, (const uint8_t *)cases[i].bytes, cases[i].size);
+        if (cases[i].kind)
+            assert_string_equal(kind, cases[i].kind);
+        else
+            assert_null(kind);
+    }
 }
 
 static void test_paths(void **state)
@@ -92,6 +131,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_picture_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

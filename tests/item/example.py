@@ -103,7 +103,7 @@ def section(data):
     cut, alone = item.codestream(0, 0, standalone=False), item.codestream(0, 0)
     tlm, sot = cut.index(b"\xff\x55"), cut.index(b"\xff\x90")
     record, tail_at, first = item.records()[0], item.ends[-1], lengths[0]
-    stored = "as it is" if item.meta_stored == item.meta_size else "one zstd frame"
+    stored = "as it is" if item.meta_stored == item.meta_size else "one zstd frame with the dictionary of section 1"
     parts = [
         wrap(f"""`tests/data/item/example.mist` ({len(data)} bytes) is what `mist encode` makes of a grey PNG of
         {item.width} x {item.height} pixels with a text chunk, `rings.png`, which `tests/item/example.py picture` writes.

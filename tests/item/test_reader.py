@@ -284,6 +284,11 @@ class Items(unittest.TestCase):
                                      (name, reduce, frame))
                 shutil.rmtree(out)
 
+    def test_samples_that_no_codestream_holds(self):
+        for name in ("int64.nii", "wide64.nii", "double.nii"):
+            said = mist("decode", self.items[name], "-o", self.work / "j2c", "--format", "j2c", check=1).stderr
+            self.assertRegex(said, "(s64|f64) samples do not fit into a codestream", name)
+
     def test_reduced_codestreams_of_labels(self):
         """Made anew, of every 2^r-th sample."""
         for name in ("labels/blobs.nii.gz", "labels/flat.png"):
