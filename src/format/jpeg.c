@@ -292,7 +292,7 @@ static enum mist_status jpeg_restorer_open(const struct format_archive *archive,
     return MIST_OK;
 }
 
-/* What is JPEG but of a kind that cannot be kept as an item stays a file. */
+/* What is JPEG but of a kind that cannot be kept as an item stays a file, and is named. */
 static enum mist_status jpeg_look(const struct format_input *input, struct format_group *group,
                                   struct mist_error *error)
 {
@@ -301,7 +301,7 @@ static enum mist_status jpeg_look(const struct format_input *input, struct forma
     (void)group;
     enum mist_status status = jpeg_open(input, 1, &source, &why);
     format_close(&source);
-    return status == MIST_ERROR_UNSUPPORTED ? error_set(error, MIST_ERROR_NOT_FOUND, "%s", why.message) : MIST_OK;
+    return status == MIST_ERROR_UNSUPPORTED ? error_set(error, status, "%s", why.message) : MIST_OK;
 }
 
 const struct format_ops format_ops_jpeg = {.detect = jpeg_detect,

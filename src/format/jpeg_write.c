@@ -190,7 +190,7 @@ enum mist_status jpeg_writer_open(const struct format_target *target, struct for
     if (!writer)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     *writer = (struct jpeg_writer){
-        .base = {&ops},
+        .base = {.ops = &ops},
         .factor = {target->sampling.factor[0], target->sampling.factor[1]},
         .quality = (int)(target->quality && target->quality <= 100 ? target->quality : JPEG_QUALITY),
         .own = own,

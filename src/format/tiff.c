@@ -594,7 +594,7 @@ static enum mist_status tiff_open(const struct format_input *inputs, uint32_t co
     return MIST_OK;
 }
 
-/* Pyramids of whole slides, files of twelve bits and the like are no images that become items. */
+/* Pyramids of whole slides, files of twelve bits and the like do not become items; they are named. */
 static enum mist_status tiff_look(const struct format_input *input, struct format_group *group,
                                   struct mist_error *error)
 {
@@ -603,7 +603,7 @@ static enum mist_status tiff_look(const struct format_input *input, struct forma
     (void)group;
     enum mist_status status = tiff_open(input, 1, &source, &why);
     format_close(&source);
-    return status == MIST_ERROR_UNSUPPORTED ? error_set(error, MIST_ERROR_NOT_FOUND, "%s", why.message) : MIST_OK;
+    return status == MIST_ERROR_UNSUPPORTED ? error_set(error, status, "%s", why.message) : MIST_OK;
 }
 
 const struct format_ops format_ops_tiff = {.detect = tiff_detect,

@@ -301,8 +301,11 @@ static enum mist_status code_all(struct import *import, const struct mist_progre
 }
 
 /* Whether what did not go in one way may go in the next. */
-static bool is_next(enum import_way way, enum mist_status status)
+static bool is_next(const struct import *import, enum mist_status status)
 {
+    enum import_way way = import->way;
+    if (format_of(import->source->kind)->bare_codestream)
+        return false;        /* only its coder makes the file again; if it cannot, an attachment does */
     if (way <= IMPORT_ABOVE) /* also where the file could not be put together again of what is kept */
         return status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_CORRUPT || status == MIST_ERROR_LIMIT;
     return way == IMPORT_TRUST && (status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_RANGE);
@@ -325,7 +328,7 @@ static enum mist_status import_source(struct import *import, const struct mist_p
         status = import_plan(import, error);
         if (!status)
             status = code_all(import, progress, error);
-        again = is_next(import->way, status);
+        again = is_next(import, status);
         if (again && import->writer.path)
             item_writer_free(&import->writer);
     }

@@ -69,7 +69,9 @@ static enum mist_status choose_values(struct import *import, struct mist_error *
     const char *why = label_said(import);
     const bool named = import->options->name_agrees && !import->options->image;
     if (import->way < IMPORT_LOOK) {
-        if (why || named || !is_trusted(import))
+        /* A file that is one codestream is kept as that or not at all, whatever it shows. */
+        const bool bare = format_of(import->source->kind)->bare_codestream;
+        if (!bare && (why || named || !is_trusted(import)))
             return error_set(error, MIST_ERROR_UNSUPPORTED, "to be looked at");
         manifest->values = value_map_identity(info->type, info->components, info->precision);
         return MIST_OK;
@@ -224,7 +226,8 @@ static void drop_streams(struct manifest *manifest)
 static unsigned keeper_of(const struct import *import)
 {
     const struct format_source *source = import->source;
-    if (!source->ops->codestream || label_said(import) || import->options->name_agrees)
+    const bool labels = label_said(import) || import->options->name_agrees;
+    if (!source->ops->codestream || (labels && !format_of(source->kind)->bare_codestream))
         return 0;
     switch (source->stream) {
     case FORMAT_STREAM_JPEG:

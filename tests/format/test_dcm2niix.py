@@ -65,7 +65,10 @@ def dcm2niix(folder):
     out = directory / "theirs"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    done = subprocess.run(["dcm2niix", "-z", "n", "-f", "out", "-o", out, folder], capture_output=True, timeout=120)
+    # On memory that meson has filled it would crash where it otherwise reads what it never wrote.
+    calm = {name: value for name, value in os.environ.items() if name != "MALLOC_PERTURB_"}
+    done = subprocess.run(["dcm2niix", "-z", "n", "-f", "out", "-o", out, folder], capture_output=True, timeout=120,
+                          env=calm)
     files = [path for path in sorted(out.glob("*.nii")) if not re.search(r"_(Eq|Tilt|ROI)_?\d", path.name)]
     return files, done.stdout.decode(errors="replace")
 
