@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * NIfTI and ANALYZE headers and files, and descriptions of DICOM frames. The first byte says what the rest is: bit 0: a
- * description; else bits 1-2: how a NIfTI file is made smaller. Whatever is read is read whole, if it is small.
+ * NIfTI and ANALYZE headers and files, and what NIfTI files are made from: descriptions of DICOM frames, DICOM
+ * attributes. The first byte says what the rest is: bit 0: a description; bit 4: a DICOM file; else NIfTI: bits 1-2:
+ * which axis is made smaller; bit 3: a pair. Whatever is read is read whole, if it is small.
  */
 #include "fuzz.h"
 
@@ -39,6 +40,19 @@ static void read_description(const uint8_t *data, size_t size)
     }
     dicom_volume_plans_free(&plans);
     dicom_series_free(&series);
+}
+
+static void read_attributes(const uint8_t *data, size_t size)
+{
+    struct dicom_layout layout;
+    struct dicom_attributes attributes;
+    struct mist_buffer sidecar = {0};
+    if (dicom_layout_read(data, size, &layout, NULL) || layout.deflated)
+        return;
+    dicom_attributes_read(data, &layout, &attributes);
+    fuzz_require(attributes.mosaic_tiles <= 1024);
+    fuzz_require(dicom_sidecar(data, &layout, 1.5, "HU", &sidecar, NULL) == MIST_OK && sidecar.size > 4);
+    mist_buffer_free(&sidecar);
 }
 
 static void read_frames(struct format_source *source)
@@ -81,6 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned how = (unsigned)fuzz_take(&data, &size, 1);
     if (how & 1) {
         read_description(data, size);
+        return 0;
+    }
+    if (how & 16) {
+        read_attributes(data, size);
         return 0;
     }
     resize(data, size, how >> 1 & 3);

@@ -113,6 +113,23 @@ MIST_API enum mist_status mist_item_verify(const mist_item *item, bool decode,
                                            void (*found)(void *context, const char *sentence), void *context,
                                            struct mist_error *error);
 
+/* Which different values of a label map have no sample at a reduced level (all slices). */
+#define MIST_CLASSES_MAX_PIXELS ((uint64_t)1 << 28) /* of the map, all frames */
+#define MIST_CLASSES_TEXT 256
+struct mist_item_classes {
+    uint32_t count;                  /* different values of the map */
+    uint32_t lost[MIST_MAX_LEVELS];  /* by reduce: how many of them are not there */
+    uint32_t named[MIST_MAX_LEVELS]; /* ... and how many of those, from the lowest, have room in values[reduce] */
+    /* JSON values, with commas between: numbers, arrays of numbers (of components), texts ("nan"). */
+    char values[MIST_MAX_LEVELS][MIST_CLASSES_TEXT];
+};
+/*
+ * Decodes the whole map. MIST_ERROR_UNSUPPORTED where the item is no label map, MIST_ERROR_LIMIT where it has more than
+ * MIST_CLASSES_MAX_PIXELS, MIST_ERROR_TRUNCATED where its full level is not here. Thread-safe.
+ */
+MIST_API enum mist_status mist_item_classes(const mist_item *item, struct mist_item_classes *classes,
+                                            struct mist_error *error);
+
 /* ---- source files -> item ---- */
 
 struct mist_import_options {
@@ -129,6 +146,8 @@ struct mist_import_options {
 
 /* What became of it. */
 struct mist_import_report {
+    bool compressed;        /* the source came compressed (DICOM, JPEG, PNG, .npz ...; not what gzip is around) */
+    bool lossy;             /* ... with loss, and its own bytes are the highest level */
     bool label;             /* it is a label map */
     bool looks_like_labels; /* its samples look like a label map's */
     char warning[160];      /* what is odd about the source files though they could be read: a sentence; or "" */
@@ -159,6 +178,10 @@ struct mist_export_options {
     unsigned threads;   /* 0: 1 */
     const char *name;   /* what a file made of several source files is called, without suffix; NULL: as the first one */
     bool keep_uids;     /* reduced DICOM instances keep the identifiers of their originals */
+    /* DICOM: NULL: as the source; "explicit": samples, explicit VR little endian; "htj2k": lossless HTJ2K codestreams,
+     * those that are stored as they are, others made anew. What HTJ2K cannot hold in DICOM (floats, single bits) is
+     * explicit then. Files that have the transfer syntax already are the originals. */
+    const char *transfer_syntax;
     /* One sentence for what the user should know of the files; may be NULL. */
     void (*note)(void *context, const char *sentence);
     void *note_context;

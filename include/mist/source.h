@@ -179,6 +179,80 @@ MIST_API void mist_level_totals_add(struct mist_level_totals *totals, const stru
 /* The smallest reduce whose total is at most max_bytes; -1 if even the smallest level does not fit. */
 MIST_API int mist_level_totals_choose(const struct mist_level_totals *totals, uint64_t max_bytes);
 
+/* ---- bytes from anywhere ---- */
+
+/*
+ * A run of bytes that can be read in parts. Make your own by filling one in; it must stay where it is until closed.
+ * One read at a time.
+ */
+struct mist_source {
+    /* Exactly `size` bytes at `offset`, or an error. */
+    enum mist_status (*read)(struct mist_source *source, uint64_t offset, uint8_t *bytes, size_t size,
+                             struct mist_error *error);
+    void (*close)(struct mist_source *source); /* frees what it needs freed; may be NULL */
+    uint64_t size;                             /* UINT64_MAX where it is not known */
+    void *context;                             /* yours */
+};
+/* Memory that outlives the source. */
+MIST_API enum mist_status mist_source_memory(const uint8_t *data, size_t size, struct mist_source **source,
+                                             struct mist_error *error);
+MIST_API enum mist_status mist_source_file(const char *path, struct mist_source **source, struct mist_error *error);
+/* Safe on a pointer to NULL. */
+MIST_API void mist_source_close(struct mist_source **source);
+
+/* ---- datasets as arrays: nothing is written to a disk ---- */
+
+/*
+ * An address as it may be shown: without the user and password that "https://USER:PASSWORD@HOST/..." has. Writes at
+ * most `size` bytes, with a NUL; returns the length that all of it has, as snprintf() does.
+ */
+MIST_API size_t mist_url_without_secrets(const char *url, char *text, size_t size);
+
+/* An open dataset. For one thread at a time. */
+typedef struct mist_dataset mist_dataset;
+
+/*
+ * Opens http(s)://HOST/DATASET, file:///PATH or a path: where catalog.jsonl.zst is. `token`: NULL, or sent as
+ * "Authorization: Bearer TOKEN" to that host only; it must live as long as the dataset.
+ */
+MIST_API enum mist_status mist_dataset_open(const char *url, const char *token, mist_dataset **dataset,
+                                            struct mist_error *error);
+/*
+ * The same of files that the caller opens: "catalog.jsonl.zst" (of known size), "items/PATH.mist". `open` and `context`
+ * must live as long as the dataset; it closes what was opened.
+ */
+typedef enum mist_status mist_source_open(void *context, const char *path, struct mist_source **source,
+                                          struct mist_error *error);
+MIST_API enum mist_status mist_dataset_open_sources(mist_source_open *open, void *context, const char *name,
+                                                    mist_dataset **dataset, struct mist_error *error);
+MIST_API void mist_dataset_close(mist_dataset **dataset);
+
+MIST_API const struct mist_dataset_info *mist_dataset_about(const mist_dataset *dataset);
+/* The next entry of the catalog, valid until the next call with this dataset; MIST_CATALOG_END at the end. */
+MIST_API enum mist_status mist_dataset_next(mist_dataset *dataset, struct mist_catalog_entry *entry,
+                                            struct mist_error *error);
+/*
+ * An item by its path, or MIST_ERROR_NOT_FOUND; mist_dataset_next() goes on behind it. Quick when paths are asked for
+ * in ascending order, else the catalog is read from its beginning.
+ */
+MIST_API enum mist_status mist_dataset_find(mist_dataset *dataset, const char *path, struct mist_catalog_entry *entry,
+                                            struct mist_error *error);
+
+/* The image that a choice makes of an item, on the native grid, as the catalog knows it: no affine. */
+MIST_API struct mist_image_info mist_choice_image(const struct mist_catalog_item *item, struct mist_choice choice);
+
+/*
+ * Decodes frames [first, first + count) of an item at a size into `views`, which are as mist_choice_image() of
+ * mist_choose() says, on the native grid: as mist_get() writes them. Fetches the head and the ranges that these frames
+ * take, no more; where all frames are asked for they are checked against the head's checksums. `info` (may be NULL)
+ * receives the image with its affine. Frames are counted as they are left: of the slice step. A find of its own:
+ * entries become invalid.
+ */
+MIST_API enum mist_status mist_dataset_read(mist_dataset *dataset, const char *path,
+                                            const struct mist_resolution_request *request, uint32_t first,
+                                            uint32_t count, struct mist_view *views, struct mist_image_info *info,
+                                            struct mist_error *error);
+
 #ifdef __cplusplus
 }
 #endif

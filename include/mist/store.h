@@ -67,6 +67,11 @@ typedef void mist_store_note(void *context, const char *path, const char *senten
 enum { MIST_LABEL_REASONS = 7 };
 MIST_API const char *mist_label_reason(unsigned reason); /* 0 .. MIST_LABEL_REASONS - 1; NULL beyond */
 
+/* Why an item is larger than its sources and MIST_LARGER_ROOM: docs/results.md. A phrase for each; NULL beyond. */
+#define MIST_LARGER_REASONS 4u
+#define MIST_LARGER_ROOM 300u
+MIST_API const char *mist_larger_reason(unsigned reason);
+
 struct mist_store_report {
     uint64_t items;       /* encoded (or indexed, or verified) now */
     uint64_t attachments; /* copied (or indexed, or verified) now */
@@ -78,12 +83,15 @@ struct mist_store_report {
     uint64_t stored_bytes;
     uint64_t label_maps;                    /* of the items encoded now: label maps ... */
     uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
-    uint64_t looks_like;       /* no label maps, though their samples look like it: neither name nor source says so */
-    uint64_t named_only;       /* no label maps, though named so: their samples do not look like it */
-    uint64_t warnings;         /* items encoded now whose sources are odd, each noted; no failures */
-    uint64_t naming_patient;   /* of the DICOM files that were new: name a patient (PatientName, PatientID or
-                                  PatientBirthDate) and do not say that identity was removed */
-    char looks_like_path[256]; /* one of each; "" where there is none */
+    uint64_t looks_like;     /* no label maps, though their samples look like it: neither name nor source says so */
+    uint64_t named_only;     /* no label maps, though named so: their samples do not look like it */
+    uint64_t warnings;       /* items encoded now whose sources are odd, each noted; no failures */
+    uint64_t naming_patient; /* of the DICOM files that were new: name a patient (PatientName, PatientID or
+                                PatientBirthDate) and do not say that identity was removed */
+    uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
+    uint64_t larger_by[MIST_LARGER_REASONS]; /* ... and why */
+    char larger_path[256];                   /* one of them; "" where there is none */
+    char looks_like_path[256];               /* one of each; "" where there is none */
     char named_only_path[256];
 };
 
@@ -194,6 +202,7 @@ struct mist_evaluation {
     double ssim_native, mad_native;
     double ssim_center, mad_center;
     bool label_exact; /* labels: the reduced image is exactly every 2^reduce-th sample of the full one */
+    struct mist_item_classes classes; /* labels: which of their values vanish; count is 0 where that is not known */
 };
 typedef void mist_evaluation_visit(void *context, const struct mist_evaluation *evaluation);
 

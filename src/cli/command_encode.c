@@ -64,9 +64,36 @@ static void print_labels(const struct mist_store_report *report)
                report->named_only, report->named_only_path, report->named_only > 1 ? ", ..." : "");
 }
 
+/* One line for items that are larger than their sources. */
+static void print_larger(const struct mist_store_report *report)
+{
+    if (report->larger == 0)
+        return;
+    printf("%" PRIu64 " item%s larger than %s: %s%s\n", report->larger, report->larger == 1 ? " is" : "s are",
+           report->larger == 1 ? "its source" : "their sources", report->larger_path,
+           report->larger > 1 ? ", ..." : "");
+    for (unsigned reason = 0; reason < MIST_LARGER_REASONS; reason++)
+        if (report->larger_by[reason])
+            printf("  %" PRIu64 ": %s\n", report->larger_by[reason], mist_larger_reason(reason));
+}
+
+static void print_json_larger(const struct mist_store_report *report)
+{
+    printf(",\"larger\":%" PRIu64 ",\"larger_by\":{", report->larger);
+    const char *comma = "";
+    for (unsigned reason = 0; reason < MIST_LARGER_REASONS; reason++) {
+        if (report->larger_by[reason] == 0)
+            continue;
+        printf("%s\"%s\":%" PRIu64, comma, mist_larger_reason(reason), report->larger_by[reason]);
+        comma = ",";
+    }
+    printf("}");
+}
+
 static void print_json(const struct mist_store_report *report)
 {
     print_json_labels(report);
+    print_json_larger(report);
     printf(",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
            ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"warnings\":%" PRIu64 ",\"naming_patient\":%" PRIu64
            ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
@@ -98,6 +125,7 @@ static void print_summary(const struct mist_store_report *report)
         printf("%" PRIu64 " DICOM file%s a patient and do%s not say that identity was removed\n",
                report->naming_patient, report->naming_patient == 1 ? " names" : "s name",
                report->naming_patient == 1 ? "es" : "");
+    print_larger(report);
 }
 
 static enum exit_status run(const struct arguments *arguments)

@@ -33,9 +33,14 @@ static enum mist_status print_item_json(const char *path, const mist_item *item,
         status = mist_catalog_entry_write(&entry, &text, error);
     else
         snprintf(error->message, sizeof error->message, "%s: out of memory", path);
-    if (!status)
-        printf("%.*s,\"coder\":\"%s\",\"levels_present\":%u,\"tail_present\":%s}\n", (int)text.size - 1,
-               (char *)text.data, info->coder, info->levels_present, info->tail_present ? "true" : "false");
+    if (!status) {
+        struct mist_item_classes classes;
+        printf("%.*s,\"coder\":\"%s\",\"levels_present\":%u,\"tail_present\":%s", (int)text.size - 1, (char *)text.data,
+               info->coder, info->levels_present, info->tail_present ? "true" : "false");
+        if (mist_item_classes(item, &classes, NULL) == MIST_OK)
+            print_vanish_json(&classes);
+        printf("}\n");
+    }
     mist_buffer_free(&text);
     free(files);
     return status;
@@ -96,6 +101,11 @@ static void print_item(const char *path, const mist_item *item)
         printf("\nnot as usual: %s", info->kept);
     printf("\n\n");
     print_levels(info);
+    struct mist_item_classes classes;
+    if (mist_item_classes(item, &classes, NULL) == MIST_OK) {
+        printf("\nclasses: %" PRIu32 "%s\n", classes.count, classes.lost[info->levels - 1] ? "" : "; none vanishes");
+        print_vanish(stdout, "", &classes);
+    }
 }
 
 static enum exit_status info_item(const struct arguments *arguments, const char *path)

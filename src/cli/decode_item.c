@@ -35,7 +35,7 @@ static bool choose(const struct arguments *arguments, const struct mist_item_inf
     struct mist_resolution_request request;
     bool exact = option_given(arguments, "exact");
     if (!option_resolution(arguments, true, &request) || !option_grid(arguments, &export->grid) ||
-        !option_jobs(arguments, &export->threads))
+        !option_jobs(arguments, &export->threads) || !option_transfer_syntax(arguments, &export->transfer_syntax))
         return false;
     if (exact && !request.width) {
         usage_error(arguments, "--exact needs --size");
@@ -53,6 +53,7 @@ static bool choose(const struct arguments *arguments, const struct mist_item_inf
     export->reduce = choice.reduce;
     export->step = choice.step;
     export->format = option_value(arguments, "format");
+    export->keep_uids = option_given(arguments, "keep-uids");
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/report.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,15 @@ void print_note(void *context, const char *path, const char *sentence)
     size_t length = strlen(path);
     bool named = strncmp(sentence, path, length) == 0 && sentence[length] == ':';
     complain(noted->arguments, "%s%s%s", named ? "" : path, named ? "" : ": ", sentence);
+}
+
+bool option_transfer_syntax(const struct arguments *arguments, const char **name)
+{
+    *name = option_value(arguments, "transfer-syntax");
+    if (!*name || strcmp(*name, "explicit") == 0 || strcmp(*name, "htj2k") == 0)
+        return true;
+    usage_error(arguments, "--transfer-syntax is explicit or htj2k, not '%s'", *name);
+    return false;
 }
 
 bool option_jobs(const struct arguments *arguments, unsigned *jobs)
@@ -157,4 +167,29 @@ void print_json_string(const char *text)
     else
         fputs("\"\"", stdout); /* memory is short: still JSON */
     mist_buffer_free(&json);
+}
+
+void print_vanish_json(const struct mist_item_classes *classes)
+{
+    const char *comma = "";
+    if (classes->count == 0)
+        return;
+    printf(",\"classes\":%" PRIu32 ",\"vanish\":[", classes->count);
+    for (unsigned reduce = 1; reduce < MIST_MAX_LEVELS; reduce++) {
+        if (classes->lost[reduce] == 0)
+            continue;
+        printf("%s{\"reduce\":%u,\"classes\":%" PRIu32 ",\"values\":[%s]}", comma, reduce, classes->lost[reduce],
+               classes->values[reduce]);
+        comma = ",";
+    }
+    printf("]");
+}
+
+void print_vanish(FILE *out, const char *before, const struct mist_item_classes *classes)
+{
+    for (unsigned reduce = 1; reduce < MIST_MAX_LEVELS; reduce++)
+        if (classes->lost[reduce])
+            fprintf(out, "%sat 1/%u of each side %" PRIu32 " of %" PRIu32 " classes vanish%s: %s%s\n", before,
+                    1u << reduce, classes->lost[reduce], classes->count, classes->lost[reduce] == 1 ? "es" : "",
+                    classes->values[reduce], classes->named[reduce] < classes->lost[reduce] ? ", ..." : "");
 }

@@ -14,6 +14,8 @@ void print_note(void *context, const char *path, const char *sentence);
 
 /* -j, or MIST_JOBS and the cores (0). False after a complaint. */
 bool option_jobs(const struct arguments *arguments, unsigned *jobs);
+/* --transfer-syntax, or NULL. False after a complaint. */
+bool option_transfer_syntax(const struct arguments *arguments, const char **name);
 /* --size, --reduce, --spacing (where the command has them) and --policy. False after a complaint. */
 bool option_resolution(const struct arguments *arguments, bool has_spacing, struct mist_resolution_request *request);
 
@@ -40,5 +42,9 @@ void table_print(struct table *table); /* and frees it */
 
 /* A JSON string with quotes and escapes, on standard output. */
 void print_json_string(const char *text);
+
+/* Which values of a label map vanish at which reduce: `,"classes":N,"vanish":[...]`; or sentences, after `before`. */
+void print_vanish_json(const struct mist_item_classes *classes);
+void print_vanish(FILE *out, const char *before, const struct mist_item_classes *classes);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "client/held.h"
-#include "client/verifier.h"
+#include "source/verifier.h"
 #include "source/select.h"
 
 #include <stdbool.h>

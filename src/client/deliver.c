@@ -141,6 +141,8 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
     *files = 0;
     struct mist_export_options export = select_export(&session->select, selected);
     export.threads = threads;
+    export.transfer_syntax = session->options->transfer_syntax;
+    export.keep_uids = session->options->keep_uids;
     struct file_map map;
     enum mist_status status = open_fetched(fetched, &map, &open, error);
     if (status)

@@ -370,6 +370,8 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
     }
     if (!status)
         status = prune(session, true, error);
+    if (!status)
+        status = session_say_what_was_delivered(session, error);
     fill_report(session, report);
     session_close(session);
     return status;

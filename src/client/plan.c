@@ -22,7 +22,9 @@ void plan_describe(const struct session *session, const struct selected *selecte
                         selected->written.reduce, selected->written.step,
                         options->grid == MIST_GRID_CENTER ? "center" : "native");
     if (options->exact)
-        snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, " %ux%ux%u", size->width, size->height, size->depth);
+        used += snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, " %ux%ux%u", size->width, size->height, size->depth);
+    snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, "%s%.8s%s", options->transfer_syntax ? " " : "",
+             options->transfer_syntax ? options->transfer_syntax : "", options->keep_uids ? " uids" : "");
 }
 
 /* ---- --max-bytes ---- */
@@ -127,6 +129,23 @@ struct planning {
     uint64_t entries;
 };
 
+/* Counts something that comes larger than asked for. */
+static void add_larger(struct mist_get_report *report, const char *why, uint64_t files, uint64_t bytes)
+{
+    unsigned i = 0;
+    while (i < report->larger_count && strncmp(report->larger[i].why, why, sizeof report->larger[i].why - 1) != 0)
+        i++;
+    if (i == MIST_GET_REASONS)
+        i--;
+    struct mist_get_larger *larger = &report->larger[i];
+    if (i == report->larger_count) {
+        snprintf(larger->why, sizeof larger->why, "%s", why);
+        report->larger_count++;
+    }
+    larger->files += files;
+    larger->bytes += bytes;
+}
+
 static enum mist_status plan_item(struct session *session, const struct mist_catalog_item *item,
                                   struct mist_error *error)
 {
@@ -139,6 +158,9 @@ static enum mist_status plan_item(struct session *session, const struct mist_cat
     if (verifier_check_entry(item, NULL))
         return MIST_OK; /* noted when it is its turn */
     report->selected_bytes += selected.bytes;
+    const char *why = select_not_reduced(&session->select, item, &selected);
+    if (why)
+        add_larger(report, why, item->file_count, selected.bytes);
     enum mist_status status = plan_item_is_here(session, item, &selected, &here, error);
     if (status || here) {
         report->unchanged += !status;
@@ -159,6 +181,8 @@ static enum mist_status plan_attachment(struct session *session, const struct mi
     report->attachments++;
     report->source_bytes += attachment->size;
     report->selected_bytes += attachment->size;
+    if (attachment->kept && select_reduces(&session->select))
+        add_larger(report, attachment->kept, 1, attachment->size);
     enum mist_status status = plan_attachment_is_here(session, attachment, &here, error);
     if (status || here) {
         report->unchanged += !status;

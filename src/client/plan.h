@@ -6,7 +6,7 @@
 #include "client/session.h"
 
 /* How items so taken are written, for struct state_key. */
-#define PLAN_HOW_SIZE 80
+#define PLAN_HOW_SIZE 112
 void plan_describe(const struct session *session, const struct selected *selected, char how[PLAN_HOW_SIZE]);
 
 /* Chooses what options->max_bytes allows. */

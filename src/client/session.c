@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -150,6 +149,7 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
     mist_catalog *catalog;
     *session = (struct session){.options = options,
                                 .root = -1,
+                                .base = -1,
                                 .area = -1,
                                 .staging = -1,
                                 .parts = -1,
@@ -186,100 +186,6 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
     return status;
 }
 
-/* ---- the output directory ---- */
-
-/* Opens a directory below another: made, or -1 where it is not there. */
-static enum mist_status open_below(int root, const char *path, bool make, int *descriptor, struct mist_error *error)
-{
-    if (make)
-        return confined_directory(root, path, descriptor, error);
-    if (root >= 0)
-        *descriptor = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return MIST_OK;
-}
-
-static enum mist_status lock_directory(struct session *session, struct mist_error *error)
-{
-    enum mist_status status = confined_open_writable(session->root, SESSION_AREA "/lock", &session->lock, error);
-    if (!status && flock(session->lock, LOCK_EX | LOCK_NB) != 0)
-        status = errno == EWOULDBLOCK
-                     ? error_set(error, MIST_ERROR_IO, "another 'mist get' is working on this directory")
-                     : error_set_errno(error, errno, "lock");
-    return status;
-}
-
-/* Tells backup programs (which know the Cache Directory Tagging Specification) what this is. */
-static void tag_as_cache(const struct session *session)
-{
-    static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
-                               "# What 'mist get' keeps, so that it need not fetch it again. May be removed.\n";
-    int descriptor;
-    if (confined_open_writable(session->root, SESSION_AREA "/CACHEDIR.TAG", &descriptor, NULL))
-        return;
-    file_write_at(descriptor, 0, text, sizeof text - 1, NULL); /* nothing depends on it */
-    close(descriptor);
-}
-
-/* "DIRECTORY/.mist/DATASET/NAME"; NULL when memory is short. */
-static char *area_path(const struct session *session, const char *name)
-{
-    char text[MIST_DATASET_NAME_MAX + 32];
-    snprintf(text, sizeof text, SESSION_AREA "/%s/%s", session->dataset.name, name);
-    return path_join(session->options->directory, text);
-}
-
-static enum mist_status open_area(struct session *session, bool make, struct mist_error *error)
-{
-    char area[MIST_DATASET_NAME_MAX + 16];
-    struct cache *cache = &session->cache;
-    snprintf(area, sizeof area, SESSION_AREA "/%s", session->dataset.name);
-    enum mist_status status = make ? lock_directory(session, error) : MIST_OK;
-    if (!status && make)
-        tag_as_cache(session);
-    if (!status)
-        status = open_below(session->root, area, make, &session->area, error);
-    if (!status && make)
-        status = open_below(session->area, "staging", make, &session->staging, error);
-    if (!status)
-        status = open_below(session->area, "parts", make, &session->parts, error);
-    /* Where the items themselves are asked for, the output directory is where they are kept. */
-    const bool items = cache->whole = select_wants_items(&session->select);
-    if (!status)
-        status = open_below(items ? session->root : session->area, items ? "." : "items", make && !items, &cache->items,
-                            error);
-    cache->items_path = items ? memory_copy_text(session->options->directory) : area_path(session, "items");
-    session->staging_path = area_path(session, "staging");
-    if (!status && (!cache->items_path || !session->staging_path))
-        status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    if (status)
-        return status;
-    const char *format = session->options->format;
-    char *database = area_path(session, "written.sqlite");
-    status = database ? state_open(database, session->root, format ? format : "source", make, &session->state, error)
-                      : error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    memory_free(database);
-    return status;
-}
-
-enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error)
-{
-    const char *directory = session->options->directory;
-    if (!directory)
-        return make ? error_set(error, MIST_ERROR_ARGUMENT, "there is no directory to write to") : MIST_OK;
-    enum mist_status status = make ? directory_make(directory, error) : MIST_OK;
-    if (status)
-        return status;
-    session->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (session->root < 0 && (make || errno != ENOENT))
-        return error_set_errno(error, errno, "%s", directory);
-    status = open_area(session, make, error);
-    if (status)
-        return error_prefix(error, status, "%s", directory);
-    if (make) /* what a killed run left half-written */
-        confined_clear(session->staging);
-    return MIST_OK;
-}
-
 static void close_descriptor(int *descriptor)
 {
     if (*descriptor >= 0)
@@ -294,10 +200,15 @@ void session_close(struct session *session)
     close_descriptor(&session->staging);
     close_descriptor(&session->parts);
     close_descriptor(&session->area);
+    if (session->base >= 0 && session->root >= 0) /* what was needed for this run only */
+        unlinkat(session->root, SESSION_AREA, AT_REMOVEDIR);
+    close_descriptor(&session->base);
     close_descriptor(&session->lock);
     close_descriptor(&session->root);
     memory_free(session->cache.items_path);
     memory_free(session->staging_path);
+    memory_free(session->base_path);
+    memory_free(session->delivered_path);
     if (session->catalog)
         munmap(session->catalog, session->catalog_size);
     url_free(&session->settings.url);

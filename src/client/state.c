@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "base/confined.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,18 +30,14 @@ static const struct database_kind state_kind = {
 
 /*
  * Where records and the catalog differ, for as long as the connection lives. `outdated`: records of a content that the
- * catalog does not have; `gone`: it has no such item or attachment at all. `vanished`: files of those; `name` is what a
- * file of the host is called that makes this one: its path, or where it was converted (`exact` = 0) that without its
- * extension.
+ * catalog does not have; `gone`: it has no such item or attachment at all. `vanished`: files of those.
  */
 static const char temporary_schema[] =
     "PRAGMA temp_store=FILE;"
     "CREATE TEMP TABLE outdated(kind INTEGER NOT NULL, path TEXT NOT NULL, id INTEGER NOT NULL, gone INTEGER NOT NULL,"
     " PRIMARY KEY(kind, path)) WITHOUT ROWID;"
     "CREATE TEMP TABLE vanished(path TEXT NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, owner TEXT NOT NULL,"
-    " size INTEGER NOT NULL, time INTEGER NOT NULL, found INTEGER NOT NULL, name TEXT NOT NULL,"
-    " exact INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX temp.vanished_name ON vanished(name);";
+    " size INTEGER NOT NULL, time INTEGER NOT NULL, found INTEGER NOT NULL, how TEXT NOT NULL) WITHOUT ROWID;";
 
 static const char *const queries[STATE_QUERY_COUNT] = {
     [Q_FIND] = ("SELECT count(*) FROM written WHERE kind = ?1 AND path = ?2 AND id = ?3"
@@ -60,9 +58,11 @@ static const char *const queries[STATE_QUERY_COUNT] = {
     [Q_FILES_OF_GONE] = ("SELECT f.path, f.kind, f.owner, f.size, f.time, w.how FROM temp.outdated o"
                          " JOIN written w ON w.kind = o.kind AND w.path = o.path"
                          " JOIN file f ON f.kind = o.kind AND f.owner = o.path WHERE o.gone AND f.size >= 0"),
-    [Q_ADD_VANISHED] = "INSERT INTO temp.vanished VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    [Q_ADD_VANISHED] = "INSERT INTO temp.vanished VALUES(?, ?, ?, ?, ?, ?, ?)",
     [Q_COUNT_VANISHED] = "SELECT count(*) FROM temp.vanished",
-    [Q_STILL_THERE] = "DELETE FROM temp.vanished WHERE name = ? AND exact = ?",
+    [Q_STILL_THERE] = "DELETE FROM temp.vanished WHERE path = ?",
+    [Q_STILL_THERE_BELOW] = "DELETE FROM temp.vanished WHERE kind = 1 AND substr(path, 1, length(?1)) = ?1",
+    [Q_NEXT_HOW] = ("SELECT how FROM temp.vanished WHERE kind = 1 AND how > ? ORDER BY how LIMIT 1"),
     /* Only those that nothing has taken over since they were found. */
     [Q_NEXT_VANISHED] = ("SELECT v.path, v.size, v.time, v.found FROM temp.vanished v JOIN file f ON f.path = v.path"
                          " WHERE v.path > ? AND f.kind = v.kind AND f.owner = v.owner ORDER BY v.path LIMIT 1"),
@@ -74,11 +74,48 @@ static const char *const queries[STATE_QUERY_COUNT] = {
 };
 _Static_assert(STATE_ITEM == 1 && STATE_ATTACHMENT == 2 && STATE_ITEM_FILE == 3, "the queries say so");
 
+/* Opens it as it is, or makes it. */
+static enum mist_status open_once(const char *path, bool make, struct state *state, struct mist_error *error)
+{
+    enum mist_status status =
+        database_start(memory_copy_text(path), &state_kind, queries, STATE_QUERY_COUNT, &state->database, error);
+    if (!status)
+        status = database_connect(&state->database, path, SQLITE_OPEN_READWRITE | (make ? SQLITE_OPEN_CREATE : 0),
+                                  BUSY_MILLISECONDS, error);
+    /* What a power cut takes is written again: so no waiting for the disk. No shared memory either, which network file
+     * systems do not have; only one process writes, and no other reads meanwhile but dry runs. */
+    if (!status && make)
+        status =
+            database_execute(&state->database, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF; BEGIN", error);
+    if (!status)
+        status = database_check(&state->database, make, error);
+    if (!status && make)
+        status = database_execute(&state->database, "COMMIT", error);
+    if (!status)
+        status = database_execute(&state->database,
+                                  "SELECT kind, path, id, how FROM written LIMIT 1;"
+                                  "SELECT path, kind, owner, size, time FROM file LIMIT 1",
+                                  error);
+    return status ? status : database_execute(&state->database, temporary_schema, error);
+}
+
+static void remove_database(const char *path)
+{
+    static const char *const endings[] = {"", "-journal", "-wal", "-shm"};
+    char name[PATH_MAX + 16];
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        unlink(name);
+    }
+}
+
 enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **result,
-                            struct mist_error *error)
+                            bool *is_new, struct mist_error *error)
 {
     *result = NULL;
-    if (!make && access(path, F_OK) != 0)
+    struct stat about;
+    *is_new = stat(path, &about) != 0 || about.st_size == 0;
+    if (!make && *is_new)
         return MIST_OK;
     struct state *state = memory_allocate_zeroed(1, sizeof *state);
     if (!state)
@@ -86,24 +123,21 @@ enum mist_status state_open(const char *path, int root, const char *format, bool
     pthread_mutex_init(&state->lock, NULL);
     state->root = root;
     state->format = format;
-    enum mist_status status =
-        database_start(memory_copy_text(path), &state_kind, queries, STATE_QUERY_COUNT, &state->database, error);
-    if (!status)
-        status = database_connect(&state->database, path, SQLITE_OPEN_READWRITE | (make ? SQLITE_OPEN_CREATE : 0),
-                                  BUSY_MILLISECONDS, error);
-    if (!status)
-        status = database_check(&state->database, make, error);
-    /* What a power cut takes is written again: so no waiting for the disk. */
-    if (!status && make)
-        status = database_execute(&state->database, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF", error);
-    if (!status)
-        status = database_execute(&state->database, temporary_schema, error);
     *result = state;
-    if (status) {
+    enum mist_status status = open_once(path, make, state, error);
+    if (!status || status == MIST_ERROR_MEMORY)
+        goto done;
+    *is_new = true;
+    database_close(&state->database);
+    if (make) {
+        remove_database(path);
+        status = open_once(path, true, state, error);
+    } else
+        status = MIST_ERROR_NOT_FOUND;
+done:
+    if (status)
         state_close(result);
-        return status == MIST_ERROR_NOT_FOUND ? MIST_OK : status;
-    }
-    return MIST_OK;
+    return status == MIST_ERROR_NOT_FOUND && !make ? MIST_OK : status;
 }
 
 void state_close(struct state **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which files were written, of which content and how: .mist/DATASET/written.sqlite. A file counts as there and
+ * Which files were written, of which content and how: CACHE/DATASET/written.sqlite. A file counts as there and
  * unchanged while its size and modification time are those it was written with. May be used by several threads, but for
  * what is said below.
  */
@@ -42,11 +42,12 @@ struct state_key {
 };
 
 /*
- * Opens the file; `root` is the output directory, `format` the one that this run writes items in. Without `make` a
- * missing file gives *state NULL, which the functions below take as one that knows nothing.
+ * Opens the file; `root` is the output directory, `format` the one that this run writes items in. One that is damaged,
+ * half-made or of another version is made again, empty; *is_new says whether there was none to go on with. Without
+ * `make` that gives *state NULL, which the functions below take as one that knows nothing.
  */
 enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **state,
-                            struct mist_error *error);
+                            bool *is_new, struct mist_error *error);
 void state_close(struct state **state);
 
 /* *current: it was written so, and all its files are there as they were left. */
@@ -77,8 +78,14 @@ enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind,
                                struct mist_error *error);
 /* After that: the files recorded for what the catalog no longer has; *any says whether there are some. */
 enum mist_status state_find_vanished(struct state *state, bool *any, struct mist_error *error);
-/* After that, for each file that the host has, under whatever item: it has not vanished. */
+/* In which forms those that were made of items were written: the next one behind `how` (at first ""). */
+#define STATE_HOW_SIZE 96
+enum mist_status state_next_vanished_how(struct state *state, char how[STATE_HOW_SIZE], bool *any,
+                                         struct mist_error *error);
+/* A file that the host has, under whatever item: it has not vanished. */
 enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error);
+/* The same for all files of items whose paths begin so. */
+enum mist_status state_none_has_vanished(struct state *state, const char *beginning, struct mist_error *error);
 
 struct state_vanished {
     char path[PATH_ROOM];

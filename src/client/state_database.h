@@ -26,6 +26,8 @@ enum state_query {
     Q_ADD_VANISHED,
     Q_COUNT_VANISHED,
     Q_STILL_THERE,
+    Q_STILL_THERE_BELOW,
+    Q_NEXT_HOW,
     Q_NEXT_VANISHED,
     Q_DROP_FILE,
     Q_NEXT_GONE,

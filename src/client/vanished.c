@@ -3,7 +3,6 @@
 #include "client/state_database.h"
 
 #include "base/file.h"
-#include "format/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,30 +73,16 @@ enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind,
 
 /* ---- their files ---- */
 
-/* The first `length` bytes of a path without the number "_0001", of four digits or more, that they may end in. */
-static void copy_name(const char *path, size_t length, char name[PATH_ROOM])
-{
-    size_t digits = 0;
-    while (digits < length && path[length - digits - 1] >= '0' && path[length - digits - 1] <= '9')
-        digits++;
-    if (digits >= 4 && digits < length && path[length - digits - 1] == '_')
-        length -= digits + 1;
-    snprintf(name, PATH_ROOM, "%.*s", (int)length, path);
-}
-
 /* Takes a row of Q_FILES_OF_GONE. */
 static enum mist_status add_vanished(struct state *state, sqlite3_stmt *row, struct mist_error *error)
 {
-    char converted[PATH_ROOM];
     if (!has_safe_path(row, 0))
         return MIST_OK;
-    const char *path = column_text(row, 0), *how = column_text(row, 5);
+    const char *how = column_text(row, 5);
     bool found = strcmp(how, STATE_FOUND) == 0;
-    bool exact = sqlite3_column_int(row, 1) != STATE_ITEM || strncmp(how, "source ", 7) == 0;
-    copy_name(path, format_stem(path), converted);
-    return database_run(&state->database, Q_ADD_VANISHED, error, "titiiiti", path, sqlite3_column_int64(row, 1),
-                        column_text(row, 2), sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), (int64_t)found,
-                        exact ? path : converted, (int64_t)exact);
+    return database_run(&state->database, Q_ADD_VANISHED, error, "titiiit", column_text(row, 0),
+                        sqlite3_column_int64(row, 1), column_text(row, 2), sqlite3_column_int64(row, 3),
+                        sqlite3_column_int64(row, 4), (int64_t)found, how);
 }
 
 enum mist_status state_find_vanished(struct state *state, bool *any, struct mist_error *error)
@@ -123,21 +108,29 @@ enum mist_status state_find_vanished(struct state *state, bool *any, struct mist
     return status;
 }
 
-/*
- * A file may have been converted to one whose name keeps the old extension or not; where names are alike, better one
- * too many stays.
- */
+enum mist_status state_next_vanished_how(struct state *state, char how[STATE_HOW_SIZE], bool *any,
+                                         struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    enum mist_status status = database_query(&state->database, Q_NEXT_HOW, &statement, error, "t", how);
+    *any = false;
+    if (!status)
+        status = database_step(&state->database, statement, any, error);
+    if (status || !*any)
+        return status;
+    snprintf(how, STATE_HOW_SIZE, "%s", column_text(statement, 0));
+    sqlite3_reset(statement);
+    return MIST_OK;
+}
+
 enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error)
 {
-    char name[PATH_ROOM];
-    enum mist_status status = database_run(&state->database, Q_STILL_THERE, error, "ti", path, (int64_t)1);
-    copy_name(path, strlen(path), name);
-    if (!status)
-        status = database_run(&state->database, Q_STILL_THERE, error, "ti", name, (int64_t)0);
-    copy_name(path, format_stem(path), name);
-    if (!status)
-        status = database_run(&state->database, Q_STILL_THERE, error, "ti", name, (int64_t)0);
-    return status;
+    return database_run(&state->database, Q_STILL_THERE, error, "t", path);
+}
+
+enum mist_status state_none_has_vanished(struct state *state, const char *beginning, struct mist_error *error)
+{
+    return database_run(&state->database, Q_STILL_THERE_BELOW, error, "t", beginning);
 }
 
 /* ---- going through them ---- */

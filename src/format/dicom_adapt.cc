@@ -354,12 +354,12 @@ template <typename Write> enum mist_status serialize(Write write, struct mist_bu
     return MIST_OK;
 }
 
+// `meta`: file meta information is written also where the original has none.
 enum mist_status write_header(const uint8_t *data, const dicom_layout &layout, std::unique_ptr<DcmDataset> dataset,
-                              struct mist_buffer *out, struct mist_error *error)
+                              E_TransferSyntax syntax, bool meta, struct mist_buffer *out, struct mist_error *error)
 {
-    E_TransferSyntax syntax = syntax_of(layout);
     enum mist_status status;
-    if (!layout.has_meta) {
+    if (!layout.has_meta && !meta) {
         dataset->transferInit();
         status = serialize(
             [&](DcmOutputStream &stream) {
@@ -373,11 +373,13 @@ enum mist_status write_header(const uint8_t *data, const dicom_layout &layout, s
     DcmInputBufferStream stream;
     stream.setBuffer(data, static_cast<offile_off_t>(layout.dataset));
     stream.setEos();
-    file.getMetaInfo()->transferInit();
-    OFCondition condition = file.getMetaInfo()->read(stream);
-    file.getMetaInfo()->transferEnd();
-    if (condition.bad())
-        return parse_failed(condition, error);
+    if (layout.has_meta) {
+        file.getMetaInfo()->transferInit();
+        OFCondition condition = file.getMetaInfo()->read(stream);
+        file.getMetaInfo()->transferEnd();
+        if (condition.bad())
+            return parse_failed(condition, error);
+    }
     file.transferInit();
     status = serialize(
         [&](DcmOutputStream &to) {
@@ -390,8 +392,14 @@ enum mist_status write_header(const uint8_t *data, const dicom_layout &layout, s
 }
 
 // The header of the pixel data element (PS3.5, 7.1).
-void write_pixel_element(const dicom_layout &layout, bool words, uint32_t length, struct mist_buffer *out)
+void write_pixel_element(dicom_layout layout, const dicom_derivation &derivation, struct mist_buffer *out)
 {
+    const bool words = derivation.words;
+    const uint32_t length = derivation.pixel_bytes;
+    if (derivation.explicit_vr) {
+        layout.explicit_vr = true;
+        layout.big_endian = false;
+    }
     uint8_t bytes[12];
     const uint16_t group = 0x7fe0, element = layout.real == 32 ? 0x0008 : layout.real == 64 ? 0x0009 : 0x0010;
     size_t size = layout.explicit_vr ? 12 : 8;
@@ -418,9 +426,11 @@ try {
     dicom_header original = {};
     get_identity(*dataset, original);
     derive(*dataset, original, *derivation);
-    status = write_header(data, *layout, std::move(dataset), out, error);
-    if (!status)
-        write_pixel_element(*layout, derivation->words, derivation->pixel_bytes, out);
+    const bool own = derivation->explicit_vr;
+    status = write_header(data, *layout, std::move(dataset), own ? EXS_LittleEndianExplicit : syntax_of(*layout), own,
+                          out, error);
+    if (!status && !derivation->encapsulated)
+        write_pixel_element(*layout, *derivation, out);
     return status;
 } catch (...) {
     return error_set(error, MIST_ERROR_MEMORY, "out of memory deriving a DICOM header");

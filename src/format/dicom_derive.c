@@ -84,7 +84,8 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
 {
     const struct dicom_header *original = &archived->header;
     uint64_t bytes = reduced->total_bytes + (reduced->total_bytes & 1); /* PS3.5, 8.1.1: padded to an even length */
-    if (bytes >= UINT32_MAX)
+    const bool encapsulated = target->syntax == FORMAT_SYNTAX_HTJ2K;
+    if (bytes >= UINT32_MAX && !encapsulated)
         return error_set(error, MIST_ERROR_LIMIT, "%llu bytes of pixels do not fit into a DICOM file",
                          (unsigned long long)bytes);
     *derivation = (struct dicom_derivation){
@@ -93,11 +94,13 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
         .shift = {target->sampling.shift[0], target->sampling.shift[1]},
         .columns = reduced->columns,
         .rows = reduced->rows,
-        .pixel_bytes = (uint32_t)bytes,
+        .pixel_bytes = encapsulated ? UINT32_MAX : (uint32_t)bytes,
+        .explicit_vr = target->syntax != FORMAT_SYNTAX_SOURCE,
+        .encapsulated = encapsulated,
         .same_image = target->reduce == 0 && !target->resampled,
         .keep_uids = target->keep_uids,
     };
-    if (derivation->same_image && !archived->layout.fragments)
+    if (derivation->same_image && !archived->layout.fragments && !derivation->explicit_vr)
         derivation->pixel_bytes = archived->layout.pixel_bytes; /* all of it comes back, what is behind samples too */
     describe_samples(archived, reduced, derivation);
     describe(target, reduced, derivation->description, sizeof derivation->description);

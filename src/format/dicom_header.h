@@ -70,6 +70,10 @@ struct dicom_derivation {
     unsigned bits_allocated;
     unsigned bits_stored;
     unsigned high_bit;
+    /* Explicit VR little endian, whatever the original was. The pixel data element is then written by the caller where
+     * it is `encapsulated`, and so is the true transfer syntax. */
+    bool explicit_vr;
+    bool encapsulated;
     bool words;       /* of pixel data that was in fragments: its VR becomes OW */
     bool interleaved; /* PlanarConfiguration becomes 0 */
     char photometric[17];

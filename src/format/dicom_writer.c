@@ -107,17 +107,16 @@ static void dicom_free(struct format_writer *base)
     memory_free(writer);
 }
 
-/* The output's pixels: the original's at the target's size, whole samples in the order of the output. */
-static enum mist_status output_pixels(struct dicom_writer *writer, const struct format_target *target,
-                                      struct mist_error *error)
+enum mist_status dicom_output_pixels(const struct format_target *target, const struct dicom_pixels *original,
+                                     struct dicom_pixels *pixels, struct mist_error *error)
 {
-    const struct dicom_pixels *original = &writer->archived.pixels;
     const struct mist_image_info *info = &target->info;
-    struct dicom_pixels *pixels = &writer->pixels;
     if (info->type != original->type || info->components != original->components || info->frames != original->frames)
         return error_set(error, MIST_ERROR_ARGUMENT,
                          "the frames to be written are of another kind than those of the original DICOM file");
     *pixels = *original;
+    if (target->syntax != FORMAT_SYNTAX_SOURCE)
+        pixels->big_endian = pixels->paired = false;
     if (target->reduce == 0 && !target->resampled) {
         if (info->width != original->columns || info->height != original->rows)
             return error_set(error, MIST_ERROR_ARGUMENT, "an original DICOM file is %u x %u, not %u x %u",
@@ -152,15 +151,15 @@ static enum mist_status make_header(struct dicom_writer *writer, const struct fo
 {
     const struct format_archive *archive = target->archive;
     const struct dicom_archived *archived = &writer->archived;
+    const bool converts = target->syntax != FORMAT_SYNTAX_SOURCE;
     writer->archive = archive;
-    enum mist_status status = dicom_archive_read(archive, &writer->archived, error);
-    if (!status)
-        status = output_pixels(writer, target, error);
+    writer->base.converts = converts;
+    enum mist_status status = dicom_output_pixels(target, &archived->pixels, &writer->pixels, error);
     if (status)
         return status;
     writer->original = target->reduce == 0 && !target->resampled;
     bool decoded = archived->layout.fragments, enough = true;
-    if (writer->original && archive->raw) {
+    if (writer->original && archive->raw && !converts) {
         enough = buffer_append(&writer->header, archive->prefix.data, archive->prefix.size) &&
                  buffer_append(&writer->suffix, archive->suffix.data, archive->suffix.size);
     } else {
@@ -168,33 +167,40 @@ static enum mist_status make_header(struct dicom_writer *writer, const struct fo
         status = dicom_derivation_make(target, archived, &writer->pixels, &derivation, error);
         if (!status)
             status = dicom_header_derive(archive->prefix.data, &archived->layout, &derivation, &writer->header, error);
-        if (!status && writer->original && !decoded) { /* was deflated */
+        if (!status && writer->original && !decoded && !converts) { /* was deflated */
             enough = buffer_append(&writer->suffix, archive->suffix.data, archive->suffix.size);
         } else if (!status) {
             writer->whole = true;
-            enough = pad(writer) && (!writer->original || keep_elements_behind(writer));
+            enough = pad(writer) && (!writer->original || converts || keep_elements_behind(writer));
         }
     }
     return status || enough ? status : error_set(error, MIST_ERROR_MEMORY, "out of memory");
 }
 
-enum mist_status dicom_writer_open(const struct format_target *target, struct format_writer **result,
-                                   struct mist_error *error)
+/* The transfer syntax that is meant: an original that has the one asked for already stays as it is. */
+static enum format_syntax choose_syntax(const struct format_target *target, const struct dicom_layout *layout)
+{
+    const bool original = target->reduce == 0 && !target->resampled;
+    const char *syntax = layout->transfer_syntax;
+    const bool plain = strcmp(syntax, "1.2.840.10008.1.2.1") == 0 && !layout->fragments && layout->has_meta;
+    const bool htj2k =
+        strncmp(syntax, "1.2.840.10008.1.2.4.20", 22) == 0 && syntax[22] >= '1' && syntax[22] <= '3' && !syntax[23];
+    if (original && (target->syntax == FORMAT_SYNTAX_EXPLICIT ? plain : htj2k))
+        return FORMAT_SYNTAX_SOURCE;
+    return target->syntax;
+}
+
+/* Samples, or fragments as they came. */
+static enum mist_status open_samples(const struct format_target *target, const struct dicom_archived *archived,
+                                     struct format_writer **result, struct mist_error *error)
 {
     static const struct format_writer_ops ops = {
         .frame = dicom_write_frame, .bytes = dicom_write_bytes, .finish = dicom_finish, .free = dicom_free};
-    *result = NULL;
-    if (target->source_kind != FORMAT_DICOM)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: DICOM files are written from DICOM sources only",
-                         target->path);
-    if (!target->archive)
-        return error_set(error, MIST_ERROR_UNSUPPORTED,
-                         "%s: writing DICOM needs the original header, in the item's tail, which is not here",
-                         target->path);
     struct dicom_writer *writer = memory_allocate_zeroed(1, sizeof *writer);
     if (!writer)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     writer->base.ops = &ops;
+    writer->archived = *archived;
     enum mist_status status = make_header(writer, target, error);
     if (status)
         error_prefix(error, status, "%s", target->path);
@@ -206,4 +212,28 @@ enum mist_status dicom_writer_open(const struct format_target *target, struct fo
     }
     *result = &writer->base;
     return MIST_OK;
+}
+
+enum mist_status dicom_writer_open(const struct format_target *target, struct format_writer **result,
+                                   struct mist_error *error)
+{
+    *result = NULL;
+    if (target->source_kind != FORMAT_DICOM)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: DICOM files are written from DICOM sources only",
+                         target->path);
+    if (!target->archive)
+        return error_set(error, MIST_ERROR_UNSUPPORTED,
+                         "%s: writing DICOM needs the original header, in the item's tail, which is not here",
+                         target->path);
+    struct dicom_archived archived;
+    struct format_target meant = *target;
+    enum mist_status status = dicom_archive_read(target->archive, &archived, error);
+    if (status)
+        return error_prefix(error, status, "%s", target->path);
+    meant.syntax = choose_syntax(target, &archived.layout);
+    if (meant.syntax == FORMAT_SYNTAX_HTJ2K && dicom_encapsulate_fits(&archived))
+        return dicom_encapsulate_open(&meant, &archived, result, error);
+    if (meant.syntax == FORMAT_SYNTAX_HTJ2K)
+        meant.syntax = FORMAT_SYNTAX_EXPLICIT;
+    return open_samples(&meant, &archived, result, error);
 }

@@ -190,6 +190,13 @@ enum mist_status format_same_metadata(struct format_source *source, struct forma
 
 struct dicom_volume_plan;
 
+/* How DICOM is written. */
+enum format_syntax {
+    FORMAT_SYNTAX_SOURCE,   /* as it came; what came compressed and is decoded: explicit */
+    FORMAT_SYNTAX_EXPLICIT, /* samples, explicit VR little endian */
+    FORMAT_SYNTAX_HTJ2K     /* lossless HTJ2K codestreams; what these cannot hold (float, 1 bit): explicit */
+};
+
 /* One output file. */
 struct format_target {
     enum format_kind kind;
@@ -212,6 +219,7 @@ struct format_target {
     bool keep_uids;              /* DICOM: a reduced instance keeps the identifiers of its original */
     struct format_window window; /* pictures: how values become brightness */
     unsigned quality;            /* JPEG: 1 .. 100; 0: JPEG_QUALITY of it */
+    enum format_syntax syntax;
 };
 struct format_writer; /* each format's own, of ops.h */
 enum mist_status format_writer_open(const struct format_target *target, struct format_writer **writer,
@@ -244,8 +252,9 @@ enum mist_status format_restorer_bytes(struct format_restorer *restorer, const u
 void format_restorer_free(struct format_restorer **restorer);
 
 /*
- * A PNG in memory of a frame of which nothing else is known: unsigned samples of 8 and 16 bits as they are, other types
- * as 16 bits from the smallest to the largest value. `name` is for messages; `out` is overwritten.
+ * A PNG in memory of a frame of which nothing else is known: samples of 8 and 16 bits as they are (signed ones shifted
+ * up by half their range), other types as 16 bits from the smallest to the largest value. `name` is for messages;
+ * `out` is overwritten.
  */
 enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
                                    struct mist_error *error);
@@ -264,6 +273,10 @@ struct format_writer_ops {
 };
 struct format_writer {
     const struct format_writer_ops *ops;
+    /* What format_writer_open() says of the frames that it wants; false where nothing is said. */
+    bool codestreams;     /* lossless HTJ2K codestreams of the samples as they are written, by format_writer_bytes() */
+    bool color_transform; /* ... which may have the reversible colour transform */
+    bool converts;        /* never the bytes of frames that came compressed */
 };
 
 #endif

@@ -135,6 +135,8 @@ static enum mist_status fill_info(struct jpeg_source *source, const struct job *
     if (space == JCS_UNKNOWN)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: a JPEG file of %d components of unknown meaning", name,
                          job->codec.num_components);
+    if (job->codec.arith_code) /* could not be kept, and samples do not give it back */
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: a JPEG file with arithmetic coding", name);
     const size_t bytes = mist_frame_bytes(info->type, info->width, info->height, info->components);
     if (!bytes)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %u x %u pixels are beyond the limits", name, info->width,
@@ -290,7 +292,20 @@ static enum mist_status jpeg_restorer_open(const struct format_archive *archive,
     return MIST_OK;
 }
 
+/* What is JPEG but of a kind that cannot be kept as an item stays a file. */
+static enum mist_status jpeg_look(const struct format_input *input, struct format_group *group,
+                                  struct mist_error *error)
+{
+    struct format_source *source = NULL;
+    struct mist_error why = {0};
+    (void)group;
+    enum mist_status status = jpeg_open(input, 1, &source, &why);
+    format_close(&source);
+    return status == MIST_ERROR_UNSUPPORTED ? error_set(error, MIST_ERROR_NOT_FOUND, "%s", why.message) : MIST_OK;
+}
+
 const struct format_ops format_ops_jpeg = {.detect = jpeg_detect,
+                                           .look = jpeg_look,
                                            .open = jpeg_open,
                                            .writer_open = jpeg_writer_open,
                                            .restorer_open = jpeg_restorer_open,

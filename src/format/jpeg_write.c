@@ -123,7 +123,7 @@ static enum mist_status jpeg_frame(struct format_writer *base, const struct mist
 {
     struct jpeg_writer *writer = (struct jpeg_writer *)base;
     if (writer->original)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a JPEG file cannot be made of its samples again",
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a file of format 'jpeg' cannot be made of its samples again",
                          writer->file.path);
     if (writer->written)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a JPEG file holds one frame", writer->file.path);

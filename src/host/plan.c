@@ -70,9 +70,12 @@ static bool put_file(struct plan *plan, const struct mist_catalog_attachment *at
 {
     plan->files++;
     plan->bytes += attachment->size;
+    const char *why = select_reduces(&plan->select) ? attachment->kept : NULL;
     return json_put(plan->out, "{\"file\": ") && json_put_string(plan->out, attachment->path) &&
-           json_put(plan->out, ", \"bytes\": %" PRIu64 ", \"checksum\": \"%016" PRIx64 "\"}\n", attachment->size,
-                    attachment->checksum);
+           json_put(plan->out, ", \"bytes\": %" PRIu64 ", \"checksum\": \"%016" PRIx64 "\"", attachment->size,
+                    attachment->checksum) &&
+           (!why || (json_put(plan->out, ", \"not_reduced\": ") && json_put_string(plan->out, why))) &&
+           json_put(plan->out, "}\n");
 }
 
 static enum mist_status visit(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)

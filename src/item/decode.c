@@ -239,7 +239,8 @@ bool item_has_codestreams(const mist_item *item)
 {
     const struct manifest *manifest = &item->manifest;
     return manifest->stream[0].coder == CODER_HTJ2K && manifest->values.kind == VALUE_MAP_IDENTITY &&
-           manifest->values.holes.count == 0 && !manifest_stream(manifest, CODER_ORIGINAL);
+           manifest->values.coded == manifest->image.type && manifest->values.holes.count == 0 &&
+           !manifest_stream(manifest, CODER_ORIGINAL);
 }
 
 enum mist_status item_codestream_pieces(const mist_item *item, uint32_t frame, unsigned reduce,

@@ -38,6 +38,9 @@ struct export
     const struct format *format;        /* of what is written */
     struct mist_image_info info;        /* of what is written, all frames */
     struct export_grid grid;
+    enum format_syntax syntax;
+    bool codestreams;     /* the file takes them instead of samples ... */
+    bool color_transform; /* ... which may have the colour transform */
     unsigned threads;
     mist_decoder **decoders; /* [threads] */
     uint32_t wanted;         /* frames that are written */
@@ -122,6 +125,22 @@ static uint32_t source_frame(const struct export *export, uint32_t n, double *be
     return volume + ((uint32_t)at << step);
 }
 
+/* A lossless codestream of the samples as they are written: the stored one where it is that, else one made anew. */
+static enum mist_status make_codestream(const struct export *export, mist_decoder *decoder, uint32_t frame,
+                                        struct slot *slot, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    const struct coder_plane *stored = &item->manifest.stream[0].plane;
+    const bool transformed = stored->color_transform && stored->components >= 3;
+    if (!export->grid.resampled && item_has_codestreams(item) && (export->color_transform || !transformed))
+        return mist_item_codestream(item, decoder, frame, export->options->reduce, &slot->codestream, error);
+    struct mist_encode_options options = mist_encode_options_default();
+    options.color_transform = export->color_transform && !item->info.image.label;
+    options.precision = item->info.image.precision;
+    enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
+    return status ? status : mist_encode(decoder->codec, &slot->frame, &options, &slot->codestream, error);
+}
+
 static enum mist_status make_frame(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct export *export = context;
@@ -131,6 +150,8 @@ static enum mist_status make_frame(void *context, uint64_t index, unsigned worke
     mist_decoder *decoder = export->decoders[worker];
     if (export->format->whole_codestream)
         return mist_item_codestream(export->item, decoder, frame, export->options->reduce, &slot->codestream, error);
+    if (export->codestreams)
+        return make_codestream(export, decoder, frame, slot, error);
     enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
     if (status || !(behind > 0))
         return status;
@@ -222,9 +243,10 @@ static enum mist_status get_archive(struct export *export, uint32_t file, struct
 }
 
 /* Whether frames of a file are written as they came compressed. */
-static bool gives_originals(const struct export *export, const struct tail_record *record)
+static bool gives_originals(const struct export *export, const struct tail_record *record,
+                            const struct format_writer *writer)
 {
-    return record->rebuild.size && export->format->kind == export->item->manifest.kind &&
+    return record->rebuild.size && !writer->converts && export->format->kind == export->item->manifest.kind &&
            export->options->reduce == 0 && !export->grid.resampled;
 }
 
@@ -262,6 +284,15 @@ static enum mist_status write_originals(struct export *export, uint32_t file, st
     return status;
 }
 
+/* What the writer wants of frames. Those that were made ahead in another way are made again. */
+static void take_wishes(struct export *export, const struct format_writer *writer)
+{
+    if (writer->codestreams != export->codestreams || writer->color_transform != export->color_transform)
+        export->ready = 0;
+    export->codestreams = writer->codestreams;
+    export->color_transform = writer->color_transform;
+}
+
 static void describe_target(const struct export *export, const struct export_file *file, struct format_target *target)
 {
     const mist_item *item = export->item;
@@ -279,7 +310,8 @@ static void describe_target(const struct export *export, const struct export_fil
                                      .head_size = item->manifest.source_head.size,
                                      .file = file->source,
                                      .first_frame = file->first_frame,
-                                     .keep_uids = export->options->keep_uids};
+                                     .keep_uids = export->options->keep_uids,
+                                     .syntax = export->syntax};
     target->info.frames = file->end - file->first;
     if (target->info.frames % target->info.slices)
         target->info.slices = target->info.frames;
@@ -293,7 +325,7 @@ static enum mist_status write_frames(struct export *export, struct format_writer
     for (uint32_t n = first; n < end && !status; n++) {
         struct slot *slot;
         status = get_frame(export, n, &slot, error);
-        if (!status && export->format->whole_codestream)
+        if (!status && (export->format->whole_codestream || export->codestreams))
             status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
         else if (!status)
             status = format_writer_frame(writer, &slot->frame, error);
@@ -319,7 +351,9 @@ static enum mist_status write_file(void *context, const struct export_file *file
         byte_reader_start(record.rebuild.data ? record.rebuild.data : (const uint8_t *)"", record.rebuild.size);
     if (!status)
         status = format_writer_open(&target, &writer, error);
-    if (!status && gives_originals(export, &record))
+    if (!status)
+        take_wishes(export, writer);
+    if (!status && gives_originals(export, &record, writer))
         status = write_originals(export, file->source, writer, &rebuild, error);
     else if (!status)
         status = write_frames(export, writer, file->first, file->end, error);
@@ -414,6 +448,17 @@ static enum mist_status write_all(struct export *export, struct mist_error *erro
 
 /* ---- options ---- */
 
+static enum mist_status find_syntax(struct export *export, struct mist_error *error)
+{
+    const char *name = export->options->transfer_syntax;
+    if (!name)
+        return MIST_OK;
+    if (strcmp(name, "explicit") != 0 && strcmp(name, "htj2k") != 0)
+        return error_set(error, MIST_ERROR_ARGUMENT, "a transfer syntax is explicit or htj2k, not '%s'", name);
+    export->syntax = strcmp(name, "htj2k") == 0 ? FORMAT_SYNTAX_HTJ2K : FORMAT_SYNTAX_EXPLICIT;
+    return MIST_OK;
+}
+
 static enum mist_status plan(struct export *export, struct mist_error *error)
 {
     const struct mist_export_options *options = export->options;
@@ -463,7 +508,9 @@ enum mist_status mist_item_export(const mist_item *item, const struct mist_expor
                             .written = written,
                             .context = context,
                             .threads = options->threads ? options->threads : 1};
-    enum mist_status status = plan(&export, error);
+    enum mist_status status = find_syntax(&export, error);
+    if (!status)
+        status = plan(&export, error);
     if (!status)
         status = make_workers(&export, error);
     export.archived = item->info.tail_present;

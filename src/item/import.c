@@ -372,7 +372,10 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
         status = import_source(import, progress, error);
     if (!status && report) {
         *report = (struct mist_import_report){.looks_like_labels = import->looks_like_labels,
-                                              .label = import->manifest.image.label};
+                                              .label = import->manifest.image.label,
+                                              .compressed = import->source->stream != FORMAT_STREAM_NONE ||
+                                                            import->source->kind == FORMAT_PNG,
+                                              .lossy = manifest_stream(&import->manifest, CODER_ORIGINAL) != NULL};
         snprintf(report->warning, sizeof report->warning, "%s", import->source->warning);
     }
     for (unsigned i = 0; i < import->threads && import->codecs; i++)

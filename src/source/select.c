@@ -144,6 +144,14 @@ const char *select_not_reduced(const struct select *select, const struct mist_ca
     return item->kept ? item->kept : "its smallest level is larger than asked for";
 }
 
+bool select_reduces(const struct select *select)
+{
+    const struct mist_resolution_request *asked = &select->resolution;
+    if (asked->by_reduce)
+        return asked->reduce || asked->step;
+    return asked->width || asked->spacing[0] > 0 || select->least_reduce;
+}
+
 /* ---- --max-bytes ---- */
 
 void select_budget_add(const struct select *select, const struct mist_catalog_entry *entry,

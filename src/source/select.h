@@ -49,6 +49,9 @@ bool select_wants_items(const struct select *select);
 const char *select_not_reduced(const struct select *select, const struct mist_catalog_item *item,
                                const struct selected *selected);
 
+/* Whether less than everything is asked for, so that an image which is an attachment comes larger than that. */
+bool select_reduces(const struct select *select);
+
 /* ---- at most so many bytes: start zeroed, add all entries, then choose ---- */
 
 struct select_budget {

@@ -121,6 +121,8 @@ static enum mist_status evaluate_open_item(struct evaluate *evaluate, const mist
     evaluation.lossless = evaluate->lossless;
     if (!status)
         status = measure_item(item, evaluate->threads, &evaluation, error);
+    if (!status && info->image.label && mist_item_classes(item, &evaluation.classes, NULL) != MIST_OK)
+        evaluation.classes = (struct mist_item_classes){0};
     if (!status)
         evaluate->visit(evaluate->context, &evaluation);
     return status;

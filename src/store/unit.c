@@ -361,6 +361,40 @@ static void count_label(const struct unit *unit)
     }
 }
 
+const char *mist_larger_reason(unsigned reason)
+{
+    static const char *const reasons[] = {
+        "it came compressed with loss, and levels come on top of its own bytes",
+        "its source is compressed better than HTJ2K can",
+        "its samples deflate better than HTJ2K codes them",
+        "its samples are noise, and its source is small",
+    };
+    _Static_assert(sizeof reasons / sizeof *reasons == MIST_LARGER_REASONS, "one phrase for each");
+    return reason < MIST_LARGER_REASONS ? reasons[reason] : NULL;
+}
+
+/* An item that takes more than what it was made of is counted, with the reason. */
+static void count_larger(const struct unit *unit, uint64_t stored)
+{
+    struct mist_store_report *report = unit->encode->report;
+    uint64_t source = 0;
+    bool gzip = false;
+    for (uint32_t i = 0; i < unit->count; i++)
+        if (!unit->members[i].fault) {
+            const char *path = unit->members[i].path;
+            size_t length = strlen(path);
+            source += (uint64_t)unit->members[i].size;
+            gzip = gzip || (length > 3 && strcmp(path + length - 3, ".gz") == 0);
+        }
+    if (stored <= source + MIST_LARGER_ROOM)
+        return;
+    unsigned reason = unit->imported.lossy ? 0 : unit->imported.compressed ? 1 : gzip ? 2 : 3;
+    report->larger++;
+    report->larger_by[reason]++;
+    if (!*report->larger_path)
+        snprintf(report->larger_path, sizeof report->larger_path, "%s", unit->path);
+}
+
 static enum mist_status record(struct unit *unit, const char *file, struct mist_error *error)
 {
     struct maker *maker = &unit->encode->maker;
@@ -395,6 +429,8 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
         unit->encode->report->warnings++;
         tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
     }
+    if (unit->encoded)
+        count_larger(unit, stored);
     return MIST_OK;
 }
 

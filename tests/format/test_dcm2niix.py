@@ -56,6 +56,11 @@ DIFFERENT = {
 }
 
 
+# Series that are also written smaller.
+REDUCED = ("axial", "axial_down", "sagittal", "oblique_down", "pet", "pet_times", "times_by_temporal_interleaved", "gap", "tilt",
+           "rgb", "mosaic_oblique", "mosaic_flipped", "multi_frame_times_swapped", "duplicates", "ct_12bit")
+
+
 def dcm2niix(folder):
     out = directory / "theirs"
     shutil.rmtree(out, ignore_errors=True)
@@ -226,7 +231,7 @@ def main():
     equal, explained, refused, alone, failed = 0, 0, 0, 0, []
     for name, files, folder in series():
         found, words = compare(name, files, folder)
-        if folder.parent.name == "made":
+        if name in REDUCED:
             reduced(name, files)
         allowed, why = DIFFERENT.get(name, ("", ""))
         if found == "only we":

@@ -283,6 +283,24 @@ class Pictures(unittest.TestCase):
         out = self.write("jpeg", 0, "native", self.at / "f.npy", self.at / "out.jpg")
         numpy.testing.assert_allclose(numpy.asarray(Image.open(out)).astype(float), ramp * 255.0 / ramp.max(), atol=4)
 
+    def test_jpeg_that_cannot_be_kept_stays_a_file(self):
+        path, source = self.jpeg("plain.jpg", numpy.add.outer(numpy.arange(90), numpy.arange(130)).astype("u1")), self.at / "s"
+        source.mkdir()
+        grey = subprocess.run(["djpeg", path], capture_output=True, check=True).stdout
+        coded = subprocess.run(["cjpeg", "-arithmetic"], input=grey, capture_output=True, check=True).stdout
+        (source / "a.jpg").write_bytes(coded)
+        said = tool("look", source / "a.jpg").stdout
+        self.assertTrue(said.startswith(b"! ") and b"arithmetic" in said and b"a.jpg" in said, said)
+        (source / "p.jpg").write_bytes(path.read_bytes())
+        mist("encode", source, "-o", self.at / "store", "--dataset", "d")
+        self.assertEqual([item.name for item in (self.at / "store/d/items").rglob("*.mist")], ["p.jpg.mist"])
+        mist("get", f"{self.at}/store/d", "-o", self.at / "out")
+        mist("get", f"{self.at}/store/d", "-o", self.at / "half", "--reduce", "1")
+        for name in ("a.jpg", "p.jpg"):
+            self.assertEqual((self.at / "out" / name).read_bytes(), (source / name).read_bytes(), name)
+        self.assertEqual(Image.open(self.at / "half/p.jpg").size, (65, 45))
+        Image.open(self.at / "half/p.jpg").load()
+
     def test_damaged_jpeg_is_named(self):
         path = self.jpeg("j.jpg", self.random.integers(0, 255, (60, 80, 3), "u1"), progressive=True)
         data = path.read_bytes()

@@ -117,11 +117,16 @@ class HostTest(unittest.TestCase):
                 row = rows[item["path"]]
                 if expected:
                     self.assertEqual(item["reduce"], min(expected(row), row["levels"] - 1))
-                self.assertEqual(item["bytes"], row["ends"][(row["levels"] - item["reduce"]) * (row.get("steps", 0) + 1) - 1])
+                steps = row.get("steps", 0) + 1
+                body = row["ends"][(row["levels"] - item["reduce"]) * steps - 1]
+                tail = row["size"] - row["ends"][-1] if item["reduce"] == 0 or row["format"] == "dicom" else 0
+                if item["step"] == 0:
+                    self.assertEqual(item["bytes"], body + tail)
+                self.assertEqual(item["bytes"], sum(end - start for start, end in item["ranges"]))
                 self.assertEqual(item["width"], -(-row["width"] // 2 ** item["reduce"]))
                 if query:  # without a query an item comes with its tail
                     prefix = self.host.get(f"/v1/datasets/ex/items/{quote(item['path'])}?{query}")
-                    self.assertEqual(len(prefix), item["bytes"], (item["path"], query))
+                    self.assertEqual(len(prefix), body, (item["path"], query))
 
     def test_plan_selects(self):
         def names(query):
@@ -142,7 +147,7 @@ class HostTest(unittest.TestCase):
             got = json.loads(self.host.get(f"/v1/datasets/ex/plan?max-bytes={totals[r]}").splitlines()[-1])["bytes"]
             self.assertEqual(got, totals[r])
         self.assertIn(str(min(totals)), self.refused(f"/v1/datasets/ex/plan?max-bytes={min(totals) - 1}", 400))
-        for query in ["max-bytes=x", "max-bytes=1&reduce=1", "size=0", "size=1x", "size=70000", "size=1&reduce=1",
+        for query in ["max-bytes=x", "max-bytes=0", "grid=middle", "exact=yes", "exact=1", "format=bmp", "size=1x1x1x1", "reduce=1,99", "size=0", "size=1x", "size=70000", "size=1&reduce=1",
                       "reduce=-1", "reduce=33", "spacing=0", "spacing=nan", "spacing=-1", "spacing=1x", "policy=best",
                       "sise=256", "size=1&size=2"]:
             self.refused("/v1/datasets/ex/plan?" + query, 400)

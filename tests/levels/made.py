@@ -54,7 +54,10 @@ class Case(unittest.TestCase):
         return {str(path.relative_to(items))[:-5]: path for path in sorted(items.rglob("*.mist"))}
 
     def info(self, item):
-        return json.loads(mist("info", item, "--json").stdout)
+        info = json.loads(mist("info", item, "--json").stdout)
+        sizes = lambda r: {"reduce": r, "width": -(-info["width"] >> r), "height": -(-info["height"] >> r)}
+        info["reduces"] = [sizes(r) for r in range(info["levels"])]
+        return info
 
     def decode(self, item, *options):
         """The files that `mist decode` writes, in order."""
@@ -65,7 +68,8 @@ class Case(unittest.TestCase):
 
     def samples(self, item, *options):
         """... as .npy: [slice, row, column]."""
-        (path,) = self.decode(item, "--format", "npy", *options)
+        written = self.decode(item, "--format", "npy", *options)
+        (path,) = (path for path in written if path.suffix == ".npy")  # DICOM's has a sidecar
         array = np.load(path)
         return array if array.ndim == 3 else array[None]
 

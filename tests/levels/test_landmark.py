@@ -55,25 +55,24 @@ class Landmark(Case):
         truth = (affine @ [*CENTRE, 1, 1])[:3] if texture is None else centroid(texture, affine, floor)
         info = self.info(item)
         found = 0
-        for level in info["levels"]:
-            r, width, height = level["reduce"], level["width"], level["height"]
+        for level in info["reduces"]:
+            r = level["reduce"]
             requests = [("--reduce", r), ("--reduce", r, "--grid", "center"),
-                        ("--size", f"{width - 1}x{height + 2}", "--exact"),
-                        ("--size", f"{SIDES[1] >> r}x{SIDES[0] >> r}", "--exact", "--grid", "center")]
+                        ("--size", f"{SIDES[1] >> r}x{SIDES[0] >> r}", "--exact")]
             for request in requests:
                 volume, written = read(self.decode(item, *request, *options))
                 # The nearest of the full samples to the centre of a block of them is half a sample off.
-                near = 0.5 / (1 << r) if info["label"] and r and request[2:] == ("--grid", "center") else 0
+                near = 0.5 / (1 << r) if "label" in info and r and request[2:] == ("--grid", "center") else 0
                 away = np.linalg.inv(written[:3, :3]) @ (centroid(volume, written, floor) - truth)
                 self.assertLess(np.abs(away[:2]).max(), bound + near, f"{item.name} {request}: {away} samples away")
                 np.testing.assert_allclose(away[2], 0, atol=0.01, err_msg=f"{item.name} {request}: slices")
                 found += 1
-        self.assertGreaterEqual(found, 12)
+        self.assertGreaterEqual(found, 9)
 
     def only_item(self, coder, label=False, *options):
         ((_, item),) = self.encode(*options).items()
         info = self.info(item)
-        self.assertEqual((info["coder"], info["label"]), (coder, label))
+        self.assertEqual((info["coder"], "label" in info), (coder, label))
         return item
 
     def test_htj2k(self):

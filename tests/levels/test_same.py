@@ -23,7 +23,7 @@ class Same(Case):
         write_nifti(self.source / "p" / "d.nii.gz", plane[None, ::-1], flipped)
         items = self.encode("--images", "*")
         self.assertEqual(len(items), 5)
-        levels = {len(self.info(item)["levels"]) for item in items.values()}
+        levels = {self.info(item)["levels"] for item in items.values()}
         self.assertEqual(len(levels), 1, "all have the same levels")
         for r in range(levels.pop()):
             kinds = {path: self.samples(item, "--reduce", r)[0] for path, item in items.items()}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks the bytes of an item file, in order and as they come, against the checksums in its head. */
-#ifndef CLIENT_VERIFIER_H
-#define CLIENT_VERIFIER_H
+#ifndef SOURCE_VERIFIER_H
+#define SOURCE_VERIFIER_H
 
 #include "item/layout.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "client/verifier.h"
+#include "source/verifier.h"
 
 #include "base/bytes.h"
 #include "base/checksum.h"
