@@ -133,7 +133,8 @@ class Hostile(unittest.TestCase):
             for field, kind in kinds.items():
                 now = parts["fields"][field]
                 for value in [b"", now + now, *values[kind]]:
-                    if value == now or (field == "file 0 path" and tried % 3):
+                    large = field in ("width", "height") and value == writer.varint(65535)  # good, but slow to decode
+                    if value == now or large:
                         continue
                     tried += 1
                     data = writer.build(**{**parts, "fields": {**parts["fields"], field: value}})
@@ -145,7 +146,9 @@ class Hostile(unittest.TestCase):
         self.assertGreater(tried, 700)
         # Fields in which other values may be right: what they say is not held anywhere else.
         self.assertLessEqual(taken, {"chunk_log2", "precision", "axes", "flags", "source_bytes", "file 0 path", "source head",
-                                     "extra 0", "extra 0 tag", "format", "value map", "stream 0 unit", "stream 1 unit", *(f"spacing {i}" for i in range(3)),
+                                     "extra 0", "extra 0 tag", "format", "value map", "stream 0 unit", "stream 1 unit",
+                                     "stream 0 coder",  # a stream of HTJ2K is one of JPEG 2000, too
+                                     *(f"spacing {i}" for i in range(3)),
                                      *(f"affine {i}" for i in range(12))})
 
     def test_names_that_are_not_safe(self):
