@@ -4,6 +4,7 @@
 #define MIST_BUFFER_H
 
 #include <mist/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,19 @@ struct mist_buffer {
 
 /* Frees the bytes and zeroes the buffer. Safe on a zeroed buffer and on NULL. */
 MIST_API void mist_buffer_free(struct mist_buffer *buffer);
+
+/*
+ * Writes the bytes as a file: to "PATH.part", which is synced and renamed, so that PATH is there whole or not at all.
+ * Its directory must be there.
+ */
+MIST_API enum mist_status mist_buffer_write_file(const struct mist_buffer *buffer, const char *path,
+                                                 struct mist_error *error);
+
+/*
+ * Appends `text` as a JSON string, with quotes and escapes; a byte that is not UTF-8 becomes U+FFFD. False when memory
+ * is short.
+ */
+MIST_API bool mist_buffer_put_json_string(struct mist_buffer *buffer, const char *text);
 
 #ifdef __cplusplus
 }

@@ -2,14 +2,16 @@
 /*
  * Downloading a dataset at the resolution asked for: from a MIST host, any static web server, or a directory.
  *
- *   DIRECTORY/PATH                            the dataset's files, under their own names
- *   DIRECTORY/.mist/DATASET/items/PATH.mist   what was fetched of each item: a prefix of the host's file
- *   DIRECTORY/.mist/DATASET/tails/PATH.mist   its archival tail, until the levels between are here as well
- *   DIRECTORY/.mist/DATASET/written.sqlite    which files were written, of which content and at which resolution
+ *   DIRECTORY/PATH                       the dataset's files, under their own names
+ *   CACHE/DATASET/items/PATH.mist-part   what was fetched of each item: ranges of the host's file, and their list
+ *   CACHE/DATASET/written.sqlite         which files were written, of which content and at which resolution
+ *
+ * CACHE is DIRECTORY.mist beside the output; DIRECTORY/.mist where nothing can be made there; or what `cache` says,
+ * which several output directories may share, one at a time.
  *
  * So a later call for a higher resolution fetches only the bytes that are missing, one for a lower resolution fetches
- * none, and what is there and unchanged is neither fetched nor written again. The directory .mist may be removed at any
- * time: then the next call starts from nothing.
+ * none, and what is there and unchanged is neither fetched nor written again. The cache may be removed at any time:
+ * then the next call starts from nothing.
  */
 #ifndef MIST_CLIENT_H
 #define MIST_CLIENT_H
@@ -25,12 +27,15 @@ extern "C" {
 struct mist_get_options {
     const char *url;       /* http(s)://HOST/[PREFIX/]DATASET, file:///PATH or a path: where catalog.jsonl.zst is */
     const char *directory; /* where the files go; made if it is not there */
+    const char *cache;     /* where what was fetched is kept; NULL: DIRECTORY.mist */
 
     struct mist_resolution_request resolution; /* by default full resolution */
     uint64_t max_bytes;  /* 0: no limit; else drop levels from all items until a download from nothing takes no more */
     bool exact;          /* resample to exactly resolution.width x resolution.height */
     enum mist_grid grid; /* as in struct mist_export_options */
-    const char *format;  /* NULL: that of the source; "nii", "nii.gz", "dcm", "png", "npy", "j2c"; "mist": the items */
+    const char *format;  /* NULL: that of the source; one of mist_export_formats() (mist/item.h); "mist": the items */
+    const char *transfer_syntax; /* of DICOM, as in struct mist_export_options; NULL: that of the source */
+    bool keep_uids;              /* likewise */
 
     /*
      * Shell patterns on paths relative to the dataset ('*' matches '/' too; a pattern that matches a directory matches
@@ -69,6 +74,14 @@ struct mist_get_options {
 };
 MIST_API struct mist_get_options mist_get_options_default(void);
 
+/* Files that come larger than asked for, for one reason. */
+struct mist_get_larger {
+    char why[160];
+    uint64_t files;
+    uint64_t bytes; /* that are sent for them */
+};
+#define MIST_GET_REASONS 8u /* the last one stands for all others, too */
+
 struct mist_get_report {
     char dataset[MIST_DATASET_NAME_MAX + 1];
     uint64_t items;          /* selected */
@@ -84,11 +97,14 @@ struct mist_get_report {
     uint64_t fetched_bytes;  /* what was transferred: bodies of items and attachments; the catalog is not in it */
     uint64_t catalog_bytes;  /* of the catalog, which is fetched first */
     uint64_t requests;       /* made for all of this */
-    int budget_reduce;       /* the reduce that max_bytes led to, -1 without it */
+    unsigned larger_count;   /* of larger[] */
+    struct mist_get_larger larger[MIST_GET_REASONS]; /* of all that is selected */
+    int budget_reduce;                               /* the reduce that max_bytes led to, -1 without it */
 };
 
 /*
- * What mist_get() would do: fetches the catalog and looks at the directory, changes nothing. A later mist_get() with
+ * What mist_get() would do: fetches the catalog and looks at the directory, changes nothing. Without a directory
+ * (options->directory NULL): what a download from nothing would take. A later mist_get() with
  * the same options transfers exactly report->planned_bytes, provided that nothing changed in between and no transfer
  * had to be repeated.
  */

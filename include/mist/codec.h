@@ -49,7 +49,7 @@ struct mist_encode_options {
     unsigned threads;     /* threads for one frame; default 1 */
 };
 
-/* The dataset store's settings: design.md, "Codec". */
+/* What a store's items are coded with: the defaults that the fields above name. */
 MIST_API struct mist_encode_options mist_encode_options_default(void);
 
 /*
@@ -145,9 +145,10 @@ MIST_API enum mist_status mist_codestream_index(const uint8_t *data, size_t size
                                                 struct mist_error *error);
 
 /*
- * Rewrites headers so that levels 0..L-reduce become a standalone codestream of ceil(W/2^r) x ceil(H/2^r) (SIZ, CAP,
- * COD, QCD, TLM, tile-parts, EOC), no pixel decoded. `data` must have one tile, RPCL or RLCP order and one tile-part
- * per resolution (what mist_encode() writes); it may be a prefix that holds those levels. `out` is overwritten.
+ * Rewrites headers so that levels 0..L-reduce become a standalone codestream of ceil(W/2^r) x ceil(H/2^r) (SIZ, COD,
+ * QCD, TLM, tile-parts, EOC), no pixel decoded. `data` must have one tile, RPCL or RLCP order (LRCP with one layer) and
+ * one tile-part per resolution (what mist_encode() writes); it may be a prefix that holds those levels. What tile-part
+ * headers say besides (PLT, COM) is left away. `out` is overwritten.
  */
 MIST_API enum mist_status mist_codestream_reduce(const uint8_t *data, size_t size, unsigned reduce,
                                                  struct mist_buffer *out, struct mist_error *error);

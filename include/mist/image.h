@@ -23,6 +23,8 @@ enum mist_sample_type {
     MIST_F16,
     MIST_F32,
     MIST_F64,
+    MIST_S64,
+    MIST_U64,
     MIST_SAMPLE_TYPES /* how many there are */
 };
 
@@ -31,7 +33,7 @@ MIST_API size_t mist_sample_size(enum mist_sample_type type);
 /* "u8", "s16", "f32", ... or NULL. The reverse returns MIST_SAMPLE_TYPES for an unknown name. */
 MIST_API const char *mist_sample_name(enum mist_sample_type type);
 MIST_API enum mist_sample_type mist_sample_type_from_name(const char *name);
-MIST_API bool mist_sample_is_signed(enum mist_sample_type type); /* s8, s16, s32 and the floats */
+MIST_API bool mist_sample_is_signed(enum mist_sample_type type); /* s8 .. s64 and the floats */
 MIST_API bool mist_sample_is_float(enum mist_sample_type type);
 
 /* Limits that every reader enforces before it multiplies or allocates. */
@@ -78,7 +80,7 @@ struct mist_geometry {
 
 /*
  * The geometry of the same image reduced r times by the 5/3 low-pass: sample n sits on full-resolution sample 2^r n,
- * so in-plane spacing and affine columns are multiplied by 2^r and the origin stays (design.md, "Geometry").
+ * so in-plane spacing and affine columns are multiplied by 2^r and the origin stays.
  * With `centered`, of the conventional pixel grid: the origin also moves by (2^r - 1)/2 full-resolution samples
  * in-plane.
  */
@@ -107,8 +109,8 @@ MIST_API enum mist_status mist_picture_write(const char *path, const struct mist
 
 /*
  * Reads one frame (0 for the first) of an image file into `samples`, which is overwritten and which the caller frees
- * with mist_buffer_free(); `picture` shows them. The content says how: .npy (height x width, with frames before it or 1
- * to 4 components behind it), binary PGM and PPM, PGX, and every format that a dataset takes in (PNG, DICOM, NIfTI).
+ * with mist_buffer_free(); `picture` shows them. The content says how: binary PGM and PPM, PGX, and every format that a
+ * dataset takes in (PNG, DICOM, NIfTI, .npy: height x width, with frames before it or 1 to 4 components behind it).
  * *precision: the bits that the file says its samples need. Errors name the file. Thread-safe.
  */
 MIST_API enum mist_status mist_picture_read(const char *path, uint32_t frame, struct mist_buffer *samples,
@@ -148,6 +150,9 @@ MIST_API enum mist_status mist_area_reduce(const struct mist_view *src, unsigned
  * own samples further right and down (cubic convolution, a = -0.5, edges clamped, integers rounded and clamped).
  */
 MIST_API enum mist_status mist_grid_center(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
+                                           struct mist_error *error);
+/* The reverse, of a reduced image on the conventional grid (JPEG levels, pyramids) onto the native one. */
+MIST_API enum mist_status mist_grid_native(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
                                            struct mist_error *error);
 /*
  * Resamples to exactly dst's size over the same field of view, where src is on the centred grid: area averaging where

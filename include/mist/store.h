@@ -10,137 +10,11 @@
 #ifndef MIST_STORE_H
 #define MIST_STORE_H
 
-#include <mist/item.h>
+#include <mist/source.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- what a catalog says ---- */
-
-/* One source file of an item. */
-struct mist_catalog_file {
-    const char *path; /* relative to the dataset */
-    uint32_t frames;
-};
-
-/* One item. */
-struct mist_catalog_item {
-    const char *path;             /* relative to the dataset; the item is DATASET/items/PATH.mist */
-    char format[8];               /* of the source files: "png", "jpeg", "nifti", "dicom" */
-    struct mist_image_info image; /* of the geometry only `spacing` is kept (has_affine is false) */
-    unsigned levels;              /* resolution levels, 1 .. MIST_MAX_LEVELS */
-    uint64_t head_end;            /* offsets in the item file, as in struct mist_item_info */
-    uint64_t level_end[MIST_MAX_LEVELS];
-    uint64_t size;
-    uint64_t id;
-    uint64_t source_bytes;
-    uint32_t file_count;
-    const struct mist_catalog_file *files; /* in frame order */
-};
-
-/* One attachment: DATASET/files/PATH. */
-struct mist_catalog_attachment {
-    const char *path;
-    uint64_t size;
-    uint64_t checksum; /* XXH3-64 of its bytes */
-};
-
-enum mist_catalog_kind { MIST_CATALOG_END, MIST_CATALOG_ITEM, MIST_CATALOG_ATTACHMENT };
-
-/* One line of a catalog. */
-struct mist_catalog_entry {
-    enum mist_catalog_kind kind;
-    struct mist_catalog_item item;
-    struct mist_catalog_attachment attachment;
-};
-
-#define MIST_DATASET_NAME_MAX 64u
-
-struct mist_dataset_info {
-    char name[MIST_DATASET_NAME_MAX + 1];
-    uint64_t items;
-    uint64_t attachments;
-    uint64_t source_bytes;     /* of all source files of items */
-    uint64_t item_bytes;       /* of all item files */
-    uint64_t attachment_bytes; /* of all attachments */
-    uint64_t id;               /* changes whenever an item or attachment does; the same for the same content */
-    /* A run of encode or index is at work or was interrupted: the other fields, the catalog and the items may each be
-     * of another moment. Only a store knows; false in what a catalog says of itself. */
-    bool unfinished;
-};
-
-/* One path part of [A-Za-z0-9._-], 1 .. 64 bytes, not starting with '.', and no word that the host's URLs use. */
-MIST_API bool mist_dataset_name_is_valid(const char *name);
-
-/* Appends an entry, without a line end, as it stands in a catalog: JSON. */
-MIST_API enum mist_status mist_catalog_entry_write(const struct mist_catalog_entry *entry, struct mist_buffer *out,
-                                                   struct mist_error *error);
-/* Appends the first line of a catalog: {"format":"mist-catalog",...}, without a line end. */
-MIST_API enum mist_status mist_catalog_header_write(const struct mist_dataset_info *info, struct mist_buffer *out,
-                                                    struct mist_error *error);
-
-/*
- * Reads catalog.jsonl.zst in bounded memory. Everything in it is checked: paths are safe, sizes are within their
- * limits, ends of levels ascend, entries are in ascending order of path (items first), and there are as many of them as
- * the first line says. Memory given to _open_memory() must outlive the reader.
- */
-typedef struct mist_catalog mist_catalog;
-MIST_API enum mist_status mist_catalog_open(const char *path, mist_catalog **catalog, struct mist_error *error);
-MIST_API enum mist_status mist_catalog_open_memory(const uint8_t *data, size_t size, const char *name,
-                                                   mist_catalog **catalog, struct mist_error *error);
-MIST_API void mist_catalog_close(mist_catalog **catalog);
-MIST_API const struct mist_dataset_info *mist_catalog_dataset(const mist_catalog *catalog);
-/* The next entry, valid until the next call; kind MIST_CATALOG_END after the last one. */
-MIST_API enum mist_status mist_catalog_next(mist_catalog *catalog, struct mist_catalog_entry *entry,
-                                            struct mist_error *error);
-
-/* ---- choosing a resolution: the same rule on the host and in the client ---- */
-
-enum mist_policy {
-    MIST_POLICY_CLOSEST, /* the paper's rule */
-    MIST_POLICY_AT_LEAST,
-    MIST_POLICY_AT_MOST
-};
-
-/*
- * Asks for one of: a reduce (`by_reduce`), a size (width and height not 0), a spacing (not 0); in this order if several
- * are set; all zero: full resolution.
- */
-struct mist_resolution_request {
-    bool by_reduce;
-    unsigned reduce;
-    uint32_t width; /* `--size S` sets both to S */
-    uint32_t height;
-    double spacing; /* mm */
-    enum mist_policy policy;
-};
-
-/*
- * How many resolution levels to drop from this item, 0 .. levels - 1.
- *
- * Size: the shorter side asked for, s, is compared with the shorter side of the image at each level. Closest: the level
- * whose shorter side is nearest to s as a ratio (a level of 256 and one of 512 are equally far from 362); of equals the
- * larger. At least: the smallest level with both the shorter side >= s and the longer side >= the longer one asked for.
- * At most: the largest level with both <=.
- * Spacing: the same on the larger of the two in-plane spacings, which a level doubles; "at least" is this detail or
- * more (spacing <= asked), "at most" this detail or less. An item without spacing stays at full resolution.
- * Where no level meets the policy, the largest (at least) or the smallest one (at most) is taken. A reduce beyond the
- * smallest level is the smallest level.
- */
-MIST_API unsigned mist_choose_reduce(const struct mist_catalog_item *item,
-                                     const struct mist_resolution_request *request);
-
-/* Bytes of the item's prefix that holds the levels of `reduce` (clamped to levels - 1); its whole size with `tail`. */
-MIST_API uint64_t mist_catalog_item_bytes(const struct mist_catalog_item *item, unsigned reduce, bool tail);
-
-/* For --max-bytes: what a selection of items takes at each common reduce. Start zeroed. */
-struct mist_level_totals {
-    uint64_t bytes[MIST_MAX_LEVELS]; /* by reduce; items with fewer levels count with their smallest one */
-};
-MIST_API void mist_level_totals_add(struct mist_level_totals *totals, const struct mist_catalog_item *item);
-/* The smallest reduce whose total is at most max_bytes; -1 if even the smallest level does not fit. */
-MIST_API int mist_level_totals_choose(const struct mist_level_totals *totals, uint64_t max_bytes);
 
 /* ---- a store on this machine ---- */
 
@@ -188,6 +62,16 @@ MIST_API enum mist_status mist_store_open_file(mist_store *store, const char *da
 /* What happened to one file or item; `sentence` says what is wrong with it. Called from one thread at a time. */
 typedef void mist_store_note(void *context, const char *path, const char *sentence);
 
+/* Why an item is a label map: "name", "dataset.json", "option", "intent", "segmentation", "palette", "content" (truth
+ * values). */
+enum { MIST_LABEL_REASONS = 7 };
+MIST_API const char *mist_label_reason(unsigned reason); /* 0 .. MIST_LABEL_REASONS - 1; NULL beyond */
+
+/* Why an item is larger than its sources and MIST_LARGER_ROOM: docs/results.md. A phrase for each; NULL beyond. */
+#define MIST_LARGER_REASONS 4u
+#define MIST_LARGER_ROOM 300u
+MIST_API const char *mist_larger_reason(unsigned reason);
+
 struct mist_store_report {
     uint64_t items;       /* encoded (or indexed, or verified) now */
     uint64_t attachments; /* copied (or indexed, or verified) now */
@@ -197,15 +81,31 @@ struct mist_store_report {
     uint64_t removed;     /* of those, removed with `prune` */
     uint64_t source_bytes;
     uint64_t stored_bytes;
+    uint64_t label_maps;                    /* of the items encoded now: label maps ... */
+    uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
+    uint64_t looks_like;     /* no label maps, though their samples look like it: neither name nor source says so */
+    uint64_t named_only;     /* no label maps, though named so: their samples do not look like it */
+    uint64_t warnings;       /* items encoded now whose sources are odd, each noted; no failures */
+    uint64_t naming_patient; /* of the DICOM files that were new: name a patient (PatientName, PatientID or
+                                PatientBirthDate) and do not say that identity was removed */
+    uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
+    uint64_t larger_by[MIST_LARGER_REASONS]; /* ... and why */
+    char larger_path[256];                   /* one of them; "" where there is none */
+    char looks_like_path[256];               /* one of each; "" where there is none */
+    char named_only_path[256];
 };
 
 struct mist_store_encode_options {
     const char *const *sources; /* directories or files; with several, each one's base name is a top directory */
     uint32_t source_count;
     const char *dataset; /* NULL: the base name of the first source */
-    const char *labels;  /* shell pattern on dataset paths: these are labels too; NULL: none */
-    unsigned threads;    /* 0: pool_default_threads() */
-    bool prune;          /* remove items and attachments whose sources are gone */
+    /* Shell patterns on dataset paths: these are label maps; these are none. The latter win. */
+    const char *const *labels;
+    const char *const *images;
+    uint32_t label_count;
+    uint32_t image_count;
+    unsigned threads; /* 0: pool_default_threads() */
+    bool prune;       /* remove items and attachments whose sources are gone */
     mist_store_note *note;
     void *note_context;
 };
@@ -236,6 +136,43 @@ MIST_API enum mist_status mist_store_verify(mist_store *store, bool decode, unsi
                                             void *note_context, struct mist_store_report *report,
                                             const struct mist_progress *progress, struct mist_error *error);
 
+/* ---- whether a dataset gives its sources back ---- */
+
+/* How a file comes back at full resolution. */
+enum mist_restored {
+    MIST_RESTORED_BYTES,   /* byte for byte */
+    MIST_RESTORED_CONTENT, /* of gzip: byte for byte once unpacked */
+    MIST_RESTORED_PIXELS,  /* every sample and all metadata, coded another way: PNG, DICOM that was compressed */
+    MIST_RESTORED_NOT,     /* it differs, or does not come back */
+    MIST_RESTORED_MISSING, /* a source that the dataset does not have */
+    MIST_RESTORED_EXTRA    /* in the dataset, but not in the sources */
+};
+enum { MIST_RESTORED_KINDS = 6 };
+/* "bytes", "content", "pixels", "not", "missing", "extra". */
+MIST_API const char *mist_restored_name(enum mist_restored restored);
+
+struct mist_restoration {
+    const char *path; /* relative to the dataset */
+    const char *item; /* path of the item that it is part of; NULL: an attachment, or missing */
+    enum mist_restored restored;
+    const char *why; /* a sentence where it did not come back, else "" */
+};
+/* Called once for each file, from one thread at a time; what it gets is valid until it returns. */
+typedef void mist_restoration_visit(void *context, const struct mist_restoration *restoration);
+
+/*
+ * Exports a dataset item by item into a temporary directory (in TMPDIR), and compares every file with the source that
+ * it came from. The sources are those that mist_store_encode() was given, and are walked as there. Of PNG all chunks
+ * but IHDR's interlacing, IDAT and IEND must be as they were. Of DICOM all elements must, except those that say how
+ * pixel data is coded: TransferSyntaxUID, PhotometricInterpretation, PlanarConfiguration, BitsAllocated, BitsStored,
+ * HighBit, lengths of groups and sequences, padding, and who wrote the file meta information. Disk needed: an item's
+ * largest files, one for each thread. Returns MIST_OK if the work was gone through, whatever was found.
+ */
+MIST_API enum mist_status mist_store_verify_against(const char *directory, const char *dataset,
+                                                    const char *const *sources, uint32_t source_count, unsigned threads,
+                                                    mist_restoration_visit *visit, void *context,
+                                                    const struct mist_progress *progress, struct mist_error *error);
+
 /* ---- Table 1 of the paper, on one's own data ---- */
 
 enum mist_lossless {
@@ -265,6 +202,7 @@ struct mist_evaluation {
     double ssim_native, mad_native;
     double ssim_center, mad_center;
     bool label_exact; /* labels: the reduced image is exactly every 2^reduce-th sample of the full one */
+    struct mist_item_classes classes; /* labels: which of their values vanish; count is 0 where that is not known */
 };
 typedef void mist_evaluation_visit(void *context, const struct mist_evaluation *evaluation);
 

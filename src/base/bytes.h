@@ -72,7 +72,9 @@ struct byte_reader {
 
 static inline struct byte_reader byte_reader_start(const void *data, size_t size)
 {
-    return (struct byte_reader){(const uint8_t *)data, (const uint8_t *)data + size, false};
+    /* Nothing may be nowhere: NULL + 0 is not defined in C. */
+    return (struct byte_reader){(const uint8_t *)data, size ? (const uint8_t *)data + size : (const uint8_t *)data,
+                                false};
 }
 static inline size_t reader_left(const struct byte_reader *reader)
 {

@@ -8,7 +8,7 @@ enum cpu_level { CPU_BASELINE, CPU_AVX2, CPU_AVX512, CPU_LEVELS };
 
 /*
  * The best level of this machine, lowered by the environment variable MIST_CPU ("c", "avx2", "avx512") if set.
- * AVX2 means AVX2, BMI1, BMI2, LZCNT, FMA and F16C.
+ * AVX2 means AVX2, BMI1, BMI2, LZCNT and FMA.
  */
 enum cpu_level cpu_level(void);
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,27 +92,46 @@ static enum mist_status make_parent(const char *path, struct mist_error *error)
     return status;
 }
 
-enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error)
+/* Takes over `part`, which is NULL when memory is short. The directories are there. */
+static enum mist_status writer_start(const char *path, char *part, struct file_writer *writer, struct mist_error *error)
 {
-    *writer = (struct file_writer){0};
-    enum mist_status status = make_parent(path, error);
-    if (status)
-        return status;
-    size_t length = strlen(path);
-    writer->path = memory_copy_text(path);
-    writer->part = memory_allocate(length + sizeof ".part");
+    *writer = (struct file_writer){.path = memory_copy_text(path), .part = part};
     if (!writer->path || !writer->part) {
         file_writer_release(writer);
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     }
-    memcpy(writer->part, path, length);
-    memcpy(writer->part + length, ".part", sizeof ".part");
     writer->stream = fopen(writer->part, "wbe");
-    if (!writer->stream) {
-        status = error_set_errno(error, errno, "%s", writer->part);
-        file_writer_release(writer);
-    }
+    if (writer->stream)
+        return MIST_OK;
+    enum mist_status status = error_set_errno(error, errno, "%s", writer->part);
+    file_writer_release(writer);
     return status;
+}
+
+static char *part_of(const char *path)
+{
+    size_t length = strlen(path);
+    char *part = memory_allocate(length + sizeof ".part");
+    if (part) {
+        memcpy(part, path, length);
+        memcpy(part + length, ".part", sizeof ".part");
+    }
+    return part;
+}
+
+enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error)
+{
+    *writer = (struct file_writer){0};
+    enum mist_status status = make_parent(path, error);
+    return status ? status : writer_start(path, part_of(path), writer, error);
+}
+
+enum mist_status file_writer_open_aside(const char *path, const char *part, struct file_writer *writer,
+                                        struct mist_error *error)
+{
+    *writer = (struct file_writer){0};
+    enum mist_status status = make_parent(path, error);
+    return status ? status : writer_start(path, memory_copy_text(part), writer, error);
 }
 
 /* Syncs the directory that holds `path`, so that a rename in it survives a power cut. */
@@ -133,11 +153,27 @@ static int sync_parent(const char *path)
     return result;
 }
 
-enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error)
+/*
+ * Why the stream has not taken all bytes, or 0. What fwrite() found stays as a flag, but its errno is gone and nothing
+ * may be left to flush: one more byte asks again.
+ */
+static int stream_error(FILE *stream)
 {
     errno = 0;
-    bool failed = fflush(writer->stream) != 0 || ferror(writer->stream) || fsync(fileno(writer->stream)) != 0;
-    int reason = errno ? errno : EIO;
+    if (fflush(stream) == 0 && !ferror(stream))
+        return 0;
+    if (errno)
+        return errno;
+    clearerr(stream);
+    return (putc(0, stream) == EOF || fflush(stream) != 0) && errno ? errno : EIO;
+}
+
+enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error)
+{
+    int reason = stream_error(writer->stream);
+    if (!reason && fsync(fileno(writer->stream)) != 0)
+        reason = errno;
+    bool failed = reason != 0;
     if (fclose(writer->stream) != 0 && !failed) {
         failed = true;
         reason = errno;
@@ -167,15 +203,26 @@ void file_writer_cancel(struct file_writer *writer)
     file_writer_release(writer);
 }
 
+static enum mist_status write_and_commit(struct file_writer *writer, const void *bytes, size_t size,
+                                         struct mist_error *error)
+{
+    if (size)
+        fwrite(bytes, 1, size, writer->stream);
+    return file_writer_commit(writer, error);
+}
+
 enum mist_status file_write_whole(const char *path, const void *bytes, size_t size, struct mist_error *error)
 {
     struct file_writer writer;
     enum mist_status status = file_writer_open(path, &writer, error);
-    if (status)
-        return status;
-    if (size)
-        fwrite(bytes, 1, size, writer.stream);
-    return file_writer_commit(&writer, error);
+    return status ? status : write_and_commit(&writer, bytes, size, error);
+}
+
+enum mist_status mist_buffer_write_file(const struct mist_buffer *buffer, const char *path, struct mist_error *error)
+{
+    struct file_writer writer;
+    enum mist_status status = writer_start(path, part_of(path), &writer, error);
+    return status ? status : write_and_commit(&writer, buffer->data, buffer->size, error);
 }
 
 int file_open_spool(const char *near, struct mist_error *error)
@@ -277,41 +324,22 @@ char *path_join(const char *directory, const char *name)
     return joined;
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629: shortest form, no surrogates), or 0. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc0 ? 2 : 0;
-    if (length == 0 || length > left || p[0] > 0xf4)
-        return 0;
-    if (length == 1)
-        return 1;
-    uint32_t code = p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = (code << 6) | (p[i] & 0x3fu);
-    }
-    bool surrogate = code >= 0xd800 && code < 0xe000;
-    return code < smallest[length] || code > 0x10ffff || surrogate ? 0 : length;
-}
-
 bool path_is_safe(const char *path, size_t length)
 {
-    if (length == 0 || length > 1024)
+    if (length == 0 || length > PATH_LIMIT)
         return false;
     size_t part = 0; /* where the current part starts */
     for (size_t i = 0; i <= length;) {
         if (i == length || path[i] == '/') {
             size_t size = i - part;
             bool dots = (size == 1 && path[part] == '.') || (size == 2 && memcmp(path + part, "..", 2) == 0);
-            if (size == 0 || size > 255 || dots)
+            if (size == 0 || size > PATH_PART_LIMIT || dots)
                 return false;
             part = ++i;
             continue;
         }
         unsigned char c = (unsigned char)path[i];
-        size_t step = utf8_length((const unsigned char *)path + i, length - i);
+        size_t step = utf8_length(path + i, length - i);
         /* U+0080 .. U+009F: to a terminal U+009B begins a command, as ESC [ does. */
         bool control = c < 0x20 || c == 0x7f || (step == 2 && c == 0xc2 && (unsigned char)path[i + 1] < 0xa0);
         if (step == 0 || control || c == '\\')

@@ -37,6 +37,9 @@ struct file_writer {
     char *part;
 };
 enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error);
+/* The same with bytes going to `part`, on the same file system: where somebody's own file may be called PATH.part. */
+enum mist_status file_writer_open_aside(const char *path, const char *part, struct file_writer *writer,
+                                        struct mist_error *error);
 /* Frees the writer whatever happens; on failure the part file is removed. */
 enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error);
 /* Removes the part file. Safe on a zeroed, committed or cancelled writer. */
@@ -61,10 +64,15 @@ enum mist_status directory_make(const char *path, struct mist_error *error);
 /* "a/b" from "a" and "b"; NULL when memory is short. Freed with memory_free(). */
 char *path_join(const char *directory, const char *name);
 
+/* The longest relative path that may be used below a root, in bytes without the NUL, and the longest of its parts. */
+enum { PATH_LIMIT = 1024, PATH_PART_LIMIT = 255 };
+/* Room for such a path with its NUL: `char path[PATH_ROOM]`. */
+enum { PATH_ROOM = PATH_LIMIT + 1 };
+
 /*
  * Whether a relative path may be used below a root: not empty, not absolute, '/'-separated parts none of which is
  * empty, "." or "..", no NUL, backslash or control character (U+0001 .. U+001F, U+007F .. U+009F), valid UTF-8, at most
- * 1024 bytes, each part at most 255.
+ * PATH_LIMIT bytes, each part at most PATH_PART_LIMIT.
  */
 bool path_is_safe(const char *path, size_t length);
 

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -113,6 +114,30 @@ bool buffer_append_zeros(struct mist_buffer *buffer, size_t size)
         memset(buffer->data + buffer->size, 0, size);
     buffer->size = total;
     return true;
+}
+
+bool buffer_print_list(struct mist_buffer *buffer, const char *format, va_list list)
+{
+    va_list again;
+    size_t total;
+    va_copy(again, list);
+    int length = vsnprintf(NULL, 0, format, list);
+    bool good = length >= 0 && size_add(buffer->size, (size_t)length + 1, &total) && buffer_reserve(buffer, total);
+    if (good) {
+        vsnprintf((char *)buffer->data + buffer->size, (size_t)length + 1, format, again);
+        buffer->size += (size_t)length;
+    }
+    va_end(again);
+    return good;
+}
+
+bool buffer_print(struct mist_buffer *buffer, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    bool good = buffer_print_list(buffer, format, list);
+    va_end(list);
+    return good;
 }
 
 void mist_buffer_free(struct mist_buffer *buffer)

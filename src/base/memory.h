@@ -4,6 +4,7 @@
 #define BASE_MEMORY_H
 
 #include <mist/buffer.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,10 @@ static inline bool size_add(size_t a, size_t b, size_t *sum)
 bool buffer_reserve(struct mist_buffer *buffer, size_t capacity); /* at least this capacity, growing geometrically */
 bool buffer_append(struct mist_buffer *buffer, const void *bytes, size_t size);
 bool buffer_append_zeros(struct mist_buffer *buffer, size_t size);
+/* Text as printf() makes it, of any length; without a NUL in size. */
+bool buffer_print(struct mist_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool buffer_print_list(struct mist_buffer *buffer, const char *format, va_list list)
+    __attribute__((format(printf, 2, 0)));
 
 #ifdef __cplusplus
 }

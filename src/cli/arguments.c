@@ -18,6 +18,7 @@ struct values {
 };
 
 struct arguments {
+    const struct command *const *commands;
     const struct command *command;
     char **operands;
     size_t operand_count;
@@ -31,6 +32,11 @@ static const struct values *find_values(const struct arguments *arguments, const
             return &arguments->values[i];
     fprintf(stderr, "mist: internal error: no option --%s\n", name);
     abort();
+}
+
+const struct command *const *known_commands(const struct arguments *arguments)
+{
+    return arguments->commands;
 }
 
 size_t operand_count(const struct arguments *arguments)
@@ -147,28 +153,89 @@ bool option_bytes(const struct arguments *arguments, const char *name, unsigned 
     return false;
 }
 
-bool option_size(const struct arguments *arguments, const char *name, uint32_t *width, uint32_t *height)
+/* Numbers from `minimum` to `maximum` with a separator between; returns how many, 0 if it is something else. */
+static int parse_list(const char *text, char separator, unsigned maximum, unsigned *numbers, int most)
+{
+    for (int count = 0; count < most;) {
+        char *end;
+        if (*text < '0' || *text > '9' || strspn(text, "0123456789") > 9)
+            return 0;
+        unsigned long number = strtoul(text, &end, 10);
+        if (number > maximum)
+            return 0;
+        numbers[count++] = (unsigned)number;
+        if (*end == '\0')
+            return count;
+        if (*end != separator)
+            return 0;
+        text = end + 1;
+    }
+    return 0;
+}
+
+bool option_size(const struct arguments *arguments, const char *name, uint32_t *width, uint32_t *height,
+                 uint32_t *depth)
 {
     const char *text = option_value(arguments, name);
+    unsigned sides[3] = {0};
     if (!text)
         return true;
-    unsigned w = 0, h = 0;
-    int used = 0;
-    bool digits = *text >= '0' && *text <= '9';
-    if (digits && sscanf(text, "%5ux%5u%n", &w, &h, &used) == 2 && !text[used]) {
-        ;
-    } else if (digits && (used = 0, sscanf(text, "%5u%n", &w, &used)) == 1 && !text[used]) {
-        h = w;
-    } else {
-        w = 0;
-    }
-    if (w < 1 || h < 1 || w > MIST_MAX_SIDE || h > MIST_MAX_SIDE) {
-        usage_error(arguments, "--%s takes S or WxH, each 1 to %u, not '%s'", name, MIST_MAX_SIDE, text);
+    int count = parse_list(text, 'x', MIST_MAX_SIDE, sides, depth ? 3 : 2);
+    bool good = count > 0;
+    for (int i = 0; i < count; i++)
+        good = good && sides[i] > 0;
+    if (!good) {
+        usage_error(arguments, "--%s takes S%s WxH%s, each 1 to %u, not '%s'", name, depth ? "," : " or",
+                    depth ? " or WxHxD" : "", MIST_MAX_SIDE, text);
         return false;
     }
-    *width = w;
-    *height = h;
+    *width = sides[0];
+    *height = count > 1 ? sides[1] : sides[0];
+    if (count > 2)
+        *depth = sides[2];
     return true;
+}
+
+bool option_reduce(const struct arguments *arguments, const char *name, unsigned *reduce, unsigned *step)
+{
+    const char *text = option_value(arguments, name);
+    unsigned numbers[2] = {0};
+    if (!text)
+        return true;
+    int count = parse_list(text, ',', MIST_MAX_LEVELS - 1, numbers, 2);
+    if (count == 0 || numbers[1] > MIST_MAX_STEPS) {
+        usage_error(arguments,
+                    "--%s takes a whole number from 0 to %u, and maybe a slice step from 0 to %u (2,1), not '%s'", name,
+                    MIST_MAX_LEVELS - 1, MIST_MAX_STEPS, text);
+        return false;
+    }
+    *reduce = numbers[0];
+    *step = numbers[1];
+    return true;
+}
+
+bool option_spacing(const struct arguments *arguments, const char *name, double spacing[3])
+{
+    const char *text = option_value(arguments, name), *at = text;
+    int count = 0;
+    if (!text)
+        return true;
+    for (char *end; count < 3; at = end + 1) {
+        spacing[count] = strtod(at, &end);
+        if (end == at || !isfinite(spacing[count]) || spacing[count] <= 0 ||
+            strspn(at, "0123456789.eE+-") < (size_t)(end - at))
+            break;
+        count++;
+        if (*end == '\0' && count != 2) {
+            for (int axis = count; axis < 3; axis++)
+                spacing[axis] = spacing[0];
+            return true;
+        }
+        if (*end != 'x')
+            break;
+    }
+    usage_error(arguments, "--%s takes a number of mm above 0, or three (1.5x1.5x2), not '%s'", name, text);
+    return false;
 }
 
 /* Adds a value; false when memory is short. */
@@ -247,9 +314,10 @@ static enum exit_status parse(struct arguments *arguments, int argc, char **argv
     return EXIT_DONE;
 }
 
-enum exit_status command_run(const struct command *command, int argc, char **argv)
+enum exit_status command_run(const struct command *const commands[], const struct command *command, int argc,
+                             char **argv)
 {
-    struct arguments arguments = {.command = command};
+    struct arguments arguments = {.commands = commands, .command = command};
     bool help = false;
     enum exit_status status = parse(&arguments, argc, argv, &help);
     if (help)

@@ -35,11 +35,10 @@ struct command {
     enum exit_status (*run)(const struct arguments *arguments);
 };
 
-/* All sub-commands, ended by NULL (commands.c). */
-extern const struct command *const all_commands[];
-
 /* ---- what the user said; texts live as long as the process ---- */
 
+/* All sub-commands, ended by NULL: for those that print about the others. */
+const struct command *const *known_commands(const struct arguments *arguments);
 size_t operand_count(const struct arguments *arguments);
 const char *operand(const struct arguments *arguments, size_t index);
 bool option_given(const struct arguments *arguments, const char *name);
@@ -56,15 +55,22 @@ bool option_unsigned(const struct arguments *arguments, const char *name, unsign
                      unsigned *value);
 bool option_number(const struct arguments *arguments, const char *name, double *value);            /* > 0 */
 bool option_bytes(const struct arguments *arguments, const char *name, unsigned long long *value); /* 10M, 2GiB */
-bool option_size(const struct arguments *arguments, const char *name, uint32_t *width, uint32_t *height); /* S, WxH */
+/* S or WxH; where depth is not NULL WxHxD, too. *depth is left alone by the others. */
+bool option_size(const struct arguments *arguments, const char *name, uint32_t *width, uint32_t *height,
+                 uint32_t *depth);
+bool option_reduce(const struct arguments *arguments, const char *name, unsigned *reduce, unsigned *step); /* R, R,S */
+/* MM, or one for each axis: XxYxZ. */
+bool option_spacing(const struct arguments *arguments, const char *name, double spacing[3]);
 
 /* "mist encode: ..." on standard error; the second adds "see 'mist encode --help'" and returns EXIT_USAGE. */
 void complain(const struct arguments *arguments, const char *format, ...) __attribute__((format(printf, 2, 3)));
 enum exit_status usage_error(const struct arguments *arguments, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Parses argv (whose first entry follows the command's name) and runs the command. */
-enum exit_status command_run(const struct command *command, int argc, char **argv);
+/* Parses argv (whose first entry follows the command's name) and runs the command, which is one of `commands`. */
+enum exit_status command_run(const struct command *const commands[], const struct command *command, int argc,
+                             char **argv);
+/* `mist COMMAND --help` (help.c). */
 void command_help(const struct command *command);
 
 /* ---- progress on standard error: one line with rate and time left, only where that is a terminal ---- */
@@ -81,8 +87,5 @@ void progress_pause(struct progress_display *display);
 
 /* "1.2 MB" (powers of 1000) into `text`, which is returned. */
 const char *format_bytes(unsigned long long bytes, char text[32]);
-
-/* A JSON string literal with quotes and escapes. */
-void print_json_string(FILE *stream, const char *text);
 
 #endif

@@ -6,13 +6,15 @@
 
 static const struct option_spec options[] = {
     {"output", 'o', "DIR|FILE", "where to write; of a codestream .npy, .pgm, .ppm, .pgx or .png"},
-    {"size", 0, "S|WxH", "item: at the level closest to this size (default: full size)"},
-    {"reduce", 0, "R", "at 1/2^R of each side (default 0: full size)"},
-    {"spacing", 0, "MM", "item: at the level closest to this voxel size"},
+    {"size", 0, "S|WxH|WxHxD", "item: at the level and slice step closest to this size (default: full size)"},
+    {"reduce", 0, "R[,S]", "at 1/2^R of each side; of items every 2^S-th slice (default 0,0: all)"},
+    {"spacing", 0, "MM|XxYxZ", "item: at the level and slice step closest to this voxel size"},
     {"policy", 0, "P", "with --size, --spacing: closest (default), at-least or at-most"},
     {"exact", 0, NULL, "item: resample to exactly the --size given"},
     {"grid", 0, "G", "item: native (default, geometry exact) or center (conventional pixel grid)"},
-    {"format", 0, "F", "item: nii, nii.gz, dcm, png, npy or j2c (default: that of the source)"},
+    {"format", 0, "F", "item: one of {formats} (default: that of the source)"},
+    {"transfer-syntax", 0, "T", "item: DICOM as explicit or htj2k (default: that of the source)"},
+    {"keep-uids", 0, NULL, "item: smaller DICOM images keep the identifiers of their originals"},
     {"jobs", 'j', "N", "item: threads (default: 1)"},
     {"component", 0, "N", "codestream: only component N, from 0 (default: all, of one size)"},
     {"best-effort", 0, NULL, "codestream: of a file that ends early use what has arrived"},
@@ -29,7 +31,8 @@ static const char *first_given(const struct arguments *arguments, const char *co
 
 static enum exit_status run(const struct arguments *arguments)
 {
-    static const char *const of_items[] = {"size", "spacing", "policy", "exact", "grid", "format", "jobs", NULL};
+    static const char *const of_items[] = {"size",   "spacing", "policy",          "exact",     "grid",
+                                           "format", "jobs",    "transfer-syntax", "keep-uids", NULL};
     static const char *const of_codestreams[] = {"component", "best-effort", NULL};
     const char *path = operand(arguments, 0);
     bool codestream = is_codestream(path);

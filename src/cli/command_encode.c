@@ -10,7 +10,8 @@
 static const struct option_spec options[] = {
     {"output", 'o', "STORE", "the store to encode into, made if it is not there; or FILE.j2c, FILE.jph (below)"},
     {"dataset", 0, "NAME", "name of the dataset (default: that of the first source)"},
-    {"labels", 0, "GLOB", "files whose path matches are label maps, never averaged"},
+    {"labels", 0, "GLOB", "files whose path matches are label maps, never averaged; may be repeated"},
+    {"images", 0, "GLOB", "files whose path matches are no label maps; may be repeated, and overrules --labels"},
     {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
     {"prune", 0, NULL, "remove what is in the dataset but no longer in the sources"},
     {"json", 0, NULL, "print what was done as one JSON object"},
@@ -27,13 +28,77 @@ static const struct option_spec options[] = {
     {0},
 };
 
+static void print_json_labels(const struct mist_store_report *report)
+{
+    printf("{\"label_maps\":%" PRIu64 ",\"labels_by\":{", report->label_maps);
+    const char *comma = "";
+    for (unsigned reason = 0; reason < MIST_LABEL_REASONS; reason++) {
+        if (report->labels_by[reason] == 0)
+            continue;
+        printf("%s\"%s\":%" PRIu64, comma, mist_label_reason(reason), report->labels_by[reason]);
+        comma = ",";
+    }
+    printf("},\"looks_like_labels\":%" PRIu64 ",\"named_like_labels_only\":%" PRIu64, report->looks_like,
+           report->named_only);
+}
+
+/* One line for what are label maps and why, and one for each kind of doubt. */
+static void print_labels(const struct mist_store_report *report)
+{
+    if (report->label_maps) {
+        printf("label maps, sampled and never averaged: %" PRIu64 " (", report->label_maps);
+        const char *comma = "";
+        for (unsigned reason = 0; reason < MIST_LABEL_REASONS; reason++)
+            if (report->labels_by[reason]) {
+                printf("%s%" PRIu64 " by %s", comma, report->labels_by[reason], mist_label_reason(reason));
+                comma = ", ";
+            }
+        printf(")\n");
+    }
+    if (report->looks_like)
+        printf("looks like label maps, but is averaged: %" PRIu64 " (%s%s); --labels or --images decides\n",
+               report->looks_like, report->looks_like_path, report->looks_like > 1 ? ", ..." : "");
+    if (report->named_only)
+        printf("named like label maps, but averaged, as the samples are not like it: %" PRIu64
+               " (%s%s); --labels or --images decides\n",
+               report->named_only, report->named_only_path, report->named_only > 1 ? ", ..." : "");
+}
+
+/* One line for items that are larger than their sources. */
+static void print_larger(const struct mist_store_report *report)
+{
+    if (report->larger == 0)
+        return;
+    printf("%" PRIu64 " item%s larger than %s: %s%s\n", report->larger, report->larger == 1 ? " is" : "s are",
+           report->larger == 1 ? "its source" : "their sources", report->larger_path,
+           report->larger > 1 ? ", ..." : "");
+    for (unsigned reason = 0; reason < MIST_LARGER_REASONS; reason++)
+        if (report->larger_by[reason])
+            printf("  %" PRIu64 ": %s\n", report->larger_by[reason], mist_larger_reason(reason));
+}
+
+static void print_json_larger(const struct mist_store_report *report)
+{
+    printf(",\"larger\":%" PRIu64 ",\"larger_by\":{", report->larger);
+    const char *comma = "";
+    for (unsigned reason = 0; reason < MIST_LARGER_REASONS; reason++) {
+        if (report->larger_by[reason] == 0)
+            continue;
+        printf("%s\"%s\":%" PRIu64, comma, mist_larger_reason(reason), report->larger_by[reason]);
+        comma = ",";
+    }
+    printf("}");
+}
+
 static void print_json(const struct mist_store_report *report)
 {
-    printf("{\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
-           ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64
-           "}\n",
+    print_json_labels(report);
+    print_json_larger(report);
+    printf(",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
+           ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"warnings\":%" PRIu64 ",\"naming_patient\":%" PRIu64
+           ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
            report->items, report->attachments, report->unchanged, report->failed, report->vanished, report->removed,
-           report->source_bytes, report->stored_bytes);
+           report->warnings, report->naming_patient, report->source_bytes, report->stored_bytes);
 }
 
 static void print_summary(const struct mist_store_report *report)
@@ -55,6 +120,12 @@ static void print_summary(const struct mist_store_report *report)
     if (report->failed)
         printf("; %" PRIu64 " failed", report->failed);
     putchar('\n');
+    print_labels(report);
+    if (report->naming_patient)
+        printf("%" PRIu64 " DICOM file%s a patient and do%s not say that identity was removed\n",
+               report->naming_patient, report->naming_patient == 1 ? " names" : "s name",
+               report->naming_patient == 1 ? "es" : "");
+    print_larger(report);
 }
 
 static enum exit_status run(const struct arguments *arguments)
@@ -67,11 +138,12 @@ static enum exit_status run(const struct arguments *arguments)
     struct mist_store_encode_options encode = {
         .source_count = (uint32_t)count,
         .dataset = option_value(arguments, "dataset"),
-        .labels = option_value(arguments, "labels"),
         .prune = option_given(arguments, "prune"),
         .note = print_note,
         .note_context = &noted,
     };
+    encode.label_count = (uint32_t)option_values(arguments, "labels", &encode.labels);
+    encode.image_count = (uint32_t)option_values(arguments, "images", &encode.images);
     const char *store = option_value(arguments, "output");
     if (!store)
         return usage_error(arguments, "-o STORE is missing");
@@ -120,8 +192,16 @@ const struct command command_encode = {
                "becomes a directory of the dataset.\n\n"
                "Run again, it takes in only what is new or has changed. It may be stopped at any\n"
                "moment. Images that cannot be encoded are named, kept as they are, and make the exit\n"
-               "status 1. Images below a directory named labels..., and those that say so themselves,\n"
-               "are label maps.\n\n"
+               "status 1.\n\n"
+               "Label maps (segmentations, masks) are sampled at every resolution, never averaged. They\n"
+               "are known by their name (a word such as label, mask, seg, gt in it) together with their\n"
+               "samples, by dataset.json, or because they say so themselves (NIfTI intent, DICOM SEG,\n"
+               "palette); the summary says how many there are and why. --labels and --images overrule.\n\n"
+               "DICOM files among the new ones that have a patient's name, ID or birth date and do not\n"
+               "say that identity was removed (PatientIdentityRemoved) are counted. All that headers\n"
+               "say is kept: whoever may read the store may read that.\n\n"
+               "What is odd about files that can be read all the same (no file meta information, pixel\n"
+               "data that ends early) is a line on standard error, and no failure.\n\n"
                "STORE can be served by 'mist serve', or copied to any static web server.\n\n"
                "With -o FILE.j2c (.j2k, .jhc) or FILE.jph, one image becomes one HTJ2K codestream, or a\n"
                "JPH file around it: .npy, .pgm, .ppm, .pgx, PNG, DICOM or NIfTI, a frame of it. Lossless\n"

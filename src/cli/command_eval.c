@@ -11,7 +11,8 @@ static const struct option_spec options[] = {
     {"size", 0, "S|WxH", "measure at the level closest to this size (default: at a quarter)"},
     {"reduce", 0, "R", "measure at 1/2^R of each side"},
     {"policy", 0, "P", "with --size: closest (default), at-least or at-most"},
-    {"labels", 0, "GLOB", "files whose path matches are label maps"},
+    {"labels", 0, "GLOB", "files whose path matches are label maps; may be repeated"},
+    {"images", 0, "GLOB", "files whose path matches are no label maps; may be repeated"},
     {"total", 0, NULL, "print the total only"},
     {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
     {"json", 0, NULL, "print JSON, one object a line"},
@@ -40,7 +41,10 @@ struct evaluation {
     struct table table;
     bool json;
     bool total_only;
-    bool sized; /* one size was asked for */
+    bool sized;     /* one size was asked for */
+    char *vanished; /* sentences about classes of label maps; NULL: none yet */
+    size_t vanished_size;
+    FILE *vanishing; /* what they are written to; NULL when memory is short */
 };
 
 static const char *lossless_name(enum mist_lossless lossless)
@@ -87,7 +91,7 @@ static void print_item_json(const struct mist_evaluation *item)
 {
     const struct mist_image_info *image = item->image;
     printf("{\"item\":");
-    print_json_string(stdout, item->path);
+    print_json_string(item->path);
     printf(",\"format\":\"%s\",\"type\":\"%s\",\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"frames\":%" PRIu32
            ",\"label\":%s,\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 ",\"sent\":[",
            item->format, mist_sample_name(image->type), image->width, image->height, image->frames,
@@ -100,6 +104,7 @@ static void print_item_json(const struct mist_evaluation *item)
     print_numbers_json((const double[4]){item->ssim_native, item->mad_native, item->ssim_center, item->mad_center});
     if (image->label)
         printf(",\"label_exact\":%s", item->label_exact ? "true" : "false");
+    print_vanish_json(&item->classes);
     printf("}\n");
 }
 
@@ -156,7 +161,8 @@ static void add_row(struct evaluation *evaluation, const struct mist_evaluation 
     struct table *table = &evaluation->table;
     char shape[64], bytes[32];
     table_add(table, "%s", item->path);
-    table_add(table, "%s %s", format_shape(item->image, item->image->width, item->image->height, shape),
+    table_add(table, "%s %s",
+              format_shape(item->image, item->image->width, item->image->height, item->image->frames, shape),
               mist_sample_name(item->image->type));
     table_add(table, "%s", format_bytes(item->source_bytes, bytes));
     add_bytes(table, item->stored_bytes, item->source_bytes);
@@ -207,6 +213,10 @@ static void visit(void *context, const struct mist_evaluation *item)
         print_item_json(item);
     else
         add_row(evaluation, item);
+    char before[512];
+    snprintf(before, sizeof before, "%s: ", item->path);
+    if (!evaluation->json && evaluation->vanishing)
+        print_vanish(evaluation->vanishing, before, &item->classes);
 }
 
 static void print_end(struct evaluation *evaluation)
@@ -228,6 +238,8 @@ static void print_end(struct evaluation *evaluation)
     if (total->labels)
         printf("Labels: the reduced map is every 2^r-th sample of the full one, %" PRIu64 " of %" PRIu64 " exactly.\n",
                total->labels_exact, total->labels);
+    if (evaluation->vanishing && fflush(evaluation->vanishing) == 0 && evaluation->vanished_size)
+        printf("\n%s", evaluation->vanished);
 }
 
 static enum exit_status run(const struct arguments *arguments)
@@ -238,10 +250,11 @@ static enum exit_status run(const struct arguments *arguments)
     struct evaluation evaluation = {.noted.arguments = arguments, .json = option_given(arguments, "json")};
     struct mist_store_encode_options encode = {
         .source_count = (uint32_t)operand_count(arguments),
-        .labels = option_value(arguments, "labels"),
         .note = print_note,
         .note_context = &evaluation.noted,
     };
+    encode.label_count = (uint32_t)option_values(arguments, "labels", &encode.labels);
+    encode.image_count = (uint32_t)option_values(arguments, "images", &encode.images);
     if (!option_jobs(arguments, &encode.threads) || !option_resolution(arguments, false, &request))
         return EXIT_USAGE;
     evaluation.sized = request.by_reduce || request.width;
@@ -253,6 +266,7 @@ static enum exit_status run(const struct arguments *arguments)
         sources[i] = operand(arguments, i);
     encode.sources = sources;
     add_heading(&evaluation);
+    evaluation.vanishing = open_memstream(&evaluation.vanished, &evaluation.vanished_size);
     evaluation.noted.display = progress_start(option_given(arguments, "quiet"));
     struct mist_progress progress = progress_callbacks(evaluation.noted.display);
     enum mist_status status =
@@ -263,6 +277,9 @@ static enum exit_status run(const struct arguments *arguments)
         complain(arguments, "%s", error.message);
     else
         print_end(&evaluation);
+    if (evaluation.vanishing)
+        fclose(evaluation.vanishing);
+    free(evaluation.vanished);
     const struct total *total = &evaluation.total;
     if (!status && total->items == 0)
         complain(arguments, "no images found");
@@ -288,7 +305,8 @@ const struct command command_eval = {
                "(largest less smallest) as data range; mean over frames, then over items. They are\n"
                "given for the image as it is sent, and on the centred grid (--grid center), where\n"
                "conventional downsampling puts its samples. Labels are not averaged but compared: the\n"
-               "reduced map must be every 2^R-th sample. Images that are sent whole have no figures.",
+               "reduced map must be every 2^R-th sample; classes that vanish at a level are named.\n"
+               "Images that are sent whole have no figures.",
     .options = options,
     .example = "mist eval chest-xrays/\nmist eval --size 256 --total --json ct-head/",
     .minimum_operands = 1,

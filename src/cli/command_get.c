@@ -9,22 +9,25 @@
 
 static const struct option_spec options[] = {
     {"output", 'o', "DIR", "where the files go; made if it is not there"},
-    {"size", 0, "S|WxH", "each item at the level closest to this size (default: full size)"},
-    {"reduce", 0, "R", "at 1/2^R of each side"},
-    {"spacing", 0, "MM", "at the level closest to this voxel size"},
+    {"size", 0, "S|WxH|WxHxD", "each item at the level (and slice step) closest to this size"},
+    {"reduce", 0, "R[,S]", "at 1/2^R of each side, and every 2^S-th slice"},
+    {"spacing", 0, "MM|XxYxZ", "at the level and slice step closest to this voxel size"},
     {"policy", 0, "P", "with --size, --spacing: closest (default), at-least or at-most"},
     {"max-bytes", 0, "N", "drop levels until all of it takes at most N bytes (500M, 2GiB)"},
     {"exact", 0, NULL, "resample to exactly the --size given"},
     {"grid", 0, "G", "native (default, geometry exact) or center (conventional pixel grid)"},
     {"include", 0, "GLOB", "only items and files whose path matches; may be repeated"},
     {"exclude", 0, "GLOB", "not those whose path matches; may be repeated"},
-    {"format", 0, "F", "nii, nii.gz, dcm, png, npy, j2c, or mist (default: that of the source)"},
+    {"format", 0, "F", "{formats}, or mist (default: that of the source)"},
+    {"transfer-syntax", 0, "T", "DICOM: explicit or htj2k (default: that of the source)"},
+    {"keep-uids", 0, NULL, "DICOM: smaller images keep the identifiers of their originals"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
     {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
+    {"cache", 0, "DIR", "keep what was fetched there (default: MIST_CACHE, or the output DIR.mist)"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
     {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
-    {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing"},
+    {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing; needs no -o"},
     {"json", 0, NULL, "print what was done as one JSON object"},
     {"quiet", 'q', NULL, "print no progress and no summary"},
     {0},
@@ -53,8 +56,10 @@ static void add_removed(void *context, const char *path)
 
 static void print_json(const struct mist_get_report *report, const char *url, const struct removed *removed)
 {
+    char shown[4200];
+    mist_url_without_secrets(url, shown, sizeof shown);
     printf("{\"url\":");
-    print_json_string(stdout, url);
+    print_json_string(shown);
     printf(",\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64
            ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64 ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64
            ",\"source_bytes\":%" PRIu64 ",\"selected_bytes\":%" PRIu64 ",\"planned_bytes\":%" PRIu64
@@ -64,11 +69,18 @@ static void print_json(const struct mist_get_report *report, const char *url, co
            report->fetched_bytes, report->catalog_bytes, report->requests);
     if (report->budget_reduce >= 0)
         printf(",\"budget_reduce\":%d", report->budget_reduce);
+    printf(",\"larger\":[");
+    for (unsigned i = 0; i < report->larger_count; i++) {
+        printf("%s{\"why\":", i ? "," : "");
+        print_json_string(report->larger[i].why);
+        printf(",\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", report->larger[i].files, report->larger[i].bytes);
+    }
+    putchar(']');
     if (removed && !removed->incomplete) {
         printf(",\"removed_files\":[");
         for (size_t at = 0; at < removed->size; at += strlen(removed->paths + at) + 1) {
             fputs(at ? "," : "", stdout);
-            print_json_string(stdout, removed->paths + at);
+            print_json_string(removed->paths + at);
         }
         putchar(']');
     }
@@ -127,6 +139,17 @@ static void print_summary(const struct mist_get_report *report, bool prune)
     putchar('\n');
 }
 
+/* What could not be made as small as asked for. */
+static void say_larger(const struct arguments *arguments, const struct mist_get_report *report)
+{
+    char bytes[32];
+    for (unsigned i = 0; i < report->larger_count; i++) {
+        const struct mist_get_larger *larger = &report->larger[i];
+        complain(arguments, "%" PRIu64 " file%s larger than asked for (%s): %s", larger->files,
+                 larger->files == 1 ? " is" : "s are", format_bytes(larger->bytes, bytes), larger->why);
+    }
+}
+
 /* Fills `get` from the options; false after a complaint. */
 static bool choose(const struct arguments *arguments, struct mist_get_options *get)
 {
@@ -134,8 +157,14 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     const char *grid = option_value(arguments, "grid");
     get->url = operand(arguments, 0);
     get->directory = option_value(arguments, "output");
+    get->cache = option_value(arguments, "cache");
+    if (!get->cache)
+        get->cache = getenv("MIST_CACHE");
+    if (get->cache && !*get->cache)
+        get->cache = NULL;
     get->exact = option_given(arguments, "exact");
     get->format = option_value(arguments, "format");
+    get->keep_uids = option_given(arguments, "keep-uids");
     get->no_cache = option_given(arguments, "no-cache");
     get->prune = option_given(arguments, "prune");
     get->include_count = (uint32_t)option_values(arguments, "include", &get->include);
@@ -143,11 +172,12 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     get->token = getenv("MIST_TOKEN");
     if (get->token && !*get->token)
         get->token = NULL;
-    if (!get->directory || !*get->directory) {
+    if (get->directory ? !*get->directory : !option_given(arguments, "dry-run")) {
         usage_error(arguments, "-o DIR is missing");
         return false;
     }
     if (!option_resolution(arguments, true, &get->resolution) || !option_jobs(arguments, &get->threads) ||
+        !option_transfer_syntax(arguments, &get->transfer_syntax) ||
         !option_bytes(arguments, "max-bytes", &max_bytes) ||
         !option_unsigned(arguments, "timeout", 1, 3600, &get->timeout) ||
         !option_unsigned(arguments, "retries", 0, 100, &get->retries))
@@ -186,6 +216,8 @@ static enum exit_status run(const struct arguments *arguments)
     enum mist_status status = (dry ? mist_get_plan : mist_get)(&get, &report, &progress, &error);
     progress_end(&noted.display);
     const struct removed *listed = get.prune ? &removed : NULL;
+    if (!status && !quiet)
+        say_larger(arguments, &report);
     if (status == MIST_ERROR_ARGUMENT)
         usage_error(arguments, "%s", error.message);
     else if (status)
@@ -214,10 +246,10 @@ const struct command command_get = {
                "replaced. GLOBs are matched against paths in the dataset; '*' matches '/' too, and what\n"
                "matches a directory matches all below it.\n\n"
                "Every byte is checked against checksums before a file is made of it. What was fetched is\n"
-               "kept in DIR/.mist/DATASET (items/PATH.mist: a prefix of the host's file, itself an item).\n"
-               "So, run again, what is there and unchanged is left alone, an interrupted download goes on,\n"
-               "and a larger --size fetches only what is missing. DIR/.mist may be removed; --no-cache\n"
-               "keeps only the record of what was written.\n\n"
+               "kept in DIR.mist, beside the output (in DIR/.mist where nothing can be made beside it; or\n"
+               "where --cache or MIST_CACHE says). So, run again, what is there and unchanged is left\n"
+               "alone, an interrupted download goes on, and a larger --size fetches only what is missing.\n"
+               "DIR.mist may be removed; --no-cache keeps only the record of what was written.\n\n"
                "--prune removes files that an earlier 'mist get' of this dataset wrote in DIR and that the\n"
                "host no longer has, and directories that this leaves empty; not what --include and\n"
                "--exclude leave out, no file that was changed since or was there before, and nothing when\n"
@@ -226,12 +258,14 @@ const struct command command_get = {
                "vanished (files here that the host no longer has), removed (of those), source_bytes (of\n"
                "the originals), selected_bytes (for a download from nothing), planned_bytes (missing at\n"
                "the start), fetched_bytes, catalog_bytes, requests, budget_reduce (with --max-bytes),\n"
+               "larger (what could not be made as small as asked for: [{why, files, bytes}]),\n"
                "removed_files (with --prune: their paths; with --dry-run: of what would go)}.\n\n"
                "A transfer that brings less than 100 bytes a second for --timeout seconds, or breaks off, is\n"
                "tried again from where it stopped, after 1/2 to 16 seconds; connecting may take half of\n"
                "--timeout. A host that does not answer at all is not tried again. After 24 failures of\n"
                "network or disk in a row the run ends.\n\n"
-               "MIST_TOKEN is sent to the host as a bearer token, and never to another. HTTPS_PROXY,\n"
+               "MIST_TOKEN is sent to the host as a bearer token, and never to another; so are user and\n"
+               "password of https://USER:PASSWORD@HOST/DATASET, which are never shown. HTTPS_PROXY,\n"
                "HTTP_PROXY and NO_PROXY are minded as curl does.",
     .options = options,
     .example = "mist get https://images.example.org/chest -o chest --size 256 --dry-run\n"

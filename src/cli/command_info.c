@@ -15,29 +15,35 @@ static const struct option_spec options[] = {
 
 /* ---- an item ---- */
 
-static void print_item_json(const char *path, const struct mist_item_info *info)
+/* Its catalog row, of the file's own path, and what of it is in this file. */
+static enum mist_status print_item_json(const char *path, const mist_item *item, struct mist_error *error)
 {
-    const struct mist_image_info *image = &info->image;
-    printf("{\"path\":");
-    print_json_string(stdout, path);
-    printf(",\"format\":\"%s\",\"type\":\"%s\",\"precision\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32
-           ",\"frames\":%" PRIu32 ",\"components\":%" PRIu32 ",\"label\":%s",
-           info->format, mist_sample_name(image->type), image->precision, image->width, image->height, image->frames,
-           image->components, image->label ? "true" : "false");
-    const double *spacing = image->geometry.spacing;
-    if (spacing[0] > 0 || spacing[1] > 0 || spacing[2] > 0)
-        printf(",\"spacing\":[%.9g,%.9g,%.9g]", spacing[0], spacing[1], spacing[2]);
-    printf(",\"files\":%" PRIu32 ",\"source_bytes\":%" PRIu64 ",\"size\":%" PRIu64 ",\"id\":\"%016" PRIx64
-           "\",\"head_end\":%" PRIu64 ",\"levels_present\":%u,\"tail_present\":%s,\"levels\":[",
-           info->files, info->source_bytes, info->size, info->id, info->head_end, info->levels_present,
-           info->tail_present ? "true" : "false");
-    for (unsigned level = 0; level < info->levels; level++) {
-        unsigned reduce = info->levels - 1 - level;
-        printf("%s{\"reduce\":%u,\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"end\":%" PRIu64 "}", level ? "," : "",
-               reduce, mist_reduced_size(image->width, reduce), mist_reduced_size(image->height, reduce),
-               info->level_end[level]);
+    const struct mist_item_info *info = mist_item_info(item);
+    struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ITEM, .item = item_row(info)};
+    struct mist_catalog_file *files = malloc(info->files * sizeof *files);
+    struct mist_item_file file;
+    struct mist_buffer text = {0};
+    for (uint32_t i = 0; files && i < info->files && mist_item_file(item, i, &file); i++)
+        files[i] = (struct mist_catalog_file){file.path, file.frames};
+    entry.item.path = path;
+    entry.item.files = files;
+    entry.item.file_count = info->files;
+    enum mist_status status = MIST_ERROR_MEMORY;
+    if (files)
+        status = mist_catalog_entry_write(&entry, &text, error);
+    else
+        snprintf(error->message, sizeof error->message, "%s: out of memory", path);
+    if (!status) {
+        struct mist_item_classes classes;
+        printf("%.*s,\"coder\":\"%s\",\"levels_present\":%u,\"tail_present\":%s", (int)text.size - 1, (char *)text.data,
+               info->coder, info->levels_present, info->tail_present ? "true" : "false");
+        if (mist_item_classes(item, &classes, NULL) == MIST_OK)
+            print_vanish_json(&classes);
+        printf("}\n");
     }
-    printf("]}\n");
+    mist_buffer_free(&text);
+    free(files);
+    return status;
 }
 
 static void print_levels(const struct mist_item_info *info)
@@ -55,7 +61,7 @@ static void print_levels(const struct mist_item_info *info)
         table_add(&table, "%u", level);
         table_add(&table, "%s",
                   format_shape(image, mist_reduced_size(image->width, reduce), mist_reduced_size(image->height, reduce),
-                               shape));
+                               image->frames, shape));
         table_add(&table, "%s", format_bytes(info->level_end[level], bytes));
         table_add(&table, "%s", format_percent(info->level_end[level], info->size, percent));
         table_add(&table, "%s", level < info->levels_present ? "" : "not in this file");
@@ -74,8 +80,11 @@ static void print_item(const char *path, const mist_item *item)
     const struct mist_image_info *image = &info->image;
     struct mist_item_file file;
     char shape[64], source[32], size[32], percent[32];
-    printf("%s: %s, %s, %s, %u bits%s\n", path, info->format, format_shape(image, image->width, image->height, shape),
-           mist_sample_name(image->type), image->precision, image->label ? ", labels" : "");
+    printf("%s: %s, %s, %s, %u bits\n", path, info->format,
+           format_shape(image, image->width, image->height, image->frames, shape), mist_sample_name(image->type),
+           image->precision);
+    if (image->label)
+        printf("a label map, by %s\n", info->label ? info->label : "its item file");
     const double *spacing = image->geometry.spacing;
     if (spacing[0] > 0)
         printf("spacing: %.6g x %.6g x %.6g mm\n", spacing[0], spacing[1], spacing[2]);
@@ -83,9 +92,20 @@ static void print_item(const char *path, const mist_item *item)
         printf("source: %s, ", file.path);
     else
         printf("source: %" PRIu32 " files, ", info->files);
-    printf("%s; stored: %s (%s)\n\n", format_bytes(info->source_bytes, source), format_bytes(info->size, size),
+    printf("%s; stored: %s (%s)\n", format_bytes(info->source_bytes, source), format_bytes(info->size, size),
            format_percent(info->size, info->source_bytes, percent));
+    printf("coder: %s", info->coder);
+    if (info->steps)
+        printf("; every %u%s slice can be had without the others", 1u << info->steps, info->steps == 1 ? "nd" : "th");
+    if (info->kept)
+        printf("\nnot as usual: %s", info->kept);
+    printf("\n\n");
     print_levels(info);
+    struct mist_item_classes classes;
+    if (mist_item_classes(item, &classes, NULL) == MIST_OK) {
+        printf("\nclasses: %" PRIu32 "%s\n", classes.count, classes.lost[info->levels - 1] ? "" : "; none vanishes");
+        print_vanish(stdout, "", &classes);
+    }
 }
 
 static enum exit_status info_item(const struct arguments *arguments, const char *path)
@@ -96,12 +116,15 @@ static enum exit_status info_item(const struct arguments *arguments, const char 
         complain(arguments, "%s", error.message);
         return EXIT_FAILED;
     }
+    enum mist_status status = MIST_OK;
     if (option_given(arguments, "json"))
-        print_item_json(path, mist_item_info(item));
+        status = print_item_json(path, item, &error);
     else
         print_item(path, item);
+    if (status)
+        complain(arguments, "%s", error.message);
     mist_item_close(&item);
-    return EXIT_DONE;
+    return status ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- a store ---- */
@@ -122,16 +145,20 @@ static enum mist_status add_sums(void *context, const struct mist_catalog_entry 
     return MIST_OK;
 }
 
-static void print_dataset_json(const struct mist_dataset_info *info, const struct sums *sums)
+/* Prints a line of JSON that the library made, and frees it. */
+static enum mist_status print_line(enum mist_status status, struct mist_buffer *text)
 {
-    printf("{\"dataset\":\"%s\",\"items\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64
-           ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64
-           "\",\"unfinished\":%s,\"bytes_by_reduce\":[",
-           info->name, info->items, info->attachments, info->source_bytes, info->item_bytes, info->attachment_bytes,
-           info->id, info->unfinished ? "true" : "false");
-    for (unsigned reduce = 0; reduce < sums->deepest; reduce++)
-        printf("%s%" PRIu64, reduce ? "," : "", sums->totals.bytes[reduce]);
-    printf("]}\n");
+    if (!status)
+        printf("%.*s\n", (int)text->size, (char *)text->data);
+    mist_buffer_free(text);
+    return status;
+}
+
+static enum mist_status print_dataset_json(const struct mist_dataset_info *info, const struct sums *sums,
+                                           struct mist_error *error)
+{
+    struct mist_buffer text = {0};
+    return print_line(mist_dataset_info_write(info, &sums->totals, sums->deepest, &text, error), &text);
 }
 
 static void print_dataset(const struct mist_dataset_info *info, const struct sums *sums)
@@ -165,15 +192,12 @@ static enum mist_status print_entry(void *context, const struct mist_catalog_ent
     const bool *json = context;
     if (*json) {
         struct mist_buffer text = {0};
-        enum mist_status status = mist_catalog_entry_write(entry, &text, error);
-        if (!status)
-            printf("%.*s\n", (int)text.size, (char *)text.data);
-        mist_buffer_free(&text);
-        return status;
+        return print_line(mist_catalog_entry_write(entry, &text, error), &text);
     }
     const struct mist_catalog_item *item = &entry->item;
     char shape[64], bytes[32];
-    printf("%-20s %-4s %9s  %s%s\n", format_shape(&item->image, item->image.width, item->image.height, shape),
+    printf("%-20s %-4s %9s  %s%s\n",
+           format_shape(&item->image, item->image.width, item->image.height, item->image.frames, shape),
            mist_sample_name(item->image.type), format_bytes(item->size, bytes), item->path,
            item->image.label ? " (labels)" : "");
     return MIST_OK;
@@ -215,7 +239,7 @@ static enum exit_status info_store(const struct arguments *arguments, const char
         status = mist_store_items(store, info->name, NULL, 0, items ? print_entry : add_sums,
                                   items ? (void *)&json : (void *)&sums, &error);
         if (!status && !items && json)
-            print_dataset_json(info, &sums);
+            status = print_dataset_json(info, &sums, &error);
         else if (!status && !items)
             print_dataset(info, &sums);
     }

@@ -2,11 +2,14 @@
 /* mist verify: is everything that was stored still there, and whole? */
 #include "cli/commands.h"
 #include "cli/report.h"
+#include "cli/verify_against.h"
 
 #include <inttypes.h>
 #include <sys/stat.h>
 
 static const struct option_spec options[] = {
+    {"against", 0, "SRC", "compare a dataset, file by file, with what it was encoded from; may be repeated"},
+    {"json", 0, NULL, "with --against: print what was found as one JSON object"},
     {"quick", 0, NULL, "checksums and structure only, without decoding"},
     {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
     {"quiet", 'q', NULL, "print problems only"},
@@ -77,6 +80,11 @@ static enum exit_status verify_store(const struct arguments *arguments, const ch
 
 static enum exit_status run(const struct arguments *arguments)
 {
+    if (option_given(arguments, "against"))
+        return operand_count(arguments) == 1 ? verify_against(arguments, operand(arguments, 0))
+                                             : usage_error(arguments, "--against compares one dataset");
+    if (option_given(arguments, "json"))
+        return usage_error(arguments, "--json is of --against");
     enum exit_status result = EXIT_DONE;
     for (size_t i = 0; i < operand_count(arguments) && result != EXIT_USAGE; i++) {
         const char *path = operand(arguments, i);
@@ -91,12 +99,21 @@ static enum exit_status run(const struct arguments *arguments)
 const struct command command_verify = {
     .name = "verify",
     .summary = "check items or a whole store",
-    .synopsis = "ITEM|STORE... [OPTION...]",
+    .synopsis = "ITEM|STORE... [OPTION...] | STORE/DATASET --against SRC [OPTION...]",
     .details = "Checks every checksum, the structure, and that every frame decodes; of a store also\n"
                "that its catalogs, attachments and items belong together. Each problem is one line on\n"
-               "standard error that names the item and the part of it; the exit status is then 1.",
+               "standard error that names the item and the part of it; the exit status is then 1.\n\n"
+               "With --against, whether a dataset gives back what it was made of: every file is\n"
+               "exported into a temporary directory (in TMPDIR, an item at a time) and compared with\n"
+               "its source. Files come back byte for byte; gzip byte for byte once unpacked; PNG and\n"
+               "DICOM that was compressed at least in all pixels and metadata (in DICOM all elements\n"
+               "but those that say how pixel data is coded: transfer syntax, photometric\n"
+               "interpretation, planar configuration, bits allocated and stored, high bit). What does\n"
+               "not, what is missing, and what no source has is one line each on standard error, and\n"
+               "the exit status is then 1. Give the sources as 'mist encode' was given them.",
     .options = options,
-    .example = "mist verify store\nmist verify --quick store/cxr/items/00000061_012.png.mist",
+    .example = "mist verify store\nmist verify --quick store/cxr/items/00000061_012.png.mist\n"
+               "mist verify store/cxr --against cxr",
     .minimum_operands = 1,
     .maximum_operands = -1,
     .run = run,

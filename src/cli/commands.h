@@ -5,6 +5,9 @@
 
 #include "cli/command.h"
 
+/* All of them, ended by NULL. */
+extern const struct command *const all_commands[];
+
 extern const struct command command_completion;
 extern const struct command command_decode;
 extern const struct command command_encode;

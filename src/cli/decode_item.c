@@ -35,7 +35,7 @@ static bool choose(const struct arguments *arguments, const struct mist_item_inf
     struct mist_resolution_request request;
     bool exact = option_given(arguments, "exact");
     if (!option_resolution(arguments, true, &request) || !option_grid(arguments, &export->grid) ||
-        !option_jobs(arguments, &export->threads))
+        !option_jobs(arguments, &export->threads) || !option_transfer_syntax(arguments, &export->transfer_syntax))
         return false;
     if (exact && !request.width) {
         usage_error(arguments, "--exact needs --size");
@@ -44,13 +44,32 @@ static bool choose(const struct arguments *arguments, const struct mist_item_inf
     if (exact) {
         export->exact_width = request.width;
         export->exact_height = request.height;
+        export->exact_depth = request.depth;
         if (!option_given(arguments, "policy")) /* shrink from the next larger level rather than blow up */
             request.policy = MIST_POLICY_AT_LEAST;
     }
     struct mist_catalog_item row = item_row(info);
-    export->reduce = mist_choose_reduce(&row, &request);
+    struct mist_choice choice = mist_choose(&row, &request);
+    export->reduce = choice.reduce;
+    export->step = choice.step;
     export->format = option_value(arguments, "format");
+    export->keep_uids = option_given(arguments, "keep-uids");
     return true;
+}
+
+/* Of all that is written: "256x256x64". */
+static void written_shape(const struct mist_image_info *image, const struct mist_export_options *export, char shape[64])
+{
+    const uint32_t exact[3] = {export->exact_width, export->exact_height, export->exact_depth};
+    uint32_t slices = (uint32_t)(((uint64_t)image->slices + (1u << export->step) - 1) >> export->step);
+    uint32_t sizes[3] = {mist_reduced_size(image->width, export->reduce),
+                         mist_reduced_size(image->height, export->reduce), slices};
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned axis = exact[2] ? image->axes[i] : i;
+        if (exact[axis])
+            sizes[i] = exact[axis];
+    }
+    format_shape(image, sizes[0], sizes[1], image->frames / image->slices * sizes[2], shape);
 }
 
 enum exit_status decode_item(const struct arguments *arguments, const char *path)
@@ -72,16 +91,13 @@ enum exit_status decode_item(const struct arguments *arguments, const char *path
         enum mist_status status = mist_item_export(item, &export, directory, count_file, &written, &error);
         result = status ? EXIT_FAILED : EXIT_DONE;
         char shape[64];
-        uint32_t width = export.exact_width ? export.exact_width : mist_reduced_size(info->image.width, export.reduce);
-        uint32_t height =
-            export.exact_height ? export.exact_height : mist_reduced_size(info->image.height, export.reduce);
+        written_shape(&info->image, &export, shape);
         if (status)
             complain(arguments, "%s", error.message);
         else if (written.files == 1)
-            printf("%s: %s\n", written.last, format_shape(&info->image, width, height, shape));
+            printf("%s: %s\n", written.last, shape);
         else
-            printf("%u files below %s: %s\n", written.files, directory,
-                   format_shape(&info->image, width, height, shape));
+            printf("%u files below %s: %s\n", written.files, directory, shape);
     }
     mist_item_close(&item);
     return result;

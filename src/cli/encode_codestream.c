@@ -3,11 +3,8 @@
 
 #include "cli/report.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 static bool ends_with(const char *path, const char *const extensions[])
 {
@@ -60,8 +57,8 @@ static bool parse_options(const struct arguments *arguments, struct mist_encode_
     uint32_t block[2] = {options->block_width, options->block_height}, precinct[2] = {0, 0};
     if (!option_unsigned(arguments, "levels", 1, MIST_MAX_LEVELS, &levels) ||
         !option_unsigned(arguments, "frame", 0, MIST_MAX_FRAMES - 1, frame) ||
-        !option_size(arguments, "block", &block[0], &block[1]) ||
-        !option_size(arguments, "precinct", &precinct[0], &precinct[1]) ||
+        !option_size(arguments, "block", &block[0], &block[1], NULL) ||
+        !option_size(arguments, "precinct", &precinct[0], &precinct[1], NULL) ||
         !parse_progression(arguments, &options->progression) ||
         !option_number(arguments, "base-step", &options->base_step) || !option_jobs(arguments, &options->threads))
         return false;
@@ -78,37 +75,6 @@ static bool parse_options(const struct arguments *arguments, struct mist_encode_
         return false;
     }
     return true;
-}
-
-/* Aside, synced, renamed: the output is there whole or not at all. */
-static bool write_aside(const struct arguments *arguments, const char *path, const struct mist_buffer *bytes)
-{
-    size_t length = strlen(path);
-    char *part = malloc(length + sizeof ".part");
-    FILE *file = NULL;
-    bool good = part != NULL;
-    if (good) {
-        memcpy(part, path, length);
-        memcpy(part + length, ".part", sizeof ".part");
-        good = (file = fopen(part, "wb")) != NULL;
-    }
-    good = good && fwrite(bytes->data, 1, bytes->size, file) == bytes->size && fflush(file) == 0 &&
-           fsync(fileno(file)) == 0;
-    int why = errno;
-    if (file && fclose(file) != 0 && good) {
-        why = errno;
-        good = false;
-    }
-    if (good && rename(part, path) != 0) {
-        why = errno;
-        good = false;
-    }
-    if (!good)
-        complain(arguments, "%s: %s", path, strerror(why));
-    if (!good && file)
-        remove(part);
-    free(part);
-    return good;
 }
 
 static enum mist_status encode_picture(const struct mist_view *picture, const struct mist_encode_options *options,
@@ -145,7 +111,9 @@ enum exit_status encode_codestream(const struct arguments *arguments, const char
         complain(arguments, "%s", error.message);
     else if (encode_picture(&picture, &options, names_jph(out), &bytes, &error))
         complain(arguments, "%s: %s", image, error.message);
-    else if (write_aside(arguments, out, &bytes))
+    else if (mist_buffer_write_file(&bytes, out, &error))
+        complain(arguments, "%s", error.message);
+    else
         result = EXIT_DONE;
     mist_buffer_free(&samples);
     mist_buffer_free(&bytes);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Everything that is printed from the tables: help, the man page, shell completion. */
+/* Help and the man page, printed from the tables of the commands. */
 #include "cli/help.h"
 
 #include "cli/command.h"
 
+#include <mist/item.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,11 +20,23 @@ static void option_label(const struct option_spec *option, char text[64])
              option->argument ? option->argument : "");
 }
 
+/* The option's text, with the names of the formats in the place of "{formats}". */
+const char *help_option_text(const struct option_spec *option, char text[HELP_SIZE])
+{
+    char formats[MIST_EXPORT_FORMATS_SIZE];
+    const char *place = strstr(option->help, "{formats}");
+    if (!place)
+        return option->help;
+    snprintf(text, HELP_SIZE, "%.*s%s%s", (int)(place - option->help), option->help, mist_export_formats(formats),
+             place + strlen("{formats}"));
+    return text;
+}
+
 static void print_option(const struct option_spec *option)
 {
-    char label[64];
+    char label[64], text[HELP_SIZE];
     option_label(option, label);
-    printf("  %-26s %s\n", label, option->help);
+    printf("  %-26s %s\n", label, help_option_text(option, text));
 }
 
 /* Each line of `text` behind `indent`. */
@@ -53,12 +66,12 @@ void command_help(const struct command *command)
     }
 }
 
-void help_overview(void)
+void help_overview(const struct command *const commands[])
 {
     printf("mist: store medical images once, losslessly; stream them at any resolution\n\n"
            "Usage: mist COMMAND [OPTION...]\n\nCommands:\n");
-    for (size_t i = 0; all_commands[i]; i++)
-        printf("  %-12s %s\n", all_commands[i]->name, all_commands[i]->summary);
+    for (size_t i = 0; commands[i]; i++)
+        printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n'mist COMMAND --help' tells more and shows an example.\n"
            "Exit status: 0 done, 1 something failed (said on standard error), 2 wrong usage.\n"
            "Environment: MIST_JOBS (threads), MIST_TOKEN (sent to the host), MIST_CPU (c, avx2, avx512), NO_COLOR,\n"
@@ -95,11 +108,11 @@ static void print_man_command(const struct command *command)
         printf(".fi\n");
     }
     for (const struct option_spec *option = command->options; option->name; option++) {
-        char label[64];
+        char label[64], text[HELP_SIZE];
         option_label(option, label);
         printf(".TP\n");
         print_roff(label + strspn(label, " "));
-        print_roff(option->help);
+        print_roff(help_option_text(option, text));
     }
     if (command->example) {
         printf(".PP\nExample:\n.PP\n.nf\n.RS\n");
@@ -108,100 +121,13 @@ static void print_man_command(const struct command *command)
     }
 }
 
-void help_man_page(void)
+void help_man_page(const struct command *const commands[])
 {
     printf(".TH MIST 1 \"\" \"mist " MIST_VERSION "\" \"Medical Image Streaming Toolkit\"\n.SH NAME\n"
            "mist \\- store medical images once, losslessly; stream them at any resolution\n"
            ".SH SYNOPSIS\n.B mist\n.I COMMAND\n[\\fIOPTION\\fR...]\n.SH COMMANDS\n");
-    for (size_t i = 0; all_commands[i]; i++)
-        print_man_command(all_commands[i]);
+    for (size_t i = 0; commands[i]; i++)
+        print_man_command(commands[i]);
     printf(".SH EXIT STATUS\n0 done, 1 something failed (what, on standard error; the rest was still done), "
            "2 wrong usage.\n.SH ENVIRONMENT\nMIST_JOBS, MIST_TOKEN, MIST_CPU, NO_COLOR, HTTPS_PROXY.\n");
 }
-
-static void complete_bash(void)
-{
-    printf("_mist() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-           "        COMPREPLY=($(compgen -W \"");
-    for (size_t i = 0; all_commands[i]; i++)
-        printf("%s%s", i ? " " : "", all_commands[i]->name);
-    printf("\" -- \"$word\"))\n        return\n    fi\n    local options=\n    case ${COMP_WORDS[1]} in\n");
-    for (size_t i = 0; all_commands[i]; i++) {
-        printf("    %s) options=\"--help", all_commands[i]->name);
-        for (const struct option_spec *option = all_commands[i]->options; option->name; option++)
-            printf(" --%s", option->name);
-        printf("\" ;;\n");
-    }
-    printf("    esac\n    case $word in\n    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
-           "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n    esac\n}\ncomplete -o filenames -F _mist mist\n");
-}
-
-static void complete_zsh(void)
-{
-    printf("#compdef mist\n_mist() {\n    local -a commands\n    commands=(");
-    for (size_t i = 0; all_commands[i]; i++)
-        printf(" '%s:%s'", all_commands[i]->name, all_commands[i]->summary);
-    printf(" )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case ${words[2]} in\n");
-    for (size_t i = 0; all_commands[i]; i++) {
-        printf("    %s) _arguments", all_commands[i]->name);
-        for (const struct option_spec *option = all_commands[i]->options; option->name; option++)
-            printf(" '--%s[%s]%s%s'", option->name, option->help, option->argument ? ":" : "",
-                   option->argument ? option->argument : "");
-        printf(" '*:file:_files' ;;\n");
-    }
-    printf("    esac\n}\n_mist \"$@\"\n");
-}
-
-static void complete_fish(void)
-{
-    for (size_t i = 0; all_commands[i]; i++) {
-        printf("complete -c mist -n __fish_use_subcommand -a %s -d '%s'\n", all_commands[i]->name,
-               all_commands[i]->summary);
-        for (const struct option_spec *option = all_commands[i]->options; option->name; option++)
-            printf("complete -c mist -n '__fish_seen_subcommand_from %s' -l %s%s -d '%s'\n", all_commands[i]->name,
-                   option->name, option->argument ? " -r" : "", option->help);
-    }
-}
-
-static enum exit_status run_completion(const struct arguments *arguments)
-{
-    const char *shell = operand(arguments, 0);
-    if (strcmp(shell, "bash") == 0)
-        complete_bash();
-    else if (strcmp(shell, "zsh") == 0)
-        complete_zsh();
-    else if (strcmp(shell, "fish") == 0)
-        complete_fish();
-    else
-        return usage_error(arguments, "no completion for '%s'; there is bash, zsh, fish", shell);
-    return EXIT_DONE;
-}
-
-static enum exit_status run_man(const struct arguments *arguments)
-{
-    (void)arguments;
-    help_man_page();
-    return EXIT_DONE;
-}
-
-static const struct option_spec no_options[] = {{0}};
-
-const struct command command_completion = {
-    .name = "completion",
-    .summary = "print a completion script for a shell",
-    .synopsis = "bash|zsh|fish",
-    .options = no_options,
-    .example = "mist completion bash > /etc/bash_completion.d/mist",
-    .minimum_operands = 1,
-    .maximum_operands = 1,
-    .run = run_completion,
-};
-
-const struct command command_man = {
-    .name = "man",
-    .summary = "print the manual page",
-    .synopsis = "",
-    .options = no_options,
-    .example = "mist man | man -l -",
-    .run = run_man,
-};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Dispatches to the sub-commands. */
-#include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/help.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static enum exit_status dispatch(int argc, char **argv)
         return EXIT_DONE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2)) {
-        help_overview();
+        help_overview(all_commands);
         return EXIT_DONE;
     }
     bool help = strcmp(argv[1], "help") == 0;
@@ -29,7 +29,7 @@ static enum exit_status dispatch(int argc, char **argv)
         if (strcmp(name, all_commands[i]->name) != 0)
             continue;
         if (!help)
-            return command_run(all_commands[i], argc - 1, argv + 1);
+            return command_run(all_commands, all_commands[i], argc - 1, argv + 1);
         command_help(all_commands[i]);
         return EXIT_DONE;
     }

@@ -145,17 +145,3 @@ const char *format_bytes(unsigned long long bytes, char text[32])
     snprintf(text, 32, unit && amount < 99.95 ? "%.1f %s" : "%.0f %s", amount, units[unit]);
     return text;
 }
-
-void print_json_string(FILE *stream, const char *text)
-{
-    fputc('"', stream);
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            fprintf(stream, "\\%c", *p);
-        else if (*p < 0x20)
-            fprintf(stream, "\\u%04x", *p);
-        else
-            fputc(*p, stream);
-    }
-    fputc('"', stream);
-}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/report.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,15 @@ void print_note(void *context, const char *path, const char *sentence)
     complain(noted->arguments, "%s%s%s", named ? "" : path, named ? "" : ": ", sentence);
 }
 
+bool option_transfer_syntax(const struct arguments *arguments, const char **name)
+{
+    *name = option_value(arguments, "transfer-syntax");
+    if (!*name || strcmp(*name, "explicit") == 0 || strcmp(*name, "htj2k") == 0)
+        return true;
+    usage_error(arguments, "--transfer-syntax is explicit or htj2k, not '%s'", *name);
+    return false;
+}
+
 bool option_jobs(const struct arguments *arguments, unsigned *jobs)
 {
     *jobs = 0;
@@ -27,12 +37,12 @@ bool option_resolution(const struct arguments *arguments, bool has_spacing, stru
         [MIST_POLICY_CLOSEST] = "closest", [MIST_POLICY_AT_LEAST] = "at-least", [MIST_POLICY_AT_MOST] = "at-most"};
     *request = (struct mist_resolution_request){.by_reduce = option_given(arguments, "reduce")};
     int asked = request->by_reduce + option_given(arguments, "size");
-    if (!option_unsigned(arguments, "reduce", 0, MIST_MAX_LEVELS - 1, &request->reduce) ||
-        !option_size(arguments, "size", &request->width, &request->height))
+    if (!option_reduce(arguments, "reduce", &request->reduce, &request->step) ||
+        !option_size(arguments, "size", &request->width, &request->height, &request->depth))
         return false;
     if (has_spacing) {
         asked += option_given(arguments, "spacing");
-        if (!option_number(arguments, "spacing", &request->spacing))
+        if (!option_spacing(arguments, "spacing", request->spacing))
             return false;
     }
     if (asked > 1) {
@@ -52,16 +62,30 @@ bool option_resolution(const struct arguments *arguments, bool has_spacing, stru
 
 struct mist_catalog_item item_row(const struct mist_item_info *info)
 {
-    struct mist_catalog_item row = {.image = info->image, .levels = info->levels, .size = info->size};
+    struct mist_catalog_item row = {
+        .image = info->image,
+        .levels = info->levels,
+        .steps = info->steps,
+        .centred = info->centred,
+        .label = info->label,
+        .kept = info->kept,
+        .head_end = info->head_end,
+        .range_end = info->range_end,
+        .size = info->size,
+        .id = info->id,
+        .source_bytes = info->source_bytes,
+    };
+    memcpy(row.format, info->format, sizeof row.format);
     memcpy(row.level_end, info->level_end, sizeof row.level_end);
     return row;
 }
 
-const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, char text[64])
+const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, uint32_t frames,
+                         char text[64])
 {
     int used = snprintf(text, 64, "%ux%u", width, height);
-    if (image->frames > 1)
-        used += snprintf(text + used, 64 - (size_t)used, "x%u", image->frames);
+    if (frames > 1)
+        used += snprintf(text + used, 64 - (size_t)used, "x%u", frames);
     if (image->components > 1)
         snprintf(text + used, 64 - (size_t)used, " %s", image->components == 3 ? "RGB" : "multi");
     return text;
@@ -133,4 +157,39 @@ void table_print(struct table *table)
     free(widths);
     free(table->cells);
     *table = (struct table){0};
+}
+
+void print_json_string(const char *text)
+{
+    struct mist_buffer json = {0};
+    if (mist_buffer_put_json_string(&json, text))
+        fwrite(json.data, 1, json.size, stdout);
+    else
+        fputs("\"\"", stdout); /* memory is short: still JSON */
+    mist_buffer_free(&json);
+}
+
+void print_vanish_json(const struct mist_item_classes *classes)
+{
+    const char *comma = "";
+    if (classes->count == 0)
+        return;
+    printf(",\"classes\":%" PRIu32 ",\"vanish\":[", classes->count);
+    for (unsigned reduce = 1; reduce < MIST_MAX_LEVELS; reduce++) {
+        if (classes->lost[reduce] == 0)
+            continue;
+        printf("%s{\"reduce\":%u,\"classes\":%" PRIu32 ",\"values\":[%s]}", comma, reduce, classes->lost[reduce],
+               classes->values[reduce]);
+        comma = ",";
+    }
+    printf("]");
+}
+
+void print_vanish(FILE *out, const char *before, const struct mist_item_classes *classes)
+{
+    for (unsigned reduce = 1; reduce < MIST_MAX_LEVELS; reduce++)
+        if (classes->lost[reduce])
+            fprintf(out, "%sat 1/%u of each side %" PRIu32 " of %" PRIu32 " classes vanish%s: %s%s\n", before,
+                    1u << reduce, classes->lost[reduce], classes->count, classes->lost[reduce] == 1 ? "es" : "",
+                    classes->values[reduce], classes->named[reduce] < classes->lost[reduce] ? ", ..." : "");
 }

@@ -14,14 +14,17 @@ void print_note(void *context, const char *path, const char *sentence);
 
 /* -j, or MIST_JOBS and the cores (0). False after a complaint. */
 bool option_jobs(const struct arguments *arguments, unsigned *jobs);
+/* --transfer-syntax, or NULL. False after a complaint. */
+bool option_transfer_syntax(const struct arguments *arguments, const char **name);
 /* --size, --reduce, --spacing (where the command has them) and --policy. False after a complaint. */
 bool option_resolution(const struct arguments *arguments, bool has_spacing, struct mist_resolution_request *request);
 
-/* The numbers of an open item as a catalog row without paths, for mist_choose_reduce(). */
+/* The numbers of an open item as a catalog row without paths, for mist_choose(). */
 struct mist_catalog_item item_row(const struct mist_item_info *info);
 
-/* "512x512", "512x512x54", "512x512x54 (RGB)" for a frame of width x height and an image's frames and components. */
-const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, char text[64]);
+/* "512x512", "512x512x54", "512x512x54 RGB" for frames of width x height of an image with its components. */
+const char *format_shape(const struct mist_image_info *image, uint32_t width, uint32_t height, uint32_t frames,
+                         char text[64]);
 /* "12.3 %" of a whole; "-" of nothing. */
 const char *format_percent(unsigned long long part, unsigned long long whole, char text[32]);
 
@@ -36,5 +39,12 @@ struct table {
 };
 void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(struct table *table); /* and frees it */
+
+/* A JSON string with quotes and escapes, on standard output. */
+void print_json_string(const char *text);
+
+/* Which values of a label map vanish at which reduce: `,"classes":N,"vanish":[...]`; or sentences, after `before`. */
+void print_vanish_json(const struct mist_item_classes *classes);
+void print_vanish(FILE *out, const char *before, const struct mist_item_classes *classes);
 
 #endif

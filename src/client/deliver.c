@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static void sync_directory_of(int root, const char *path)
 {
     int parent;
     const char *name;
-    if (beneath_parent(root, path, false, &parent, &name, NULL))
+    if (confined_parent(root, path, false, &parent, &name, NULL))
         return;
     fsync(parent); /* not all file systems can; the file itself has been synced */
     close(parent);
@@ -60,10 +60,10 @@ static enum mist_status place(const struct session *session, int from_root, cons
                               struct state_file *file, struct mist_error *error)
 {
     struct stat about;
-    enum mist_status status = beneath_rename(from_root, from, session->root, path, error);
+    enum mist_status status = confined_rename(from_root, from, session->root, path, error);
     if (status)
         return status;
-    if (!beneath_stat(session->root, path, &about))
+    if (!confined_stat(session->root, path, &about))
         return error_set(error, MIST_ERROR_IO, "%s: not there after it was written", path);
     *file = (struct state_file){path, (uint64_t)about.st_size,
                                 (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};
@@ -108,31 +108,53 @@ static enum mist_status place_all(struct session *session, const struct state_ke
     return status;
 }
 
+/* On success the map must outlive the item. */
+static enum mist_status open_fetched(const struct fetched *fetched, struct file_map *map, mist_item **open,
+                                     struct mist_error *error)
+{
+    struct mist_item_piece pieces[MIST_MAX_RANGES];
+    enum mist_status status = file_map_open(fetched->path, map, error);
+    if (status)
+        return status;
+    for (unsigned i = 0; i < fetched->count && !status; i++) {
+        const struct mist_byte_range *range = &fetched->range[i];
+        if (range->end > map->size)
+            status = error_set(error, MIST_ERROR_TRUNCATED, "%s: shorter than it was a moment ago", fetched->path);
+        else
+            pieces[i] =
+                (struct mist_item_piece){range->start, map->data + range->start, (size_t)(range->end - range->start)};
+    }
+    if (!status)
+        status = mist_item_open_pieces(pieces, fetched->count, fetched->path, open, error);
+    if (status)
+        file_map_close(map);
+    return status;
+}
+
 enum mist_status deliver_item(struct session *session, const struct mist_catalog_item *item,
-                              const struct choice *choice, const struct fetched *fetched, unsigned worker,
+                              const struct selected *selected, const struct fetched *fetched, unsigned worker,
                               unsigned threads, uint64_t *files, struct mist_error *error)
 {
-    const struct mist_get_options *options = session->options;
-    char name[16];
+    char name[16], how[PLAN_HOW_SIZE];
     mist_item *open;
     int directory = -1;
     *files = 0;
-    struct mist_export_options export = {
-        .reduce = choice->reduce, .grid = options->grid, .format = options->format, .threads = threads};
-    if (options->exact) {
-        export.exact_width = options->resolution.width;
-        export.exact_height = options->resolution.height;
-    }
-    enum mist_status status = mist_item_open_with_tail(fetched->path, fetched->tail_path, &open, error);
+    struct mist_export_options export = select_export(&session->select, selected);
+    export.threads = threads;
+    export.transfer_syntax = session->options->transfer_syntax;
+    export.keep_uids = session->options->keep_uids;
+    struct file_map map;
+    enum mist_status status = open_fetched(fetched, &map, &open, error);
     if (status)
         return status;
     snprintf(name, sizeof name, "%u", worker % 1000);
     char *path = path_join(session->staging_path, name);
     struct staged staged = {.directory = path};
-    struct state_key key = plan_item_key(item, choice);
+    plan_describe(session, selected, how);
+    struct state_key key = plan_item_key(item, how);
     status = path ? check_names(open, item->path, error) : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (!status)
-        status = beneath_directory(session->staging, name, &directory, error);
+        status = confined_directory(session->staging, name, &directory, error);
     if (!status)
         status = mist_item_export(open, &export, path, add_written, &staged, error);
     if (!status)
@@ -140,12 +162,13 @@ enum mist_status deliver_item(struct session *session, const struct mist_catalog
     if (!status)
         *files = staged.count;
     if (directory >= 0) {
-        beneath_clear(directory);
+        confined_clear(directory);
         close(directory);
     }
     mist_buffer_free(&staged.paths);
     memory_free(path);
     mist_item_close(&open);
+    file_map_close(&map);
     return status;
 }
 
@@ -170,7 +193,7 @@ static enum mist_status record_as_it_is(struct session *session, const struct st
                                         struct mist_error *error)
 {
     struct stat about;
-    if (!beneath_stat(session->root, path, &about))
+    if (!confined_stat(session->root, path, &about))
         return MIST_OK;
     struct state_file file = {path, (uint64_t)about.st_size,
                               (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};

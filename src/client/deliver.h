@@ -11,7 +11,7 @@
  * to their places and records them. *files is how many.
  */
 enum mist_status deliver_item(struct session *session, const struct mist_catalog_item *item,
-                              const struct choice *choice, const struct fetched *fetched, unsigned worker,
+                              const struct selected *selected, const struct fetched *fetched, unsigned worker,
                               unsigned threads, uint64_t *files, struct mist_error *error);
 
 /* Moves a fetched attachment (plan_part_name()) to its place and records it. */

@@ -4,21 +4,23 @@
 #define CLIENT_FETCH_H
 
 #include "client/cache.h"
-#include "client/transport.h"
+#include "source/transport.h"
 
+/* The file that holds what was asked for of an item, and where in it that is: as in the item. */
 struct fetched {
-    char *path;      /* a prefix of the item that holds what was asked for */
-    char *tail_path; /* its tail, or NULL */
+    char *path;
+    unsigned count;
+    struct mist_byte_range range[MIST_MAX_RANGES];
 };
 void fetched_free(struct fetched *fetched);
 
 /*
- * Brings the levels of `reduce` and, with `tail`, the archival tail of an item into the cache. On failure what is good
- * of it stays there for another time.
+ * Brings what was selected of an item into the cache; of a cache of whole items, into PATH.mist. On failure what is
+ * good of it stays there for another time.
  */
 enum mist_status fetch_item(struct transport *transport, const struct cache *cache,
-                            const struct mist_catalog_item *item, unsigned reduce, bool tail, struct fetched *fetched,
-                            struct mist_error *error);
+                            const struct mist_catalog_item *item, const struct selected *selected,
+                            struct fetched *fetched, struct mist_error *error);
 
 /* Brings an attachment into the file `name` below `directory`; bytes of an earlier try that are there already stay. */
 enum mist_status fetch_attachment(struct transport *transport, int directory, const char *name,

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,7 +49,7 @@ static enum mist_status take_old(struct arrival *arrival, uint64_t size, struct 
 static enum mist_status fetch_rest(struct transport *transport, struct arrival *arrival,
                                    const struct mist_catalog_attachment *attachment, struct mist_error *error)
 {
-    char remote[1024 + 16];
+    char remote[PATH_ROOM + sizeof "items/.mist"];
     struct stat about;
     snprintf(remote, sizeof remote, "files/%s", attachment->path);
     uint64_t old = fstat(arrival->descriptor, &about) == 0 ? (uint64_t)about.st_size : 0;
@@ -87,7 +87,7 @@ enum mist_status fetch_attachment(struct transport *transport, int directory, co
                                   const struct mist_catalog_attachment *attachment, struct mist_error *error)
 {
     struct arrival arrival = {.descriptor = -1, .state = checksum_start()};
-    enum mist_status status = arrival.state ? beneath_open_writable(directory, name, &arrival.descriptor, error)
+    enum mist_status status = arrival.state ? confined_open_writable(directory, name, &arrival.descriptor, error)
                                             : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (!status)
         status = fetch_rest(transport, &arrival, attachment, error);

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 #include "client/deliver.h"
 #include "client/prune.h"
 #include "client/slots.h"
@@ -51,10 +51,12 @@ struct worker {
     struct transport *transport; /* made when first needed */
 };
 
-/* An entry with its own copy of the path. */
+/* An entry with its own copy of what the catalog's next entry would overwrite. */
 struct job {
     struct mist_catalog_entry entry;
-    char path[1025];
+    char path[PATH_ROOM];
+    uint64_t range_end[MIST_MAX_LEVELS * (MIST_MAX_STEPS + 1)];
+    struct selected selected; /* of an item */
 };
 
 /* ---- shared ---- */
@@ -85,11 +87,18 @@ static bool next_job(struct download *download, struct job *job)
     pthread_mutex_lock(&download->lock);
     enum mist_status status;
     while (!(status = mist_catalog_next(download->catalog, entry, &error)) && entry->kind != MIST_CATALOG_END && !found)
-        if (plan_selects(download->session.options, entry)) {
+        if (select_takes(&download->session.select, entry)) {
             bool item = entry->kind == MIST_CATALOG_ITEM;
+            if (item)
+                job->selected = select_item(&download->session.select, &entry->item);
             snprintf(job->path, sizeof job->path, "%s", item ? entry->item.path : entry->attachment.path);
             entry->item.path = entry->attachment.path = job->path;
-            entry->item.files = NULL; /* the catalog's own, and gone with its next entry */
+            entry->item.files = NULL;
+            entry->item.label = entry->item.kept = NULL;
+            if (item)
+                memcpy(job->range_end, entry->item.range_end,
+                       entry->item.levels * (entry->item.steps + 1) * sizeof *job->range_end);
+            entry->item.range_end = job->range_end;
             found = true;
             break;
         }
@@ -136,9 +145,10 @@ static enum mist_status make_transport(struct worker *worker, struct mist_error 
     return worker->transport ? MIST_OK : transport_new(&worker->download->session.settings, &worker->transport, error);
 }
 
-static enum mist_status do_item(struct worker *worker, const struct mist_catalog_item *item, bool *unchanged,
-                                uint64_t *files, struct mist_error *error)
+static enum mist_status do_item(struct worker *worker, const struct job *job, bool *unchanged, uint64_t *files,
+                                struct mist_error *error)
 {
+    const struct mist_catalog_item *item = &job->entry.item;
     struct download *download = worker->download;
     struct session *session = &download->session;
     struct fetched fetched = {0};
@@ -147,8 +157,7 @@ static enum mist_status do_item(struct worker *worker, const struct mist_catalog
         return status;
     if (!session_path_is_ours_to_write(item->path))
         return error_set(error, MIST_ERROR_CORRUPT, "%s: a path that is not allowed", item->path);
-    struct choice choice = plan_choose(session, item);
-    status = plan_item_is_here(session, item, &choice, unchanged, error);
+    status = plan_item_is_here(session, item, &job->selected, unchanged, error);
     if (status || *unchanged)
         return status;
     slots_take(&download->transfers, 1);
@@ -157,9 +166,9 @@ static enum mist_status do_item(struct worker *worker, const struct mist_catalog
     if (!status)
         status = make_transport(worker, error);
     if (!status)
-        status = fetch_item(worker->transport, &session->cache, item, choice.reduce, choice.tail, &fetched, error);
+        status = fetch_item(worker->transport, &session->cache, item, &job->selected, &fetched, error);
     slots_give(&download->transfers, 1);
-    if (!status && plan_wants_items(session->options)) {
+    if (!status && session->cache.whole) {
         *files = 1;
         status = deliver_item_itself(session, item, error);
     } else if (!status) {
@@ -167,7 +176,7 @@ static enum mist_status do_item(struct worker *worker, const struct mist_catalog
         if (stopped(download))
             status = error_set(error, MIST_ERROR_CANCELLED, "stopped");
         else
-            status = deliver_item(session, item, &choice, &fetched, worker->number, threads, files, error);
+            status = deliver_item(session, item, &job->selected, &fetched, worker->number, threads, files, error);
         slots_give(&download->writers, threads);
         if (!status && session->options->no_cache)
             cache_forget(&session->cache, item);
@@ -211,7 +220,7 @@ static void *work(void *argument)
         bool unchanged = false;
         uint64_t files = 0;
         enum mist_status status = job.entry.kind == MIST_CATALOG_ITEM
-                                      ? do_item(worker, &job.entry.item, &unchanged, &files, &error)
+                                      ? do_item(worker, &job, &unchanged, &files, &error)
                                       : do_attachment(worker, &job.entry.attachment, &unchanged, &files, &error);
         error.status = status;
         finish_job(download, &job, unchanged && !status, files, status ? &error : NULL);
@@ -311,7 +320,7 @@ static enum mist_status download_all(struct download *download, const struct mis
     pthread_mutex_destroy(&download->lock);
     mist_catalog_close(&download->catalog);
     if (!status && !session->report.failed) /* attachments that were given up, because they changed meanwhile */
-        beneath_clear(session->parts);
+        confined_clear(session->parts);
     return status;
 }
 
@@ -361,6 +370,8 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
     }
     if (!status)
         status = prune(session, true, error);
+    if (!status)
+        status = session_say_what_was_delivered(session, error);
     fill_report(session, report);
     session_close(session);
     return status;

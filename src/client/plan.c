@@ -4,162 +4,62 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* ---- which ---- */
-
-static bool matches_one(const char *const *patterns, uint32_t count, const char *path)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (fnmatch(patterns[i], path, FNM_LEADING_DIR) == 0)
-            return true;
-    return false;
-}
-
-/* An item is also known by its files. */
-static bool matches(const char *const *patterns, uint32_t count, const struct mist_catalog_entry *entry)
-{
-    bool item = entry->kind == MIST_CATALOG_ITEM;
-    if (count == 0)
-        return false;
-    if (matches_one(patterns, count, item ? entry->item.path : entry->attachment.path))
-        return true;
-    for (uint32_t i = 0; item && i < entry->item.file_count; i++)
-        if (matches_one(patterns, count, entry->item.files[i].path))
-            return true;
-    return false;
-}
-
-bool plan_selects(const struct mist_get_options *options, const struct mist_catalog_entry *entry)
-{
-    return (options->include_count == 0 || matches(options->include, options->include_count, entry)) &&
-           !matches(options->exclude, options->exclude_count, entry);
-}
-
 /* ---- how ---- */
 
-bool plan_wants_items(const struct mist_get_options *options)
-{
-    return options->format && strcmp(options->format, "mist") == 0;
-}
-
-/* Whether the files are written in the format that they had. */
-static bool keeps_format(const struct mist_get_options *options, const char *source)
-{
-    static const struct {
-        const char *format, *source;
-    } same[] = {{"nii", "nifti"}, {"nii.gz", "nifti"}, {"dcm", "dicom"}, {"png", "png"}};
-    if (!options->format)
-        return true;
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        if (strcmp(options->format, same[i].format) == 0)
-            return strcmp(source, same[i].source) == 0;
-    return false;
-}
-
-/* DICOM files need their original header at every size; others what follows their samples, when they are to be the
- * originals again. */
-static bool wants_tail(const struct mist_get_options *options, const struct mist_catalog_item *item, unsigned reduce)
-{
-    const struct mist_resolution_request *asked = &options->resolution;
-    if (plan_wants_items(options))
-        return reduce == 0;
-    if (!keeps_format(options, item->format))
-        return false;
-    bool original =
-        reduce == 0 && !(options->exact && (asked->width != item->image.width || asked->height != item->image.height));
-    return original || strcmp(item->format, "dicom") == 0;
-}
-
-static struct choice choose_at(const struct mist_get_options *options, const struct mist_catalog_item *item,
-                               unsigned reduce)
-{
-    struct choice choice = {.reduce = reduce < item->levels ? reduce : item->levels - 1};
-    choice.tail = wants_tail(options, item, choice.reduce);
-    snprintf(choice.how, sizeof choice.how, "%s 1/2^%u %s", options->format ? options->format : "source", choice.reduce,
-             options->grid == MIST_GRID_CENTER ? "center" : "native");
-    size_t used = strlen(choice.how);
-    if (options->exact)
-        snprintf(choice.how + used, sizeof choice.how - used, " %ux%u", options->resolution.width,
-                 options->resolution.height);
-    return choice;
-}
-
-struct choice plan_choose(const struct session *session, const struct mist_catalog_item *item)
+void plan_describe(const struct session *session, const struct selected *selected, char how[PLAN_HOW_SIZE])
 {
     const struct mist_get_options *options = session->options;
-    unsigned reduce = mist_choose_reduce(item, &options->resolution);
-    return choose_at(options, item, reduce > session->budget_reduce ? reduce : session->budget_reduce);
+    const struct mist_resolution_request *size = &options->resolution;
+    int used = snprintf(how, PLAN_HOW_SIZE, "%s 1/2^%u,%u %s", options->format ? options->format : "source",
+                        selected->written.reduce, selected->written.step,
+                        options->grid == MIST_GRID_CENTER ? "center" : "native");
+    if (options->exact)
+        used += snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, " %ux%ux%u", size->width, size->height, size->depth);
+    snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, "%s%.8s%s", options->transfer_syntax ? " " : "",
+             options->transfer_syntax ? options->transfer_syntax : "", options->keep_uids ? " uids" : "");
 }
 
 /* ---- --max-bytes ---- */
 
 struct budget {
-    const struct mist_get_options *options;
-    struct mist_level_totals totals;
+    const struct select *select;
+    struct select_budget budget;
 };
-
-static void add_to_all(struct mist_level_totals *totals, uint64_t bytes)
-{
-    for (unsigned reduce = 0; reduce < MIST_MAX_LEVELS; reduce++)
-        totals->bytes[reduce] += bytes;
-}
-
-/* What a download from nothing takes of this item. */
-static uint64_t bytes_of(const struct mist_catalog_item *item, const struct choice *choice)
-{
-    uint64_t tail = item->size - item->level_end[item->levels - 1];
-    return mist_catalog_item_bytes(item, choice->reduce, false) + (choice->tail ? tail : 0);
-}
 
 static enum mist_status add_to_budget(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)
 {
     struct budget *budget = context;
-    if (!plan_selects(budget->options, entry))
-        return MIST_OK;
-    if (entry->kind == MIST_CATALOG_ATTACHMENT) {
-        add_to_all(&budget->totals, entry->attachment.size);
-        return MIST_OK;
-    }
-    unsigned asked = mist_choose_reduce(&entry->item, &budget->options->resolution);
-    for (unsigned reduce = 0; reduce < MIST_MAX_LEVELS; reduce++) {
-        struct choice choice = choose_at(budget->options, &entry->item, reduce > asked ? reduce : asked);
-        budget->totals.bytes[reduce] += bytes_of(&entry->item, &choice);
-    }
+    (void)error;
+    select_budget_add(budget->select, entry, &budget->budget);
     return MIST_OK;
 }
 
 enum mist_status plan_budget(struct session *session, struct mist_error *error)
 {
-    struct budget budget = {.options = session->options};
+    struct budget budget = {.select = &session->select};
     if (!session->options->max_bytes)
         return MIST_OK;
     enum mist_status status = session_each(session, add_to_budget, &budget, error);
-    if (status)
-        return status;
-    int reduce = mist_level_totals_choose(&budget.totals, session->options->max_bytes);
-    if (reduce < 0)
-        return error_set(error, MIST_ERROR_LIMIT,
-                         "even at the smallest size this takes %" PRIu64 " bytes, more than the %" PRIu64
-                         " allowed; choose less with --include or --exclude",
-                         budget.totals.bytes[MIST_MAX_LEVELS - 1], session->options->max_bytes);
-    session->budget_reduce = (unsigned)reduce;
-    session->report.budget_reduce = reduce;
-    return MIST_OK;
+    if (!status)
+        status = select_budget_choose(&session->select, &budget.budget, session->options->max_bytes, error);
+    if (!status)
+        session->report.budget_reduce = (int)session->select.least_reduce;
+    return status;
 }
 
 /* ---- what is here ---- */
 
-struct state_key plan_item_key(const struct mist_catalog_item *item, const struct choice *choice)
+struct state_key plan_item_key(const struct mist_catalog_item *item, const char *how)
 {
-    return (struct state_key){STATE_ITEM, item->path, item->id, choice->how};
+    return (struct state_key){STATE_ITEM, item->path, item->id, how};
 }
 
 struct state_key plan_attachment_key(const struct mist_catalog_attachment *attachment)
@@ -168,23 +68,24 @@ struct state_key plan_attachment_key(const struct mist_catalog_attachment *attac
 }
 
 enum mist_status plan_item_is_here(const struct session *session, const struct mist_catalog_item *item,
-                                   const struct choice *choice, bool *here, struct mist_error *error)
+                                   const struct selected *selected, bool *here, struct mist_error *error)
 {
-    struct state_key key = plan_item_key(item, choice);
-    if (!plan_wants_items(session->options))
-        return state_is_current(session->state, &key, here, error);
-    struct cached cached;
-    cache_look(&session->cache, item, &cached);
-    *here =
-        cached.form == CACHED_COMPLETE && cached.have >= cache_needs(item, &cached, choice->reduce, choice->tail).end;
-    return MIST_OK;
+    char how[PLAN_HOW_SIZE];
+    uint64_t size = 0;
+    if (select_wants_items(&session->select)) {
+        *here = cache_has_whole(&session->cache, item, &size) && size >= selected->bytes;
+        return MIST_OK;
+    }
+    plan_describe(session, selected, how);
+    struct state_key key = plan_item_key(item, how);
+    return state_is_current(session->state, &key, here, error);
 }
 
 /* A file of the right size that we know nothing of: its checksum tells. */
 static bool has_checksum(int root, const struct mist_catalog_attachment *attachment)
 {
     enum { CHUNK = 1 << 18 };
-    int descriptor = beneath_open(root, attachment->path, O_RDONLY);
+    int descriptor = confined_open(root, attachment->path, O_RDONLY);
     struct stat about;
     if (descriptor < 0)
         return false;
@@ -228,26 +129,45 @@ struct planning {
     uint64_t entries;
 };
 
+/* Counts something that comes larger than asked for. */
+static void add_larger(struct mist_get_report *report, const char *why, uint64_t files, uint64_t bytes)
+{
+    unsigned i = 0;
+    while (i < report->larger_count && strncmp(report->larger[i].why, why, sizeof report->larger[i].why - 1) != 0)
+        i++;
+    if (i == MIST_GET_REASONS)
+        i--;
+    struct mist_get_larger *larger = &report->larger[i];
+    if (i == report->larger_count) {
+        snprintf(larger->why, sizeof larger->why, "%s", why);
+        report->larger_count++;
+    }
+    larger->files += files;
+    larger->bytes += bytes;
+}
+
 static enum mist_status plan_item(struct session *session, const struct mist_catalog_item *item,
                                   struct mist_error *error)
 {
     struct mist_get_report *report = &session->report;
-    struct choice choice = plan_choose(session, item);
-    struct cached cached;
+    struct selected selected = select_item(&session->select, item);
+    struct held held;
     bool here;
     report->items++;
     report->source_bytes += item->source_bytes;
     if (verifier_check_entry(item, NULL))
         return MIST_OK; /* noted when it is its turn */
-    report->selected_bytes += bytes_of(item, &choice);
-    enum mist_status status = plan_item_is_here(session, item, &choice, &here, error);
+    report->selected_bytes += selected.bytes;
+    const char *why = select_not_reduced(&session->select, item, &selected);
+    if (why)
+        add_larger(report, why, item->file_count, selected.bytes);
+    enum mist_status status = plan_item_is_here(session, item, &selected, &here, error);
     if (status || here) {
         report->unchanged += !status;
         return status;
     }
-    cache_look(&session->cache, item, &cached);
-    struct needs needs = cache_needs(item, &cached, choice.reduce, choice.tail);
-    report->planned_bytes += needs.prefix_missing + needs.tail_missing;
+    cache_look(&session->cache, item, &held);
+    report->planned_bytes += cache_missing(item, &selected, &held);
     return MIST_OK;
 }
 
@@ -261,13 +181,15 @@ static enum mist_status plan_attachment(struct session *session, const struct mi
     report->attachments++;
     report->source_bytes += attachment->size;
     report->selected_bytes += attachment->size;
+    if (attachment->kept && select_reduces(&session->select))
+        add_larger(report, attachment->kept, 1, attachment->size);
     enum mist_status status = plan_attachment_is_here(session, attachment, &here, error);
     if (status || here) {
         report->unchanged += !status;
         return status;
     }
     plan_part_name(attachment, name);
-    uint64_t have = beneath_stat(session->parts, name, &about) ? (uint64_t)about.st_size : 0;
+    uint64_t have = confined_stat(session->parts, name, &about) ? (uint64_t)about.st_size : 0;
     report->planned_bytes += have <= attachment->size ? attachment->size - have : attachment->size;
     return MIST_OK;
 }
@@ -285,7 +207,7 @@ static enum mist_status plan_entry(void *context, const struct mist_catalog_entr
     enum mist_status status =
         state_compare(planning->session->state, entry->kind, item ? entry->item.path : entry->attachment.path,
                       item ? entry->item.id : entry->attachment.checksum, error);
-    if (status || !plan_selects(planning->session->options, entry))
+    if (status || !select_takes(&planning->session->select, entry))
         return status;
     return item ? plan_item(planning->session, &entry->item, error)
                 : plan_attachment(planning->session, &entry->attachment, error);

@@ -5,18 +5,11 @@
 
 #include "client/session.h"
 
-/* Whether an item or attachment is among what was asked for. */
-bool plan_selects(const struct mist_get_options *options, const struct mist_catalog_entry *entry);
+/* How items so taken are written, for struct state_key. */
+#define PLAN_HOW_SIZE 112
+void plan_describe(const struct session *session, const struct selected *selected, char how[PLAN_HOW_SIZE]);
 
-/* The form in which an item is wanted. */
-struct choice {
-    unsigned reduce;
-    bool tail;    /* its original headers are needed for that */
-    char how[64]; /* for struct state_key */
-};
-struct choice plan_choose(const struct session *session, const struct mist_catalog_item *item);
-
-/* Chooses session->budget_reduce by options->max_bytes. */
+/* Chooses what options->max_bytes allows. */
 enum mist_status plan_budget(struct session *session, struct mist_error *error);
 
 /*
@@ -32,14 +25,12 @@ enum mist_status plan_attachment_is_here(const struct session *session,
                                          struct mist_error *error);
 /* Whether an item's files are there as they are wanted. */
 enum mist_status plan_item_is_here(const struct session *session, const struct mist_catalog_item *item,
-                                   const struct choice *choice, bool *here, struct mist_error *error);
-struct state_key plan_item_key(const struct mist_catalog_item *item, const struct choice *choice);
+                                   const struct selected *selected, bool *here, struct mist_error *error);
+/* `how` of plan_describe() must live as long as the key. */
+struct state_key plan_item_key(const struct mist_catalog_item *item, const char *how);
 
 /* Name of the file in session->parts that an attachment is fetched into. */
 #define PART_NAME_MAX 40
 void plan_part_name(const struct mist_catalog_attachment *attachment, char name[PART_NAME_MAX]);
-
-/* Whether the items themselves are wanted, not files made of them. */
-bool plan_wants_items(const struct mist_get_options *options);
 
 #endif

@@ -4,13 +4,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -135,22 +134,8 @@ static bool is_token(const char *token)
 
 static enum mist_status check_options(const struct mist_get_options *options, struct mist_error *error)
 {
-    static const char *const formats[] = {"nii", "nii.gz", "dcm", "png", "npy", "j2c", "mist"};
-    bool known = !options->format;
-    for (size_t i = 0; !known && i < sizeof formats / sizeof *formats; i++)
-        known = strcmp(options->format, formats[i]) == 0;
-    if (!options->url || !options->directory || !*options->directory)
+    if (!options->url || (options->directory && !*options->directory))
         return error_set(error, MIST_ERROR_ARGUMENT, "there is no address or no directory");
-    if (!known)
-        return error_set(error, MIST_ERROR_ARGUMENT,
-                         "no format '%.20s' can be written; there is nii, nii.gz, dcm, png, npy, j2c, mist",
-                         options->format);
-    if (options->exact && (!options->resolution.width || !options->resolution.height ||
-                           options->resolution.width > MIST_MAX_SIDE || options->resolution.height > MIST_MAX_SIDE))
-        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size");
-    bool resampled = options->exact || options->grid != MIST_GRID_NATIVE;
-    if (resampled && options->format && (!strcmp(options->format, "mist") || !strcmp(options->format, "j2c")))
-        return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", options->format);
     if (options->timeout > 3600)
         return error_set(error, MIST_ERROR_ARGUMENT, "a host is waited for for an hour at most");
     if (options->token && !is_token(options->token))
@@ -164,13 +149,24 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
     mist_catalog *catalog;
     *session = (struct session){.options = options,
                                 .root = -1,
+                                .base = -1,
                                 .area = -1,
                                 .staging = -1,
                                 .parts = -1,
                                 .lock = -1,
-                                .cache = {.items = -1, .tails = -1},
+                                .cache = {.items = -1},
                                 .report = {.budget_reduce = -1}};
+    session->select = (struct select){.resolution = options->resolution,
+                                      .exact = options->exact,
+                                      .grid = options->grid,
+                                      .format = options->format,
+                                      .include = options->include,
+                                      .exclude = options->exclude,
+                                      .include_count = options->include_count,
+                                      .exclude_count = options->exclude_count};
     enum mist_status status = check_options(options, error);
+    if (!status)
+        status = select_check(&session->select, error);
     if (!status)
         status = url_parse(options->url, &session->settings.url, error);
     if (status)
@@ -190,100 +186,6 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
     return status;
 }
 
-/* ---- the output directory ---- */
-
-/* Opens a directory below another: made, or -1 where it is not there. */
-static enum mist_status open_below(int root, const char *path, bool make, int *descriptor, struct mist_error *error)
-{
-    if (make)
-        return beneath_directory(root, path, descriptor, error);
-    if (root >= 0)
-        *descriptor = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return MIST_OK;
-}
-
-static enum mist_status lock_directory(struct session *session, struct mist_error *error)
-{
-    enum mist_status status = beneath_open_writable(session->root, SESSION_AREA "/lock", &session->lock, error);
-    if (!status && flock(session->lock, LOCK_EX | LOCK_NB) != 0)
-        status = errno == EWOULDBLOCK
-                     ? error_set(error, MIST_ERROR_IO, "another 'mist get' is working on this directory")
-                     : error_set_errno(error, errno, "lock");
-    return status;
-}
-
-/* Tells backup programs (which know the Cache Directory Tagging Specification) what this is. */
-static void tag_as_cache(const struct session *session)
-{
-    static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
-                               "# What 'mist get' keeps, so that it need not fetch it again. May be removed.\n";
-    int descriptor;
-    if (beneath_open_writable(session->root, SESSION_AREA "/CACHEDIR.TAG", &descriptor, NULL))
-        return;
-    file_write_at(descriptor, 0, text, sizeof text - 1, NULL); /* nothing depends on it */
-    close(descriptor);
-}
-
-/* "DIRECTORY/.mist/DATASET/NAME"; NULL when memory is short. */
-static char *area_path(const struct session *session, const char *name)
-{
-    char text[MIST_DATASET_NAME_MAX + 32];
-    snprintf(text, sizeof text, SESSION_AREA "/%s/%s", session->dataset.name, name);
-    return path_join(session->options->directory, text);
-}
-
-static enum mist_status open_area(struct session *session, bool make, struct mist_error *error)
-{
-    char area[MIST_DATASET_NAME_MAX + 16];
-    struct cache *cache = &session->cache;
-    snprintf(area, sizeof area, SESSION_AREA "/%s", session->dataset.name);
-    enum mist_status status = make ? lock_directory(session, error) : MIST_OK;
-    if (!status && make)
-        tag_as_cache(session);
-    if (!status)
-        status = open_below(session->root, area, make, &session->area, error);
-    if (!status && make)
-        status = open_below(session->area, "staging", make, &session->staging, error);
-    if (!status)
-        status = open_below(session->area, "parts", make, &session->parts, error);
-    if (!status)
-        status = open_below(session->area, "tails", make, &cache->tails, error);
-    /* Where the items themselves are asked for, the output directory is where they are kept. */
-    bool items = session->options->format && strcmp(session->options->format, "mist") == 0;
-    if (!status)
-        status = open_below(items ? session->root : session->area, items ? "." : "items", make && !items, &cache->items,
-                            error);
-    cache->items_path = items ? memory_copy_text(session->options->directory) : area_path(session, "items");
-    cache->tails_path = area_path(session, "tails");
-    session->staging_path = area_path(session, "staging");
-    if (!status && (!cache->items_path || !cache->tails_path || !session->staging_path))
-        status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    if (status)
-        return status;
-    char *database = area_path(session, "written.sqlite");
-    status = database ? state_open(database, session->root, make, &session->state, error)
-                      : error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    memory_free(database);
-    return status;
-}
-
-enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error)
-{
-    const char *directory = session->options->directory;
-    enum mist_status status = make ? directory_make(directory, error) : MIST_OK;
-    if (status)
-        return status;
-    session->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (session->root < 0 && (make || errno != ENOENT))
-        return error_set_errno(error, errno, "%s", directory);
-    status = open_area(session, make, error);
-    if (status)
-        return error_prefix(error, status, "%s", directory);
-    if (make) /* what a killed run left half-written */
-        beneath_clear(session->staging);
-    return MIST_OK;
-}
-
 static void close_descriptor(int *descriptor)
 {
     if (*descriptor >= 0)
@@ -295,15 +197,18 @@ void session_close(struct session *session)
 {
     state_close(&session->state);
     close_descriptor(&session->cache.items);
-    close_descriptor(&session->cache.tails);
     close_descriptor(&session->staging);
     close_descriptor(&session->parts);
     close_descriptor(&session->area);
+    if (session->base >= 0 && session->root >= 0) /* what was needed for this run only */
+        unlinkat(session->root, SESSION_AREA, AT_REMOVEDIR);
+    close_descriptor(&session->base);
     close_descriptor(&session->lock);
     close_descriptor(&session->root);
     memory_free(session->cache.items_path);
-    memory_free(session->cache.tails_path);
     memory_free(session->staging_path);
+    memory_free(session->base_path);
+    memory_free(session->delivered_path);
     if (session->catalog)
         munmap(session->catalog, session->catalog_size);
     url_free(&session->settings.url);

@@ -5,11 +5,12 @@
 
 #include "client/cache.h"
 #include "client/state.h"
-#include "client/transport.h"
+#include "source/select.h"
+#include "source/transport.h"
 
 #include <mist/client.h>
 
-/* Only what belongs to us goes below this name; no file of a dataset may. */
+/* In the output directory only what belongs to us goes below this name; no file of a dataset may. */
 #define SESSION_AREA ".mist"
 
 enum { SESSION_DEFAULT_TIMEOUT = 30 /* seconds */ };
@@ -23,22 +24,29 @@ struct session {
     struct mist_dataset_info dataset;
     /* directories; -1 where they are not there (in a dry run) */
     int root;    /* the output directory */
-    int area;    /* .mist/DATASET */
-    int staging; /* .mist/DATASET/staging: files are written there, and moved when an item is complete */
-    int parts;   /* .mist/DATASET/parts: attachments that are being fetched */
+    int base;    /* the cache */
+    int area;    /* CACHE/DATASET */
+    int staging; /* files are written there, and moved when an item is complete: on the output's file system */
+    int parts;   /* attachments that are being fetched; likewise */
     int lock;
+    char *base_path;
     char *staging_path;
+    char *delivered_path; /* a description of the last download */
     struct cache cache;
     struct state *state;
-    unsigned budget_reduce; /* at least this many levels are dropped */
+    bool record_is_new;   /* nothing is known of what earlier runs wrote */
+    bool output_is_new;   /* there was no output directory */
+    struct select select; /* what of the catalog is wanted, and how */
     struct mist_get_report report;
 };
 
 /* Checks the options and fetches the catalog. Freed with session_close() whatever comes back. */
 enum mist_status session_open(struct session *session, const struct mist_get_options *options,
                               struct mist_error *error);
-/* Opens the output directory and what is below it; with `make` it is made and locked. */
+/* Opens the output directory and the cache; with `make` they are made and locked. */
 enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error);
+/* Describes this download in JSON, for whoever finds its files. */
+enum mist_status session_say_what_was_delivered(const struct session *session, struct mist_error *error);
 void session_close(struct session *session);
 
 /* Visits every entry of the catalog; not MIST_OK stops. */

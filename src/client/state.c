@@ -3,135 +3,141 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "client/beneath.h"
+#include "base/confined.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 /* "MISG" and the version of the tables. */
-enum { APPLICATION_ID = 0x4d495347, SCHEMA_VERSION = 1 };
+enum { APPLICATION_ID = 0x4d495347, SCHEMA_VERSION = 1, BUSY_MILLISECONDS = 10000 };
 
 static const char schema[] = "CREATE TABLE written(kind INTEGER NOT NULL, path TEXT NOT NULL, id INTEGER NOT NULL,"
                              " how TEXT NOT NULL, PRIMARY KEY(kind, path)) WITHOUT ROWID;"
                              "CREATE TABLE file(path TEXT NOT NULL PRIMARY KEY, kind INTEGER NOT NULL,"
                              " owner TEXT NOT NULL, size INTEGER NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;"
-                             "CREATE INDEX file_owner ON file(kind, owner);"
-                             "PRAGMA application_id=1296651079; PRAGMA user_version=1;";
-_Static_assert(APPLICATION_ID == 1296651079 && SCHEMA_VERSION == 1, "the schema says so");
+                             "CREATE INDEX file_owner ON file(kind, owner);";
+
+static const struct database_kind state_kind = {
+    .what = "what mist get left",
+    .application_id = APPLICATION_ID,
+    .version = SCHEMA_VERSION,
+    .schema = schema,
+    .cure_of_version = "it may be removed, then all files are written again",
+    .cure_of_damage = "; it may be removed, then all files are written again",
+};
 
 /*
  * Where records and the catalog differ, for as long as the connection lives. `outdated`: records of a content that the
- * catalog does not have; `gone`: it has no such item or attachment at all. `vanished`: files of those; `name` is what a
- * file of the host is called that makes this one: its path, or where it was converted (`exact` = 0) that without its
- * extension.
+ * catalog does not have; `gone`: it has no such item or attachment at all. `vanished`: files of those.
  */
 static const char temporary_schema[] =
     "PRAGMA temp_store=FILE;"
     "CREATE TEMP TABLE outdated(kind INTEGER NOT NULL, path TEXT NOT NULL, id INTEGER NOT NULL, gone INTEGER NOT NULL,"
     " PRIMARY KEY(kind, path)) WITHOUT ROWID;"
     "CREATE TEMP TABLE vanished(path TEXT NOT NULL PRIMARY KEY, kind INTEGER NOT NULL, owner TEXT NOT NULL,"
-    " size INTEGER NOT NULL, time INTEGER NOT NULL, found INTEGER NOT NULL, name TEXT NOT NULL,"
-    " exact INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX temp.vanished_name ON vanished(name);";
+    " size INTEGER NOT NULL, time INTEGER NOT NULL, found INTEGER NOT NULL, how TEXT NOT NULL) WITHOUT ROWID;";
 
 static const char *const queries[STATE_QUERY_COUNT] = {
-    [FIND] = ("SELECT count(*) FROM written WHERE kind = ?1 AND path = ?2 AND id = ?3"
-              " AND (how = ?4 OR (how = '" STATE_FOUND "' AND ?4 = '" STATE_AS_IT_IS "'))"),
-    [FIND_OLD] = "SELECT how FROM written WHERE kind = ? AND path = ? AND id <> ?",
-    [KNOWS] = "SELECT count(*) FROM file WHERE path = ?",
-    [FILES] = "SELECT path, size, time FROM file WHERE kind = ? AND owner = ?",
-    [OWNER] = ("SELECT w.path, w.how FROM file f JOIN written w ON w.kind = f.kind AND w.path = f.owner"
-               " WHERE f.path = ? AND NOT (w.kind = ? AND w.path = ?) AND NOT EXISTS"
-               " (SELECT 1 FROM temp.outdated o WHERE o.kind = w.kind AND o.path = w.path AND o.id = w.id)"),
-    [DROP_FILES] = "DELETE FROM file WHERE kind = ? AND owner = ?",
-    [DROP] = "DELETE FROM written WHERE kind = ? AND path = ?",
-    [ADD] = "INSERT OR REPLACE INTO written VALUES(?, ?, ?, ?)",
-    [ADD_FILE] = "INSERT OR REPLACE INTO file VALUES(?, ?, ?, ?, ?)",
-    [RECORDED] = "SELECT kind, path, id FROM written WHERE kind < 3 ORDER BY kind, path",
-    [RECORDED_ITEM_FILES] = "SELECT kind, path, id FROM written WHERE kind = 3 ORDER BY path",
-    [ADD_OUTDATED] = "INSERT INTO temp.outdated VALUES(?, ?, ?, ?)",
-    [FILES_OF_GONE] = ("SELECT f.path, f.kind, f.owner, f.size, f.time, w.how FROM temp.outdated o"
-                       " JOIN written w ON w.kind = o.kind AND w.path = o.path"
-                       " JOIN file f ON f.kind = o.kind AND f.owner = o.path WHERE o.gone AND f.size >= 0"),
-    [ADD_VANISHED] = "INSERT INTO temp.vanished VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-    [COUNT_VANISHED] = "SELECT count(*) FROM temp.vanished",
-    [STILL_THERE] = "DELETE FROM temp.vanished WHERE name = ? AND exact = ?",
+    [Q_FIND] = ("SELECT count(*) FROM written WHERE kind = ?1 AND path = ?2 AND id = ?3"
+                " AND (how = ?4 OR (how = '" STATE_FOUND "' AND ?4 = '" STATE_AS_IT_IS "'))"),
+    [Q_FIND_OLD] = "SELECT how FROM written WHERE kind = ? AND path = ? AND id <> ?",
+    [Q_KNOWS] = "SELECT count(*) FROM file WHERE path = ?",
+    [Q_FILES] = "SELECT path, size, time FROM file WHERE kind = ? AND owner = ?",
+    [Q_OWNER] = ("SELECT w.path, w.how FROM file f JOIN written w ON w.kind = f.kind AND w.path = f.owner"
+                 " WHERE f.path = ? AND NOT (w.kind = ? AND w.path = ?) AND NOT EXISTS"
+                 " (SELECT 1 FROM temp.outdated o WHERE o.kind = w.kind AND o.path = w.path AND o.id = w.id)"),
+    [Q_DROP_FILES] = "DELETE FROM file WHERE kind = ? AND owner = ?",
+    [Q_DROP] = "DELETE FROM written WHERE kind = ? AND path = ?",
+    [Q_ADD] = "INSERT OR REPLACE INTO written VALUES(?, ?, ?, ?)",
+    [Q_ADD_FILE] = "INSERT OR REPLACE INTO file VALUES(?, ?, ?, ?, ?)",
+    [Q_RECORDED] = "SELECT kind, path, id FROM written WHERE kind < 3 ORDER BY kind, path",
+    [Q_RECORDED_ITEM_FILES] = "SELECT kind, path, id FROM written WHERE kind = 3 ORDER BY path",
+    [Q_ADD_OUTDATED] = "INSERT INTO temp.outdated VALUES(?, ?, ?, ?)",
+    [Q_FILES_OF_GONE] = ("SELECT f.path, f.kind, f.owner, f.size, f.time, w.how FROM temp.outdated o"
+                         " JOIN written w ON w.kind = o.kind AND w.path = o.path"
+                         " JOIN file f ON f.kind = o.kind AND f.owner = o.path WHERE o.gone AND f.size >= 0"),
+    [Q_ADD_VANISHED] = "INSERT INTO temp.vanished VALUES(?, ?, ?, ?, ?, ?, ?)",
+    [Q_COUNT_VANISHED] = "SELECT count(*) FROM temp.vanished",
+    [Q_STILL_THERE] = "DELETE FROM temp.vanished WHERE path = ?",
+    [Q_STILL_THERE_BELOW] = "DELETE FROM temp.vanished WHERE kind = 1 AND substr(path, 1, length(?1)) = ?1",
+    [Q_NEXT_HOW] = ("SELECT how FROM temp.vanished WHERE kind = 1 AND how > ? ORDER BY how LIMIT 1"),
     /* Only those that nothing has taken over since they were found. */
-    [NEXT_VANISHED] = ("SELECT v.path, v.size, v.time, v.found FROM temp.vanished v JOIN file f ON f.path = v.path"
-                       " WHERE v.path > ? AND f.kind = v.kind AND f.owner = v.owner ORDER BY v.path LIMIT 1"),
-    [DROP_FILE] = "DELETE FROM file WHERE path = ?",
-    [NEXT_GONE] = ("SELECT path FROM temp.outdated WHERE kind IN (1, 3) AND gone AND path > ? ORDER BY path LIMIT 1"),
-    [DROP_GONE] = ("DELETE FROM written WHERE EXISTS (SELECT 1 FROM temp.outdated o WHERE o.kind = written.kind"
-                   " AND o.path = written.path AND o.gone) AND NOT EXISTS"
-                   " (SELECT 1 FROM file f WHERE f.kind = written.kind AND f.owner = written.path)"),
+    [Q_NEXT_VANISHED] = ("SELECT v.path, v.size, v.time, v.found FROM temp.vanished v JOIN file f ON f.path = v.path"
+                         " WHERE v.path > ? AND f.kind = v.kind AND f.owner = v.owner ORDER BY v.path LIMIT 1"),
+    [Q_DROP_FILE] = "DELETE FROM file WHERE path = ?",
+    [Q_NEXT_GONE] = ("SELECT path FROM temp.outdated WHERE kind IN (1, 3) AND gone AND path > ? ORDER BY path LIMIT 1"),
+    [Q_DROP_GONE] = ("DELETE FROM written WHERE EXISTS (SELECT 1 FROM temp.outdated o WHERE o.kind = written.kind"
+                     " AND o.path = written.path AND o.gone) AND NOT EXISTS"
+                     " (SELECT 1 FROM file f WHERE f.kind = written.kind AND f.owner = written.path)"),
 };
 _Static_assert(STATE_ITEM == 1 && STATE_ATTACHMENT == 2 && STATE_ITEM_FILE == 3, "the queries say so");
 
-static enum mist_status failure(struct state *state, struct mist_error *error)
+/* Opens it as it is, or makes it. */
+static enum mist_status open_once(const char *path, bool make, struct state *state, struct mist_error *error)
 {
-    return error_set(error, MIST_ERROR_IO, "%s: %s; it may be removed, then all files are written again",
-                     state->database.path, sqlite3_errmsg(state->database.handle));
+    enum mist_status status =
+        database_start(memory_copy_text(path), &state_kind, queries, STATE_QUERY_COUNT, &state->database, error);
+    if (!status)
+        status = database_connect(&state->database, path, SQLITE_OPEN_READWRITE | (make ? SQLITE_OPEN_CREATE : 0),
+                                  BUSY_MILLISECONDS, error);
+    /* What a power cut takes is written again: so no waiting for the disk. No shared memory either, which network file
+     * systems do not have; only one process writes, and no other reads meanwhile but dry runs. */
+    if (!status && make)
+        status =
+            database_execute(&state->database, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF; BEGIN", error);
+    if (!status)
+        status = database_check(&state->database, make, error);
+    if (!status && make)
+        status = database_execute(&state->database, "COMMIT", error);
+    if (!status)
+        status = database_execute(&state->database,
+                                  "SELECT kind, path, id, how FROM written LIMIT 1;"
+                                  "SELECT path, kind, owner, size, time FROM file LIMIT 1",
+                                  error);
+    return status ? status : database_execute(&state->database, temporary_schema, error);
 }
 
-static int64_t pragma(struct state *state, const char *sql)
+static void remove_database(const char *path)
 {
-    sqlite3_stmt *statement = NULL;
-    int64_t value = -1;
-    if (sqlite3_prepare_v2(state->database.handle, sql, -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW)
-        value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return value;
-}
-
-static enum mist_status open_database(struct state *state, bool make, struct mist_error *error)
-{
-    struct database *database = &state->database;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | (make ? SQLITE_OPEN_CREATE : 0);
-    if (sqlite3_open_v2(database->path, &database->handle, flags, NULL) != SQLITE_OK)
-        return failure(state, error);
-    sqlite3_busy_timeout(database->handle, 10000);
-    int64_t application = pragma(state, "PRAGMA application_id"), version = pragma(state, "PRAGMA user_version");
-    if (application < 0)
-        return failure(state, error);
-    if (application == 0 && pragma(state, "SELECT count(*) FROM sqlite_master") == 0) {
-        if (make)
-            return database_execute(database, schema, error);
-        return error_set(error, MIST_ERROR_NOT_FOUND, "%s: empty", database->path);
+    static const char *const endings[] = {"", "-journal", "-wal", "-shm"};
+    char name[PATH_MAX + 16];
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        unlink(name);
     }
-    if (application != APPLICATION_ID || version != SCHEMA_VERSION)
-        return error_set(error, MIST_ERROR_UNSUPPORTED,
-                         "%s: made by another version of MIST; it may be removed, then all files are written again",
-                         database->path);
-    return MIST_OK;
 }
 
-enum mist_status state_open(const char *path, int root, bool make, struct state **result, struct mist_error *error)
+enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **result,
+                            bool *is_new, struct mist_error *error)
 {
     *result = NULL;
-    if (!make && access(path, F_OK) != 0)
+    struct stat about;
+    *is_new = stat(path, &about) != 0 || about.st_size == 0;
+    if (!make && *is_new)
         return MIST_OK;
     struct state *state = memory_allocate_zeroed(1, sizeof *state);
     if (!state)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     pthread_mutex_init(&state->lock, NULL);
     state->root = root;
-    state->database = (struct database){.queries = queries, .count = STATE_QUERY_COUNT, .path = memory_copy_text(path)};
-    state->database.statements = memory_allocate_zeroed(STATE_QUERY_COUNT, sizeof(sqlite3_stmt *));
-    enum mist_status status = state->database.path && state->database.statements
-                                  ? open_database(state, make, error)
-                                  : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
-    /* What a power cut takes is written again: so no waiting for the disk. */
-    if (!status && make)
-        status = database_execute(&state->database, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF", error);
-    if (!status)
-        status = database_execute(&state->database, temporary_schema, error);
+    state->format = format;
     *result = state;
-    if (status) {
+    enum mist_status status = open_once(path, make, state, error);
+    if (!status || status == MIST_ERROR_MEMORY)
+        goto done;
+    *is_new = true;
+    database_close(&state->database);
+    if (make) {
+        remove_database(path);
+        status = open_once(path, true, state, error);
+    } else
+        status = MIST_ERROR_NOT_FOUND;
+done:
+    if (status)
         state_close(result);
-        return status == MIST_ERROR_NOT_FOUND ? MIST_OK : status;
-    }
-    return MIST_OK;
+    return status == MIST_ERROR_NOT_FOUND && !make ? MIST_OK : status;
 }
 
 void state_close(struct state **state)
@@ -147,11 +153,11 @@ void state_close(struct state **state)
 bool state_is_as_left(const struct state *state, const char *path, int64_t size, int64_t time)
 {
     struct stat about;
-    return beneath_stat(state->root, path, &about) && about.st_size == size &&
+    return confined_stat(state->root, path, &about) && about.st_size == size &&
            (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec == time;
 }
 
-/* The same for a row of FILES. */
+/* The same for a row of Q_FILES. */
 static bool is_as_left(const struct state *state, sqlite3_stmt *row)
 {
     return state_is_as_left(state, column_text(row, 0), sqlite3_column_int64(row, 1), sqlite3_column_int64(row, 2));
@@ -165,7 +171,7 @@ static enum mist_status files_are_there(struct state *state, const struct state_
     bool row = true;
     unsigned files = 0;
     enum mist_status status =
-        database_query(&state->database, FILES, &statement, error, "it", (int64_t)key->kind, key->path);
+        database_query(&state->database, Q_FILES, &statement, error, "it", (int64_t)key->kind, key->path);
     *there = true;
     while (!status && *there) {
         status = database_step(&state->database, statement, &row, error);
@@ -188,7 +194,7 @@ enum mist_status state_is_current(struct state *state, const struct state_key *k
     if (!state)
         return MIST_OK;
     pthread_mutex_lock(&state->lock);
-    enum mist_status status = database_number(&state->database, FIND, &found, error, "itit", (int64_t)key->kind,
+    enum mist_status status = database_number(&state->database, Q_FIND, &found, error, "itit", (int64_t)key->kind,
                                               key->path, (int64_t)key->id, key->how);
     if (!status && found)
         status = files_are_there(state, key, current, error);
@@ -199,9 +205,9 @@ enum mist_status state_is_current(struct state *state, const struct state_key *k
 /* The lock is held. */
 static enum mist_status drop(struct state *state, const struct state_key *key, struct mist_error *error)
 {
-    enum mist_status status = database_run(&state->database, DROP_FILES, error, "it", (int64_t)key->kind, key->path);
+    enum mist_status status = database_run(&state->database, Q_DROP_FILES, error, "it", (int64_t)key->kind, key->path);
     if (!status)
-        status = database_run(&state->database, DROP, error, "it", (int64_t)key->kind, key->path);
+        status = database_run(&state->database, Q_DROP, error, "it", (int64_t)key->kind, key->path);
     return status;
 }
 
@@ -212,6 +218,12 @@ static bool same_format(const char *a, const char *b)
     return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
 }
 
+/* Whether what was written so is written by this run, too: attachments always are, items in this run's format. */
+static bool competes(const struct state *state, const char *how)
+{
+    return strcmp(how, STATE_FOUND) == 0 || strcmp(how, STATE_AS_IT_IS) == 0 || same_format(how, state->format);
+}
+
 /* The lock is held. */
 static enum mist_status check_owner(struct state *state, const struct state_key *key, const char *path,
                                     struct mist_error *error)
@@ -219,10 +231,10 @@ static enum mist_status check_owner(struct state *state, const struct state_key 
     sqlite3_stmt *statement;
     bool row = false;
     enum mist_status status =
-        database_query(&state->database, OWNER, &statement, error, "tit", path, (int64_t)key->kind, key->path);
+        database_query(&state->database, Q_OWNER, &statement, error, "tit", path, (int64_t)key->kind, key->path);
     if (!status)
         status = database_step(&state->database, statement, &row, error);
-    if (row && same_format(column_text(statement, 1), key->how))
+    if (row && competes(state, column_text(statement, 1)))
         status = error_set(error, MIST_ERROR_IO, "%s: its file %s is written by %s as well; it was not written",
                            key->path, path, column_text(statement, 0));
     if (row)
@@ -236,7 +248,7 @@ static enum mist_status find_stale(struct state *state, const struct state_key *
 {
     sqlite3_stmt *statement;
     bool row = false;
-    enum mist_status status = database_query(&state->database, FIND_OLD, &statement, error, "iti", (int64_t)key->kind,
+    enum mist_status status = database_query(&state->database, Q_FIND_OLD, &statement, error, "iti", (int64_t)key->kind,
                                              key->path, (int64_t)key->id);
     if (!status)
         status = database_step(&state->database, statement, &row, error);
@@ -245,7 +257,7 @@ static enum mist_status find_stale(struct state *state, const struct state_key *
         sqlite3_reset(statement);
     if (status || !old)
         return status;
-    status = database_query(&state->database, FILES, &statement, error, "it", (int64_t)key->kind, key->path);
+    status = database_query(&state->database, Q_FILES, &statement, error, "it", (int64_t)key->kind, key->path);
     while (!status && row) {
         status = database_step(&state->database, statement, &row, error);
         if (status || !row)
@@ -274,11 +286,11 @@ static enum mist_status replace_record(struct state *state, const struct change 
     const char *claimed = change->paths;
     enum mist_status status = drop(state, key, error);
     if (!status)
-        status = database_run(&state->database, ADD, error, "itit", (int64_t)key->kind, key->path, (int64_t)key->id,
+        status = database_run(&state->database, Q_ADD, error, "itit", (int64_t)key->kind, key->path, (int64_t)key->id,
                               key->how);
     for (size_t i = 0; i < change->count && !status; i++) {
         struct state_file file = change->files ? change->files[i] : (struct state_file){claimed, UINT64_MAX, 0};
-        status = database_run(&state->database, ADD_FILE, error, "titii", file.path, (int64_t)key->kind, key->path,
+        status = database_run(&state->database, Q_ADD_FILE, error, "titii", file.path, (int64_t)key->kind, key->path,
                               (int64_t)file.size, file.time);
         claimed += claimed ? strlen(claimed) + 1 : 0;
     }
@@ -323,7 +335,7 @@ void state_discard(struct state *state, const char *path)
 {
     int64_t count;
     pthread_mutex_lock(&state->lock); /* so that nobody claims it meanwhile */
-    if (!database_number(&state->database, KNOWS, &count, NULL, "t", path) && count == 0)
-        beneath_remove(state->root, path);
+    if (!database_number(&state->database, Q_KNOWS, &count, NULL, "t", path) && count == 0)
+        confined_remove(state->root, path);
     pthread_mutex_unlock(&state->lock);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which files were written, of which content and how: .mist/DATASET/written.sqlite. A file counts as there and
+ * Which files were written, of which content and how: CACHE/DATASET/written.sqlite. A file counts as there and
  * unchanged while its size and modification time are those it was written with. May be used by several threads, but for
  * what is said below.
  */
 #ifndef CLIENT_STATE_H
 #define CLIENT_STATE_H
+
+#include "base/file.h"
 
 #include <mist/buffer.h>
 #include <mist/store.h>
@@ -40,10 +42,12 @@ struct state_key {
 };
 
 /*
- * Opens the file; `root` is the output directory. Without `make` a missing file gives *state NULL, which the functions
- * below take as one that knows nothing.
+ * Opens the file; `root` is the output directory, `format` the one that this run writes items in. One that is damaged,
+ * half-made or of another version is made again, empty; *is_new says whether there was none to go on with. Without
+ * `make` that gives *state NULL, which the functions below take as one that knows nothing.
  */
-enum mist_status state_open(const char *path, int root, bool make, struct state **state, struct mist_error *error);
+enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **state,
+                            bool *is_new, struct mist_error *error);
 void state_close(struct state **state);
 
 /* *current: it was written so, and all its files are there as they were left. */
@@ -51,10 +55,10 @@ enum mist_status state_is_current(struct state *state, const struct state_key *k
                                   struct mist_error *error);
 /*
  * To be called before files are moved to `paths` (`count` texts, each with its NUL). MIST_ERROR_IO if one of them is
- * claimed by another item or attachment in the same format, unless the catalog has that one no longer or with another
- * content (state_compare()). Else they are claimed, and what was recorded for this one before is forgotten. Appends to
- * `stale` (each with its NUL) the paths of those files that were made in the same format of a content that is no longer
- * the item's, and are still as they were left.
+ * claimed by an attachment, or by another item in this run's format, unless the catalog has that one no longer or with
+ * another content (state_compare()). Else they are claimed, and what was recorded for this one before is forgotten.
+ * Appends to `stale` (each with its NUL) the paths of those files that were made in the same format of a content that
+ * is no longer the item's, and are still as they were left.
  */
 enum mist_status state_claim(struct state *state, const struct state_key *key, const char *paths, size_t count,
                              struct mist_buffer *stale, struct mist_error *error);
@@ -74,11 +78,17 @@ enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind,
                                struct mist_error *error);
 /* After that: the files recorded for what the catalog no longer has; *any says whether there are some. */
 enum mist_status state_find_vanished(struct state *state, bool *any, struct mist_error *error);
-/* After that, for each file that the host has, under whatever item: it has not vanished. */
+/* In which forms those that were made of items were written: the next one behind `how` (at first ""). */
+#define STATE_HOW_SIZE 96
+enum mist_status state_next_vanished_how(struct state *state, char how[STATE_HOW_SIZE], bool *any,
+                                         struct mist_error *error);
+/* A file that the host has, under whatever item: it has not vanished. */
 enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error);
+/* The same for all files of items whose paths begin so. */
+enum mist_status state_none_has_vanished(struct state *state, const char *beginning, struct mist_error *error);
 
 struct state_vanished {
-    char path[1025];
+    char path[PATH_ROOM];
     bool found;   /* it was here before, and not written by us */
     bool as_left; /* as it was written; else it is another now, or not there */
 };
@@ -88,7 +98,7 @@ enum mist_status state_next_vanished(struct state *state, struct state_vanished 
 /* No longer records the file. */
 enum mist_status state_forget_vanished(struct state *state, const char *path, struct mist_error *error);
 /* The same for items that the catalog no longer has: behind `path`, which is replaced. */
-enum mist_status state_next_gone_item(struct state *state, char path[1025], bool *any, struct mist_error *error);
+enum mist_status state_next_gone_item(struct state *state, char path[PATH_ROOM], bool *any, struct mist_error *error);
 /* No longer records what has gone and has no files that are recorded. */
 enum mist_status state_forget_gone(struct state *state, struct mist_error *error);
 

@@ -10,26 +10,28 @@
 #include <stdbool.h>
 
 enum state_query {
-    FIND,
-    FIND_OLD,
-    FILES,
-    KNOWS,
-    OWNER,
-    DROP_FILES,
-    DROP,
-    ADD,
-    ADD_FILE,
-    RECORDED,
-    RECORDED_ITEM_FILES,
-    ADD_OUTDATED,
-    FILES_OF_GONE,
-    ADD_VANISHED,
-    COUNT_VANISHED,
-    STILL_THERE,
-    NEXT_VANISHED,
-    DROP_FILE,
-    NEXT_GONE,
-    DROP_GONE,
+    Q_FIND,
+    Q_FIND_OLD,
+    Q_FILES,
+    Q_KNOWS,
+    Q_OWNER,
+    Q_DROP_FILES,
+    Q_DROP,
+    Q_ADD,
+    Q_ADD_FILE,
+    Q_RECORDED,
+    Q_RECORDED_ITEM_FILES,
+    Q_ADD_OUTDATED,
+    Q_FILES_OF_GONE,
+    Q_ADD_VANISHED,
+    Q_COUNT_VANISHED,
+    Q_STILL_THERE,
+    Q_STILL_THERE_BELOW,
+    Q_NEXT_HOW,
+    Q_NEXT_VANISHED,
+    Q_DROP_FILE,
+    Q_NEXT_GONE,
+    Q_DROP_GONE,
     STATE_QUERY_COUNT
 };
 
@@ -43,6 +45,7 @@ struct state {
     struct database database;
     pthread_mutex_t lock;
     int root;
+    const char *format; /* that this run writes items in */
     struct cursor written, item_files;
 };
 

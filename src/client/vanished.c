@@ -42,7 +42,7 @@ static enum mist_status advance(struct state *state, struct cursor *cursor, int 
             break;
         int64_t recorded = sqlite3_column_int64(cursor->statement, 2);
         if ((place < 0 || recorded != (int64_t)id) && has_safe_path(cursor->statement, 1))
-            status = database_run(&state->database, ADD_OUTDATED, error, "itii",
+            status = database_run(&state->database, Q_ADD_OUTDATED, error, "itii",
                                   (int64_t)sqlite3_column_int(cursor->statement, 0), column_text(cursor->statement, 1),
                                   recorded, (int64_t)(place < 0));
         if (!status)
@@ -58,9 +58,9 @@ enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind,
     if (!state)
         return MIST_OK;
     if (!state->written.statement) {
-        status = start_cursor(state, &state->written, RECORDED, error);
+        status = start_cursor(state, &state->written, Q_RECORDED, error);
         if (!status)
-            status = start_cursor(state, &state->item_files, RECORDED_ITEM_FILES, error);
+            status = start_cursor(state, &state->item_files, Q_RECORDED_ITEM_FILES, error);
     }
     if (!status)
         status = advance(state, &state->written, (int)kind, path, id, error);
@@ -73,42 +73,16 @@ enum mist_status state_compare(struct state *state, enum mist_catalog_kind kind,
 
 /* ---- their files ---- */
 
-/* How much of a path comes before its extension (".nii.gz" is one). */
-static size_t before_extension(const char *path)
-{
-    size_t length = strlen(path);
-    if (length > 3 && strcmp(path + length - 3, ".gz") == 0)
-        length -= 3;
-    for (size_t i = length; i > 1 && path[i - 1] != '/'; i--)
-        if (path[i - 1] == '.' && path[i - 2] != '/')
-            return i - 1;
-    return length;
-}
-
-/* The first `length` bytes of a path without the number "_0001", of four digits or more, that they may end in. */
-static void copy_name(const char *path, size_t length, char name[1025])
-{
-    size_t digits = 0;
-    while (digits < length && path[length - digits - 1] >= '0' && path[length - digits - 1] <= '9')
-        digits++;
-    if (digits >= 4 && digits < length && path[length - digits - 1] == '_')
-        length -= digits + 1;
-    snprintf(name, 1025, "%.*s", (int)length, path);
-}
-
-/* Takes a row of FILES_OF_GONE. */
+/* Takes a row of Q_FILES_OF_GONE. */
 static enum mist_status add_vanished(struct state *state, sqlite3_stmt *row, struct mist_error *error)
 {
-    char converted[1025];
     if (!has_safe_path(row, 0))
         return MIST_OK;
-    const char *path = column_text(row, 0), *how = column_text(row, 5);
+    const char *how = column_text(row, 5);
     bool found = strcmp(how, STATE_FOUND) == 0;
-    bool exact = sqlite3_column_int(row, 1) != STATE_ITEM || strncmp(how, "source ", 7) == 0;
-    copy_name(path, before_extension(path), converted);
-    return database_run(&state->database, ADD_VANISHED, error, "titiiiti", path, sqlite3_column_int64(row, 1),
-                        column_text(row, 2), sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4), (int64_t)found,
-                        exact ? path : converted, (int64_t)exact);
+    return database_run(&state->database, Q_ADD_VANISHED, error, "titiiit", column_text(row, 0),
+                        sqlite3_column_int64(row, 1), column_text(row, 2), sqlite3_column_int64(row, 3),
+                        sqlite3_column_int64(row, 4), (int64_t)found, how);
 }
 
 enum mist_status state_find_vanished(struct state *state, bool *any, struct mist_error *error)
@@ -119,7 +93,7 @@ enum mist_status state_find_vanished(struct state *state, bool *any, struct mist
     *any = false;
     if (!state)
         return MIST_OK;
-    enum mist_status status = database_query(&state->database, FILES_OF_GONE, &statement, error, "");
+    enum mist_status status = database_query(&state->database, Q_FILES_OF_GONE, &statement, error, "");
     while (!status) {
         status = database_step(&state->database, statement, &row, error);
         if (status || !row)
@@ -129,26 +103,34 @@ enum mist_status state_find_vanished(struct state *state, bool *any, struct mist
     if (statement)
         sqlite3_reset(statement);
     if (!status)
-        status = database_number(&state->database, COUNT_VANISHED, &count, error, "");
+        status = database_number(&state->database, Q_COUNT_VANISHED, &count, error, "");
     *any = count > 0;
     return status;
 }
 
-/*
- * A file may have been converted to one whose name keeps the old extension or not; where names are alike, better one
- * too many stays.
- */
+enum mist_status state_next_vanished_how(struct state *state, char how[STATE_HOW_SIZE], bool *any,
+                                         struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    enum mist_status status = database_query(&state->database, Q_NEXT_HOW, &statement, error, "t", how);
+    *any = false;
+    if (!status)
+        status = database_step(&state->database, statement, any, error);
+    if (status || !*any)
+        return status;
+    snprintf(how, STATE_HOW_SIZE, "%s", column_text(statement, 0));
+    sqlite3_reset(statement);
+    return MIST_OK;
+}
+
 enum mist_status state_has_not_vanished(struct state *state, const char *path, struct mist_error *error)
 {
-    char name[1025];
-    enum mist_status status = database_run(&state->database, STILL_THERE, error, "ti", path, (int64_t)1);
-    copy_name(path, strlen(path), name);
-    if (!status)
-        status = database_run(&state->database, STILL_THERE, error, "ti", name, (int64_t)0);
-    copy_name(path, before_extension(path), name);
-    if (!status)
-        status = database_run(&state->database, STILL_THERE, error, "ti", name, (int64_t)0);
-    return status;
+    return database_run(&state->database, Q_STILL_THERE, error, "t", path);
+}
+
+enum mist_status state_none_has_vanished(struct state *state, const char *beginning, struct mist_error *error)
+{
+    return database_run(&state->database, Q_STILL_THERE_BELOW, error, "t", beginning);
 }
 
 /* ---- going through them ---- */
@@ -160,7 +142,7 @@ enum mist_status state_next_vanished(struct state *state, struct state_vanished 
     *any = false;
     if (!state)
         return MIST_OK;
-    enum mist_status status = database_query(&state->database, NEXT_VANISHED, &statement, error, "t", vanished->path);
+    enum mist_status status = database_query(&state->database, Q_NEXT_VANISHED, &statement, error, "t", vanished->path);
     if (!status)
         status = database_step(&state->database, statement, any, error);
     if (status || !*any)
@@ -175,24 +157,24 @@ enum mist_status state_next_vanished(struct state *state, struct state_vanished 
 
 enum mist_status state_forget_vanished(struct state *state, const char *path, struct mist_error *error)
 {
-    return database_run(&state->database, DROP_FILE, error, "t", path);
+    return database_run(&state->database, Q_DROP_FILE, error, "t", path);
 }
 
-enum mist_status state_next_gone_item(struct state *state, char path[1025], bool *any, struct mist_error *error)
+enum mist_status state_next_gone_item(struct state *state, char path[PATH_ROOM], bool *any, struct mist_error *error)
 {
     sqlite3_stmt *statement;
-    enum mist_status status = database_query(&state->database, NEXT_GONE, &statement, error, "t", path);
+    enum mist_status status = database_query(&state->database, Q_NEXT_GONE, &statement, error, "t", path);
     *any = false;
     if (!status)
         status = database_step(&state->database, statement, any, error);
     if (status || !*any)
         return status;
-    snprintf(path, 1025, "%s", column_text(statement, 0));
+    snprintf(path, PATH_ROOM, "%s", column_text(statement, 0));
     sqlite3_reset(statement);
     return MIST_OK;
 }
 
 enum mist_status state_forget_gone(struct state *state, struct mist_error *error)
 {
-    return database_run(&state->database, DROP_GONE, error, "");
+    return database_run(&state->database, Q_DROP_GONE, error, "");
 }

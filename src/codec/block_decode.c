@@ -72,8 +72,6 @@ struct decode_scratch {
 };
 _Static_assert(BLOCKS * sizeof(struct decode_scratch) <= BLOCK_SCRATCH_SIZE, "the decoder fits into a block's scratch");
 
-static const uint8_t mel_exponent[13] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5};
-
 static void mel_fill(struct mel_decoder *mel)
 {
     while (mel->count <= 56) {

@@ -16,8 +16,6 @@ struct mel_encoder {
     unsigned state; /* k */
 };
 
-static const uint8_t mel_exponent[13] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5};
-
 /*
  * Flat streams of a block, before they are stuffed and joined. Sizes: a sample has at most 56 MagSgn bits; a quad has
  * at most 19 VLC bits and 6 MEL bits (and one more MEL event for a pair in the first row).

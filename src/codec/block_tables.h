@@ -38,4 +38,7 @@ extern const uint32_t block_uvlc_pair[6 * 256];
 /* u-VLC codes of a pair by (0: other quad rows, 1: first) << 10 | u0 << 5 | u1, each below 32: bits | length << 24. */
 extern const uint32_t block_uvlc_encode[2 * 1024];
 
+/* MEL, the adaptive run-length code (7.3.3): in state k, a bit for 2^exponent quads without anything. */
+static const uint8_t mel_exponent[13] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5};
+
 #endif

@@ -94,8 +94,9 @@ static enum mist_status check_complete(const struct codestream_header *header, b
     return MIST_OK;
 }
 
-enum mist_status codestream_parse_header(const uint8_t *data, size_t size, struct codestream_header *header,
-                                         struct mist_error *error)
+/* `alone`: the bytes may end where the header does. */
+static enum mist_status parse_header(const uint8_t *data, size_t size, bool alone, struct codestream_header *header,
+                                     struct mist_error *error)
 {
     struct segment_scope scope = {.header = header};
     struct byte_reader reader = byte_reader_start(data, size), payload;
@@ -108,7 +109,8 @@ enum mist_status codestream_parse_header(const uint8_t *data, size_t size, struc
         const uint8_t *start = reader.at;
         unsigned marker;
         /* SOT is left for the walk over tile-parts, whether or not the rest of its segment has arrived. */
-        if (reader_left(&reader) >= 2 && load_be16(start) == MARKER_SOT) {
+        bool end = alone && !reader_left(&reader);
+        if (end || (reader_left(&reader) >= 2 && load_be16(start) == MARKER_SOT)) {
             header->size = (size_t)(start - data);
             break;
         }
@@ -129,6 +131,23 @@ enum mist_status codestream_parse_header(const uint8_t *data, size_t size, struc
     memory_free(scope.tlm);
     if (status)
         codestream_header_free(header);
+    return status;
+}
+
+enum mist_status codestream_parse_header(const uint8_t *data, size_t size, struct codestream_header *header,
+                                         struct mist_error *error)
+{
+    return parse_header(data, size, false, header, error);
+}
+
+enum mist_status codestream_parse_header_alone(const uint8_t *data, size_t size, struct codestream_header *header,
+                                               struct mist_error *error)
+{
+    enum mist_status status = parse_header(data, size, true, header, error);
+    if (!status && header->size != size) {
+        codestream_header_free(header);
+        status = error_set(error, MIST_ERROR_CORRUPT, "a main header with a tile-part behind it");
+    }
     return status;
 }
 

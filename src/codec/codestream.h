@@ -55,12 +55,15 @@ enum codestream_marker {
 #define CODESTREAM_MAX_COMPONENTS 16384
 #define CODESTREAM_MAX_TILES 65535
 #define CODESTREAM_MAX_BANDS (3 * CODESTREAM_MAX_DECOMPOSITIONS + 1)
-#define CODESTREAM_SOT_SIZE 12 /* bytes of a SOT marker segment, marker included */
+#define CODESTREAM_SOT_SIZE 12                           /* bytes of a SOT marker segment, marker included */
+#define CODESTREAM_PART_HEADER (CODESTREAM_SOT_SIZE + 2) /* SOT and SOD with nothing between them */
 
 /* Scod (A.6.1) and SPcod code-block style bits (A.6.1 and 15444-15 A.4). */
 #define SCOD_PRECINCTS 0x01
 #define SCOD_SOP 0x02
 #define SCOD_EPH 0x04
+#define BLOCK_STYLE_BYPASS 0x01    /* Part 1: lower planes are partly raw, in segments of their own */
+#define BLOCK_STYLE_TERMINATE 0x04 /* Part 1: a segment for each coding pass */
 #define BLOCK_STYLE_VERTICALLY_CAUSAL 0x08
 #define BLOCK_STYLE_HT 0x40
 #define BLOCK_STYLE_MIXED 0x80
@@ -211,7 +214,17 @@ struct codestream_tile_parts {
  */
 enum mist_status codestream_parse_header(const uint8_t *data, size_t size, struct codestream_header *header,
                                          struct mist_error *error);
+/* A main header without anything behind it. */
+enum mist_status codestream_parse_header_alone(const uint8_t *data, size_t size, struct codestream_header *header,
+                                               struct mist_error *error);
 void codestream_header_free(struct codestream_header *header);
+
+/*
+ * Whether packets lie level by level (packets.h), by the main header: MIST_ERROR_UNSUPPORTED if not. Then every
+ * component has *levels resolution levels.
+ */
+enum mist_status codestream_check_by_level(const struct codestream_header *header, unsigned *levels,
+                                           struct mist_error *error);
 
 /* Lists the tile-parts behind the main header. Free with codestream_tile_parts_free(). */
 enum mist_status codestream_list_tile_parts(const uint8_t *data, size_t size, const struct codestream_header *header,

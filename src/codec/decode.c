@@ -277,6 +277,17 @@ static enum mist_status decode_image(struct image_decode *image, struct mist_err
     return status;
 }
 
+/* Decodes the image's stream, which is open, and closes it. */
+static enum mist_status decode_stream(struct image_decode *image, struct mist_decode_report *report,
+                                      struct mist_error *error)
+{
+    enum mist_status status = decode_image(image, error);
+    stream_close(&image->stream);
+    if (!status && report)
+        *report = image->report;
+    return status;
+}
+
 enum mist_status mist_decode(mist_codec *codec, const uint8_t *data, size_t size,
                              const struct mist_decode_options *options, struct mist_view *out,
                              struct mist_decode_report *report, struct mist_error *error)
@@ -285,11 +296,17 @@ enum mist_status mist_decode(mist_codec *codec, const uint8_t *data, size_t size
     struct image_decode image = {.codec = codec, .options = options ? options : &standard, .out = *out};
     arena_reset(&codec->arena);
     enum mist_status status = stream_open(data, size, &image.stream, error);
-    if (status)
-        return status;
-    status = decode_image(&image, error);
-    stream_close(&image.stream);
-    if (!status && report)
-        *report = image.report;
-    return status;
+    return status ? status : decode_stream(&image, report, error);
+}
+
+enum mist_status codec_decode_packets(mist_codec *codec, const uint8_t *main_header, size_t size,
+                                      const struct codec_packets *packets, const struct mist_decode_options *options,
+                                      struct mist_view *out, struct mist_decode_report *report,
+                                      struct mist_error *error)
+{
+    struct mist_decode_options standard = mist_decode_options_default();
+    struct image_decode image = {.codec = codec, .options = options ? options : &standard, .out = *out};
+    arena_reset(&codec->arena);
+    enum mist_status status = stream_open_packets(main_header, size, packets, &image.stream, error);
+    return status ? status : decode_stream(&image, report, error);
 }

@@ -2,7 +2,7 @@
 #include "codec/decode_plan.h"
 
 #include "base/error.h"
-#include "codec/decode_strips.h"
+#include "codec/parts.h"
 
 #include <math.h>
 #include <string.h>
@@ -284,6 +284,19 @@ static uint64_t list_blocks(const struct decode_plan *plan, struct block_target 
     return count;
 }
 
+/* Whether decode_strips() can do it: a whole reversible level in one precinct, that goes straight to the output. */
+static bool goes_in_strips(const struct decode_plan *plan, const struct component_plan *component)
+{
+    if (component->levels < 2 || !component->output->store || component->is_float || plan->decode->component_transform)
+        return false;
+    const struct level_plan *level = &component->level[component->levels - 1];
+    const struct resolution *resolution = &component->component->resolution[component->levels - 1];
+    const struct rect whole = resolution->rect;
+    return resolution->precincts == 1 && resolution->precinct && resolution->precinct[0] && !whole.x0 && !whole.y0 &&
+           rect_height(whole) > 1 && !memcmp(&whole, &level->window, sizeof whole) && !level->target[0].region_shift &&
+           parts_strip_count(resolution) >= pool_threads(plan->decode->codec->pool);
+}
+
 static bool allocate_planes(struct arena *arena, const struct component_plan *component)
 {
     for (unsigned r = 0; r < component->levels - component->strips; r++)
@@ -306,7 +319,7 @@ enum mist_status decode_plan_blocks(struct decode_plan *plan, struct mist_error 
     if (plan->decode->component_transform)
         agree_on_lane(plan);
     for (uint32_t i = 0; i < plan->decode->outputs; i++) {
-        plan->component[i].strips = decode_in_strips(plan, &plan->component[i]);
+        plan->component[i].strips = goes_in_strips(plan, &plan->component[i]);
         if (!allocate_planes(arena, &plan->component[i]))
             return no_memory(error);
     }

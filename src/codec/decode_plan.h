@@ -33,7 +33,7 @@ struct component_plan {
     bool is_float;
     enum codec_lane lane;
     unsigned levels; /* that are used; 0 if nothing is wanted */
-    bool strips;     /* the highest is for decode_strips(): no planes, and its blocks are not in the list */
+    bool strips;     /* the highest is for decode_strips.h: no planes, and its blocks are not in the list */
     struct level_plan *level;
 };
 

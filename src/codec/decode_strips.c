@@ -28,18 +28,6 @@ struct strips {
     atomic_bool outside;    /* a value does not fit into the output */
 };
 
-bool decode_in_strips(const struct decode_plan *plan, const struct component_plan *component)
-{
-    if (component->levels < 2 || !component->output->store || component->is_float || plan->decode->component_transform)
-        return false;
-    const struct level_plan *level = &component->level[component->levels - 1];
-    const struct resolution *resolution = &component->component->resolution[component->levels - 1];
-    const struct rect whole = resolution->rect;
-    return resolution->precincts == 1 && resolution->precinct && resolution->precinct[0] && !whole.x0 && !whole.y0 &&
-           rect_height(whole) > 1 && !memcmp(&whole, &level->window, sizeof whole) && !level->target[0].region_shift &&
-           parts_strip_count(resolution) >= pool_threads(plan->decode->codec->pool);
-}
-
 /* Rows of a high band in all. */
 static uint32_t band_rows(const struct strips *strips, unsigned kind)
 {

@@ -11,10 +11,7 @@
 
 #include "codec/decode_plan.h"
 
-/* Whether decode_strips() can do it: a whole reversible level in one precinct, that goes straight to the output. */
-bool decode_in_strips(const struct decode_plan *plan, const struct component_plan *component);
-
-/* `low` is the level below. Sets output->stored and fits. */
+/* For components whose plan says `strips`. `low` is the level below. Sets output->stored and fits. */
 enum mist_status decode_strips(const struct decode_plan *plan, const struct component_plan *component,
                                const struct plane *low, struct mist_error *error);
 

@@ -4,6 +4,7 @@
 #include "codec/markers_write.h"
 #include "codec/nonlinearity.h"
 #include "codec/packet_write.h"
+#include "codec/packets.h"
 #include "codec/parts.h"
 #include "codec/progression.h"
 
@@ -256,19 +257,20 @@ static enum mist_status split_component(struct encoder *encoder, uint32_t c)
 struct packet_output {
     struct encoder *encoder;
     struct mist_buffer *out;
-    size_t lengths; /* offset of the lengths in TLM */
-    unsigned parts; /* tile-parts to be written */
-    unsigned part;  /* the one being written; `parts` before the first */
+    bool bare;        /* packets alone, without tile-part headers */
+    unsigned parts;   /* tile-parts, or levels, to be written */
+    unsigned part;    /* the one being written; `parts` before the first */
+    uint64_t *length; /* [parts] bytes of each, with its header if it has one */
     size_t part_start;
     bool stop;
 };
 
 static void end_part(struct packet_output *output)
 {
-    uint8_t *data = output->out->data;
-    uint32_t size = (uint32_t)(output->out->size - output->part_start);
-    store_be32(data + output->part_start + MARKERS_SOT_LENGTH, size);
-    store_be32(data + output->lengths + (size_t)MARKERS_TLM_ENTRY * output->part, size);
+    uint64_t length = output->out->size - output->part_start;
+    output->length[output->part] = length;
+    if (!output->bare)
+        markers_store_part_header(output->out->data + output->part_start, output->part, output->parts, length);
 }
 
 static bool start_part(struct packet_output *output, unsigned part)
@@ -277,7 +279,7 @@ static bool start_part(struct packet_output *output, unsigned part)
         end_part(output);
     output->part = part;
     output->part_start = output->out->size;
-    return markers_write_tile_part(output->out, part, output->parts);
+    return output->bare || buffer_append_zeros(output->out, CODESTREAM_PART_HEADER);
 }
 
 static enum mist_status put_packet(void *context, const struct progression_packet *packet, struct mist_error *error)
@@ -288,28 +290,57 @@ static enum mist_status put_packet(void *context, const struct progression_packe
     unsigned part = output->parts > 1 ? packet->resolution : 0;
     bool good = part == output->part || start_part(output, part);
     good = good && packet_write(output->out, encoder->arena, resolution, resolution->precinct[packet->precinct]);
-    if (good && output->out->size - output->part_start > UINT32_MAX)
+    if (good && output->out->size - output->part_start > UINT32_MAX - (output->bare ? CODESTREAM_PART_HEADER : 0))
         return error_set(error, MIST_ERROR_LIMIT, "a tile-part would be larger than 4 GiB");
     return good ? MIST_OK : no_memory(encoder);
 }
 
-static enum mist_status write_codestream(struct encoder *encoder, struct mist_buffer *out)
+static enum mist_status put_packets(struct packet_output *output)
 {
-    const struct codestream_header *header = &encoder->setup.header;
-    struct packet_output output = {.encoder = encoder, .out = out, .parts = encoder->setup.tile_parts};
-    output.part = output.parts;
-    out->size = 0;
-    if (!markers_write_main(out, header) || !markers_write_tlm(out, output.parts, &output.lengths))
-        return no_memory(encoder);
-    struct progression_visitor visitor = {put_packet, &output, &output.stop};
+    struct encoder *encoder = output->encoder;
+    struct progression_visitor visitor = {put_packet, output, &output->stop};
+    output->part = output->parts;
     enum mist_status status = progression_walk(encoder->arena, &encoder->tile, &visitor, encoder->error);
+    if (!status)
+        end_part(output);
+    return status;
+}
+
+/* Where the frame goes. */
+struct encode_target {
+    struct mist_buffer *out;         /* a codestream, or packets alone: */
+    struct mist_buffer *main_header; /* NULL: all in `out` */
+    uint64_t length[MIST_MAX_LEVELS];
+};
+
+static enum mist_status write_packets(struct encoder *encoder, struct encode_target *target)
+{
+    struct packet_output output = {.encoder = encoder,
+                                   .out = target->out,
+                                   .bare = true,
+                                   .parts = encoder->setup.tile_parts,
+                                   .length = target->length};
+    return markers_write_main(target->main_header, &encoder->setup.header) ? put_packets(&output) : no_memory(encoder);
+}
+
+static enum mist_status write_codestream(struct encoder *encoder, struct encode_target *target)
+{
+    struct mist_buffer *out = target->out;
+    struct packet_output output = {
+        .encoder = encoder, .out = out, .parts = encoder->setup.tile_parts, .length = target->length};
+    if (!markers_write_main(out, &encoder->setup.header))
+        return no_memory(encoder);
+    size_t tlm = out->size; /* the lengths come last */
+    if (!buffer_append_zeros(out, MARKERS_TLM_SIZE(output.parts)))
+        return no_memory(encoder);
+    enum mist_status status = put_packets(&output);
     if (status)
         return status;
-    end_part(&output);
+    markers_store_tlm(out->data + tlm, target->length, output.parts);
     return markers_write_eoc(out) ? MIST_OK : no_memory(encoder);
 }
 
-static enum mist_status encode_frame(struct encoder *encoder, struct mist_buffer *out)
+static enum mist_status encode_frame(struct encoder *encoder, struct encode_target *target)
 {
     struct codestream_tile_header tile_header;
     codestream_tile_header_start(&encoder->setup.header, &tile_header);
@@ -327,17 +358,22 @@ static enum mist_status encode_frame(struct encoder *encoder, struct mist_buffer
     if (!status)
         status = pool_share(encoder->codec->pool, encoder->row_count, code_row, encoder, encoder->error);
     if (!status)
-        status = write_codestream(encoder, out);
+        status = target->main_header ? write_packets(encoder, target) : write_codestream(encoder, target);
     codestream_tile_header_free(&tile_header);
     return status;
 }
 
-enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
-                             const struct mist_encode_options *options, struct mist_buffer *out,
-                             struct mist_error *error)
+static void empty_target(const struct encode_target *target)
 {
-    const struct mist_encode_options standard = mist_encode_options_default();
-    options = options ? options : &standard;
+    target->out->size = 0;
+    if (target->main_header)
+        target->main_header->size = 0;
+}
+
+static enum mist_status encode_into(mist_codec *codec, const struct mist_view *frame,
+                                    const struct mist_encode_options *options, struct encode_target *target,
+                                    struct mist_error *error)
+{
     struct encoder encoder = {.codec = codec,
                               .arena = &codec->arena,
                               .kernels = &codec->kernels,
@@ -345,6 +381,7 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
                               .options = options,
                               .error = error};
     arena_reset(&codec->arena);
+    empty_target(target);
     struct mist_view patterns;
     enum mist_status status = encode_setup(frame, options, &encoder.setup, error);
     if (!status && mist_sample_is_float(frame->type)) {
@@ -358,10 +395,38 @@ enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
             parts_start(codec, (uint64_t)frame->width * frame->height * frame->components, options->threads, error);
     if (!status) {
         pthread_mutex_init(&encoder.arena_lock, NULL);
-        status = encode_frame(&encoder, out);
+        status = encode_frame(&encoder, target);
         pthread_mutex_destroy(&encoder.arena_lock);
     }
     if (status)
-        out->size = 0;
+        empty_target(target);
     return status;
+}
+
+enum mist_status mist_encode(mist_codec *codec, const struct mist_view *frame,
+                             const struct mist_encode_options *options, struct mist_buffer *out,
+                             struct mist_error *error)
+{
+    const struct mist_encode_options standard = mist_encode_options_default();
+    struct encode_target target = {.out = out};
+    return encode_into(codec, frame, options ? options : &standard, &target, error);
+}
+
+enum mist_status codec_encode_packets(mist_codec *codec, const struct mist_view *frame,
+                                      const struct mist_encode_options *options, struct mist_buffer *main_header,
+                                      struct mist_buffer *packets, uint64_t level_size[MIST_MAX_LEVELS],
+                                      unsigned *levels, struct mist_error *error)
+{
+    struct mist_encode_options by_level = options ? *options : mist_encode_options_default();
+    struct encode_target target = {.out = packets, .main_header = main_header};
+    by_level.tile_parts = true;
+    empty_target(&target);
+    if (by_level.progression == MIST_PCRL || by_level.progression == MIST_CPRL)
+        return error_set(error, MIST_ERROR_ARGUMENT, "PCRL and CPRL do not keep the packets of a level together");
+    enum mist_status status = encode_into(codec, frame, &by_level, &target, error);
+    if (status)
+        return status;
+    *levels = by_level.levels ? (unsigned)by_level.levels : mist_level_count(frame->width, frame->height);
+    memcpy(level_size, target.length, *levels * sizeof *level_size);
+    return MIST_OK;
 }

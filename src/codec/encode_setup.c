@@ -69,6 +69,10 @@ static enum mist_status check_arguments(const struct mist_view *frame, const str
     if (is_float && nonlinearity_pattern_type(frame->type) == MIST_SAMPLE_TYPES)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s samples do not fit into a codestream; f16 and f32 do",
                          mist_sample_name(frame->type));
+    if (!is_float && bits > 32)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "%s samples do not fit into a codestream; those of up to 32 bits do",
+                         mist_sample_name(frame->type));
     if (is_float && (options->irreversible || (options->precision && options->precision != bits)))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s samples are coded losslessly, with all their %u bits",
                          mist_sample_name(frame->type), bits);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "codec/geometry.h"
 #include "codec/jph.h"
+#include "codec/packets.h"
 #include "codec/stream.h"
 
 #include <string.h>
@@ -24,28 +25,44 @@ static enum mist_status read_header(const uint8_t *data, size_t size, struct cod
     return status ? status : codestream_parse_header(codestream.data, codestream.size, header, error);
 }
 
+/* Fills `info` and frees the header. */
+static void describe_codestream(struct codestream_header *header, struct mist_codestream_info *info)
+{
+    const struct codestream_siz *siz = &header->siz;
+    info->width = siz->x1 - siz->x0;
+    info->height = siz->y1 - siz->y0;
+    info->components = siz->components;
+    info->levels = stream_levels(header);
+    info->reversible = true;
+    info->tiles = siz->tiles_wide * siz->tiles_high;
+    for (uint32_t c = 0; c < siz->components; c++) {
+        info->reversible = info->reversible && header->coding[c].coding.reversible;
+        if (c < MIST_MAX_COMPONENTS)
+            info->component[c] = describe(header, c, 0);
+    }
+    codestream_header_free(header);
+}
+
 enum mist_status mist_codestream_info(const uint8_t *data, size_t size, struct mist_codestream_info *info,
                                       struct mist_error *error)
 {
     struct codestream_header header;
     memset(info, 0, sizeof *info);
     enum mist_status status = read_header(data, size, &header, error);
-    if (status)
-        return status;
-    const struct codestream_siz *siz = &header.siz;
-    info->width = siz->x1 - siz->x0;
-    info->height = siz->y1 - siz->y0;
-    info->components = siz->components;
-    info->levels = stream_levels(&header);
-    info->reversible = true;
-    info->tiles = siz->tiles_wide * siz->tiles_high;
-    for (uint32_t c = 0; c < siz->components; c++) {
-        info->reversible = info->reversible && header.coding[c].coding.reversible;
-        if (c < MIST_MAX_COMPONENTS)
-            info->component[c] = describe(&header, c, 0);
-    }
-    codestream_header_free(&header);
-    return MIST_OK;
+    if (!status)
+        describe_codestream(&header, info);
+    return status;
+}
+
+enum mist_status codec_header_info(const uint8_t *main_header, size_t size, struct mist_codestream_info *info,
+                                   struct mist_error *error)
+{
+    struct codestream_header header;
+    memset(info, 0, sizeof *info);
+    enum mist_status status = codestream_parse_header_alone(main_header, size, &header, error);
+    if (!status)
+        describe_codestream(&header, info);
+    return status;
 }
 
 enum mist_status mist_codestream_component(const uint8_t *data, size_t size, uint32_t component, unsigned reduce,

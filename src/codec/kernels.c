@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "codec/kernels.h"
 
-#include "codec/kernel_level.h"
-
 /*
  * MagSgn: a sample of magnitude mu > 0 has exponent E with 2 mu - 1 < 2^E, so E <= planes + 1, and U_q, its bits at
  * most, is the largest E of the quad or kappa, which is below the largest E above. Stuffing: behind a byte 0xFF comes
@@ -31,37 +29,4 @@ void transfer_set_range(struct transfer_job *job, unsigned precision, bool is_si
     job->shift = is_signed ? 0 : middle;
     job->low = is_signed ? -middle : 0;
     job->high = is_signed ? middle - 1 : 2 * middle - 1;
-}
-
-#if defined(__x86_64__)
-#define DECLARE_LEVEL(level)                                         \
-    void block_encode_select_##level(struct codec_kernels *kernels); \
-    void block_decode_select_##level(struct codec_kernels *kernels); \
-    void wavelet_select_##level(struct codec_kernels *kernels);      \
-    void transfer_select_##level(struct codec_kernels *kernels)
-DECLARE_LEVEL(avx2);
-DECLARE_LEVEL(avx512);
-#endif
-
-void codec_kernels_select(struct codec_kernels *kernels, enum cpu_level level)
-{
-    block_encode_select_c(kernels);
-    block_decode_select_c(kernels);
-    wavelet_select_c(kernels);
-    transfer_select_c(kernels);
-#if defined(__x86_64__)
-    if (level >= CPU_AVX2) {
-        block_encode_select_avx2(kernels);
-        block_decode_select_avx2(kernels);
-        wavelet_select_avx2(kernels);
-        transfer_select_avx2(kernels);
-    }
-    if (level >= CPU_AVX512) {
-        block_encode_select_avx512(kernels);
-        block_decode_select_avx512(kernels);
-        wavelet_select_avx512(kernels);
-        transfer_select_avx512(kernels);
-    }
-#endif
-    (void)level;
 }

@@ -83,20 +83,28 @@ bool markers_write_main(struct mist_buffer *out, const struct codestream_header 
            write_qcd(out, &header->coding[0].quantizer) && write_nlt(out, header);
 }
 
-bool markers_write_tlm(struct mist_buffer *out, unsigned count, size_t *lengths)
+void markers_store_tlm(uint8_t *segment, const uint64_t *length, unsigned count)
 {
     /* Stlm 0x50: tile index of 1 byte, tile-part length of 4 bytes (15444-1 Table A.34). */
-    bool good = put16(out, MARKER_TLM) && put16(out, 4 + MARKERS_TLM_ENTRY * count) && put8(out, 0) && put8(out, 0x50);
-    *lengths = out->size + 1;
-    for (unsigned i = 0; good && i < count; i++)
-        good = put8(out, 0) && put32(out, 0);
-    return good;
+    store_be16(segment, MARKER_TLM);
+    store_be16(segment + 2, (uint16_t)(MARKERS_TLM_SIZE(count) - 2));
+    segment[4] = 0;
+    segment[5] = 0x50;
+    for (unsigned i = 0; i < count; i++) {
+        segment[6 + 5 * i] = 0;
+        store_be32(segment + 7 + 5 * (size_t)i, (uint32_t)length[i]);
+    }
 }
 
-bool markers_write_tile_part(struct mist_buffer *out, unsigned index, unsigned count)
+void markers_store_part_header(uint8_t *header, unsigned index, unsigned count, uint64_t length)
 {
-    return put16(out, MARKER_SOT) && put16(out, 10) && put16(out, 0) && put32(out, 0) && put8(out, index) &&
-           put8(out, count) && put16(out, MARKER_SOD);
+    store_be16(header, MARKER_SOT);
+    store_be16(header + 2, CODESTREAM_SOT_SIZE - 2);
+    store_be16(header + 4, 0);
+    store_be32(header + 6, (uint32_t)length);
+    header[10] = (uint8_t)index;
+    header[11] = (uint8_t)count;
+    store_be16(header + CODESTREAM_SOT_SIZE, MARKER_SOD);
 }
 
 bool markers_write_eoc(struct mist_buffer *out)

@@ -14,15 +14,14 @@
 bool markers_write_main(struct mist_buffer *out, const struct codestream_header *header);
 
 /*
- * Appends a TLM for `count` tile-parts of tile 0 (Ztlm 0, 1-byte tile indices, 4-byte lengths), the lengths zero.
- * Returns the offset of the first length in *lengths; each next one is MARKERS_TLM_ENTRY bytes on.
+ * Stores a TLM segment of MARKERS_TLM_SIZE(count) bytes for `count` <= MIST_MAX_LEVELS tile-parts of tile 0; length[i]
+ * < 2^32 is that of a tile-part with its markers.
  */
-#define MARKERS_TLM_ENTRY 5
-bool markers_write_tlm(struct mist_buffer *out, unsigned count, size_t *lengths);
+#define MARKERS_TLM_SIZE(count) (6 + 5 * (size_t)(count))
+void markers_store_tlm(uint8_t *segment, const uint64_t *length, unsigned count);
 
-/* Appends SOT (length zero, to be patched at offset + MARKERS_SOT_LENGTH) and SOD. */
-#define MARKERS_SOT_LENGTH 6
-bool markers_write_tile_part(struct mist_buffer *out, unsigned index, unsigned count);
+/* Stores SOT and SOD, CODESTREAM_PART_HEADER bytes, of tile-part `index` of `count`; `length` counts them too. */
+void markers_store_part_header(uint8_t *header, unsigned index, unsigned count, uint64_t length);
 
 bool markers_write_eoc(struct mist_buffer *out);
 

@@ -4,6 +4,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+#include <limits.h>
+
 /*
  * What one packet brings for one code-block, between its header and its body. The body has, for each block, first
  * what belongs to sets that a later one of the same packet replaces, then the last cleanup segment, then refinement.
@@ -147,6 +149,39 @@ static enum mist_status read_segments(struct header_reader *reader, struct contr
     return MIST_OK;
 }
 
+/* Coding passes of a Part-1 block that may still go into a segment; `passes` came before (B.10.7, Table D.9). */
+static unsigned part1_segment(unsigned style, unsigned passes)
+{
+    enum { BEFORE_BYPASS = 10 };
+    if (style & BLOCK_STYLE_TERMINATE)
+        return 1;
+    if (!(style & BLOCK_STYLE_BYPASS))
+        return UINT_MAX;
+    if (passes < BEFORE_BYPASS)
+        return BEFORE_BYPASS - passes;
+    return (passes - BEFORE_BYPASS) % 3 == 0 ? 2 : 1; /* the raw ones of a plane, cleanup */
+}
+
+/* The segments of a Part-1 block: how many bytes there are, nothing else. */
+static enum mist_status read_part1(struct header_reader *reader, struct contribution *entry, unsigned passes)
+{
+    struct code_block *block = entry->block;
+    while (passes) {
+        unsigned segment = part1_segment(reader->style, block->passes);
+        uint32_t length = 0;
+        if (segment > passes)
+            segment = passes;
+        enum mist_status status = read_length(reader, block, segment, &length);
+        if (status)
+            return status;
+        if (__builtin_add_overflow(entry->skip, length, &entry->skip))
+            return corrupt(reader, "segment lengths beyond 32 bits");
+        block->passes = (uint16_t)(block->passes + segment);
+        passes -= segment;
+    }
+    return MIST_OK;
+}
+
 static enum mist_status read_block(struct header_reader *reader, struct contribution *entry)
 {
     struct code_block *block = entry->block;
@@ -158,6 +193,8 @@ static enum mist_status read_block(struct header_reader *reader, struct contribu
     /* From the top plane on three passes a plane, of which the lowest has only the cleanup pass. */
     if (block->passes + passes + 2 > 3u * (reader->band->planes - block->zero_planes))
         return corrupt(reader, "more coding passes than the band has bit-planes");
+    if (!(reader->style & BLOCK_STYLE_HT))
+        return read_part1(reader, entry, passes);
     entry->set_passes = block->set_passes;
     entry->set_planes = (uint8_t)(block->planes_skipped - block->zero_planes);
     if (!block->coding) {
@@ -247,6 +284,15 @@ static void take_body(struct contribution *entry, const uint8_t *at, uint64_t av
     block->set_passes = entry->set_passes;
 }
 
+/* Passes without a byte: nothing follows the header, and it may end its tile-part. */
+static bool body_is_empty(const struct contributions *found)
+{
+    uint32_t i = 0;
+    while (i < found->count && !(found->list[i].skip | found->list[i].cleanup | found->list[i].refinement))
+        i++;
+    return i == found->count;
+}
+
 static bool read_body(struct packet_reader *reader, const struct contributions *found)
 {
     bool complete = true;
@@ -315,6 +361,7 @@ enum packet_result packet_read(struct packet_reader *reader, const struct progre
     reader->packet_start = reader->at;
     if (there)
         skip_sop(reader);
+    reader->packet_header = reader->at;
     if (!there && (!reader->packed || reader->header_at == reader->header_end))
         return PACKET_MISSING;
     if (reader->packed)
@@ -344,7 +391,7 @@ enum packet_result packet_read(struct packet_reader *reader, const struct progre
         reader->packet_body = reader->at = header.bits.at;
     bool complete = true;
     if (found.count)
-        complete = next_range(reader) && read_body(reader, &found);
+        complete = ((!reader->packed && body_is_empty(&found)) || next_range(reader)) && read_body(reader, &found);
     if (found.list)
         arena_rewind(reader->arena, mark);
     return complete ? PACKET_READ : out_of_bytes(reader, false, status, error);

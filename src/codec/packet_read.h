@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reading packets (15444-1 B.9, B.10; 15444-15 Annex B) into the code-blocks of a tile. */
+/*
+ * Reading packets (15444-1 B.9, B.10; 15444-15 Annex B) into the code-blocks of a tile. The bytes of Part-1 blocks are
+ * passed over.
+ */
 #ifndef CODEC_PACKET_READ_H
 #define CODEC_PACKET_READ_H
 
@@ -21,8 +24,8 @@ struct packet_reader {
     uint32_t current;  /* range being read */
     const uint8_t *at; /* in range[current]; NULL before the first packet */
     size_t input_size; /* for the limits of tile_make_precinct() */
-    /* Of the last packet that was read: where it began (SOP included) and its body; not set with packed headers. */
-    const uint8_t *packet_start, *packet_body;
+    /* Of the last packet that was read: where it began, its header behind SOP, its body; not with packed headers. */
+    const uint8_t *packet_start, *packet_header, *packet_body;
     bool packed; /* headers come from PPM or PPT: */
     const uint8_t *header_at, *header_end;
 };

@@ -3,15 +3,15 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "codec/packets.h"
 #include "codec/reduce.h"
 #include "codec/stream.h"
 
 #include <string.h>
 
 struct rewrite {
-    const struct stream *stream;
+    const struct codestream_header *header;
     unsigned reduce;
-    uint32_t parts; /* tile-parts that are kept */
     struct mist_buffer *out;
     bool failed; /* memory is short */
 };
@@ -32,7 +32,7 @@ static uint32_t halve(uint32_t value, unsigned times)
  */
 static void rewrite_siz(struct rewrite *rewrite, uint8_t *segment)
 {
-    const struct codestream_siz *siz = &rewrite->stream->header.siz;
+    const struct codestream_siz *siz = &rewrite->header->siz;
     unsigned r = rewrite->reduce;
     uint8_t *at = segment + 6;
     store_be32(at, halve(siz->x1, r));
@@ -67,32 +67,11 @@ static size_t rewrite_quantizer(const struct rewrite *rewrite, const uint8_t *se
     return style == QUANTIZATION_DERIVED || cut > size ? size : cut;
 }
 
-static void put_tlm(struct rewrite *rewrite)
+/* One segment of the main header, rewritten; TLM and PLM go, because they list what is no more. */
+static void put_segment(struct rewrite *rewrite, unsigned marker, const uint8_t *segment, size_t size)
 {
-    uint8_t head[6];
-    store_be16(head, MARKER_TLM);
-    store_be16(head + 2, (uint16_t)(4 + 5 * rewrite->parts));
-    head[4] = 0;
-    head[5] = 0x50; /* one byte of tile index, four of length */
-    put(rewrite, head, sizeof head);
-    for (uint32_t i = 0; i < rewrite->parts; i++) {
-        const struct codestream_tile_part *part = &rewrite->stream->parts.part[i];
-        uint8_t entry[5] = {0};
-        store_be32(entry + 1, (uint32_t)(part->end - part->offset));
-        put(rewrite, entry, sizeof entry);
-    }
-}
-
-/* One segment of the main header, rewritten; PLM goes, because it lists packets that are no more. */
-static void put_segment(struct rewrite *rewrite, unsigned marker, const uint8_t *segment, size_t size, bool *tlm_done)
-{
-    const struct codestream_header *header = &rewrite->stream->header;
+    const struct codestream_header *header = rewrite->header;
     size_t component_bytes = header->siz.components < 257 ? 1 : 2, start = rewrite->out->size;
-    if (marker == MARKER_TLM) {
-        if (!*tlm_done)
-            put_tlm(rewrite);
-        *tlm_done = true;
-    }
     if (marker == MARKER_TLM || marker == MARKER_PLM)
         return;
     put(rewrite, segment, size);
@@ -115,90 +94,72 @@ static void put_segment(struct rewrite *rewrite, unsigned marker, const uint8_t 
     rewrite->out->size = start + size;
 }
 
-static void put_main_header(struct rewrite *rewrite)
+bool reduce_main_header(const uint8_t *data, const struct codestream_header *header, unsigned reduce,
+                        struct mist_buffer *out)
 {
-    const struct stream *stream = rewrite->stream;
-    bool tlm_done = false;
+    struct rewrite rewrite = {header, reduce, out, false};
     size_t at = 2;
-    put(rewrite, stream->data, 2);
-    while (at < stream->header.size && !rewrite->failed) {
-        unsigned marker = load_be16(stream->data + at);
+    put(&rewrite, data, 2);
+    while (at < header->size && !rewrite.failed) {
+        unsigned marker = load_be16(data + at);
         bool bare = marker >= 0xFF30 && marker <= 0xFF3F;
-        size_t size = bare ? 2 : 2 + (size_t)load_be16(stream->data + at + 2); /* the parser has checked these */
+        size_t size = bare ? 2 : 2 + (size_t)load_be16(data + at + 2); /* the parser has checked these */
         if (bare)
-            put(rewrite, stream->data + at, 2);
+            put(&rewrite, data + at, 2);
         else
-            put_segment(rewrite, marker, stream->data + at, size, &tlm_done);
+            put_segment(&rewrite, marker, data + at, size);
         at += size;
     }
+    return !rewrite.failed;
 }
 
-static void put_tile_parts(struct rewrite *rewrite)
-{
-    static const uint8_t eoc[2] = {0xFF, 0xD9};
-    for (uint32_t i = 0; i < rewrite->parts; i++) {
-        const struct codestream_tile_part *part = &rewrite->stream->parts.part[i];
-        size_t start = rewrite->out->size, size = part->end - part->offset;
-        put(rewrite, rewrite->stream->data + part->offset, size);
-        if (rewrite->failed)
-            return;
-        uint8_t *sot = rewrite->out->data + start;
-        store_be32(sot + 6, (uint32_t)size);
-        sot[11] = (uint8_t)rewrite->parts;
-    }
-    put(rewrite, eoc, sizeof eoc);
-}
-
-/* What the contract in codec.h asks of the input. */
-static enum mist_status check(const struct rewrite *rewrite, const struct mist_codestream_index *index, size_t before,
-                              struct mist_error *error)
-{
-    const struct codestream_header *header = &rewrite->stream->header;
-    const struct codestream_tile_parts *parts = &rewrite->stream->parts;
-    bool ordered = header->style.progression == MIST_RPCL || header->style.progression == MIST_RLCP;
-    if (header->siz.tiles_wide * header->siz.tiles_high != 1 || !ordered || header->progressions.count || header->ppm)
-        return error_set(error, MIST_ERROR_UNSUPPORTED,
-                         "only a codestream of one tile in RPCL or RLCP order can be reduced by header rewrite");
-    if (index->complete < rewrite->parts)
-        return error_set(error, MIST_ERROR_TRUNCATED, "the codestream holds %u resolution levels; %u are needed",
-                         index->complete, rewrite->parts);
-    for (uint32_t i = 0; i < rewrite->parts; i++) {
-        if (i >= parts->count || parts->part[i].end + before != index->level_end[i])
-            return error_set(error, MIST_ERROR_UNSUPPORTED,
-                             "only a codestream with one tile-part per resolution level can be reduced by header "
-                             "rewrite");
-    }
-    for (uint32_t c = 0; c < header->siz.components; c++) {
-        if (header->coding[c].coding.decompositions + 1u != index->levels)
-            return error_set(error, MIST_ERROR_UNSUPPORTED,
-                             "components with different numbers of levels cannot be reduced by header rewrite");
-    }
-    return MIST_OK;
-}
-
-/* Tile-part headers are copied as they are, so they must not say anything about levels. */
-static enum mist_status check_part_headers(const struct rewrite *rewrite, struct mist_error *error)
+/*
+ * The packets of each tile-part. What else a tile-part's header says is left away (PLT, COM), so it must not say
+ * anything about coding.
+ */
+static enum mist_status find_packets(const struct stream *stream, struct codec_packets *packets,
+                                     struct mist_error *error)
 {
     struct codestream_tile_header tile;
     enum mist_status status = MIST_OK;
-    codestream_tile_header_start(&rewrite->stream->header, &tile);
-    for (uint32_t i = 0; i < rewrite->parts && !status; i++) {
-        size_t body;
-        status = codestream_tile_header_add(rewrite->stream->data, &rewrite->stream->header,
-                                            &rewrite->stream->parts.part[i], &tile, &body, error);
+    codestream_tile_header_start(&stream->header, &tile);
+    for (uint32_t i = 0; i < packets->levels && !status; i++) {
+        const struct codestream_tile_part *part = &stream->parts.part[i];
+        size_t body = 0;
+        status = codestream_tile_header_add(stream->data, &stream->header, part, &tile, &body, error);
+        packets->level[i].data = stream->data + body;
+        packets->level[i].size = part->end - body;
     }
-    if (!status && (tile.own_coding || tile.own_progressions.count))
+    if (!status && (tile.own_coding || tile.own_progressions.count || tile.ppt))
         status = error_set(error, MIST_ERROR_UNSUPPORTED,
                            "coding parameters in tile-part headers cannot be reduced by header rewrite");
     codestream_tile_header_free(&tile);
     return status;
 }
 
+/* What the contract in codec.h asks of the input: levels 0 .. levels-1 are here, each of them in one tile-part. */
+static enum mist_status check_parts(const struct stream *stream, const struct mist_codestream_index *index,
+                                    unsigned levels, size_t before, struct mist_error *error)
+{
+    const struct codestream_tile_parts *parts = &stream->parts;
+    if (index->complete < levels)
+        return error_set(error, MIST_ERROR_TRUNCATED, "the codestream holds %u resolution levels; %u are needed",
+                         index->complete, levels);
+    for (unsigned i = 0; i < levels; i++)
+        if (i >= parts->count || parts->part[i].end + before != index->level_end[i])
+            return error_set(error, MIST_ERROR_UNSUPPORTED,
+                             "only a codestream with one tile-part per resolution level can be reduced by header "
+                             "rewrite");
+    return MIST_OK;
+}
+
 enum mist_status mist_codestream_reduce(const uint8_t *data, size_t size, unsigned reduce, struct mist_buffer *out,
                                         struct mist_error *error)
 {
     struct mist_codestream_index index;
+    struct codec_packets packets = {0};
     struct stream stream;
+    unsigned levels;
     enum mist_status status = mist_codestream_index(data, size, &index, error);
     if (status)
         return status;
@@ -208,20 +169,14 @@ enum mist_status mist_codestream_reduce(const uint8_t *data, size_t size, unsign
     status = stream_open(data, size, &stream, error);
     if (status)
         return status;
-    struct rewrite rewrite = {&stream, reduce, index.levels - reduce, out, false};
-    status = check(&rewrite, &index, (size_t)(stream.data - data), error);
+    packets.levels = index.levels - reduce;
+    status = codestream_check_by_level(&stream.header, &levels, error);
     if (!status)
-        status = check_part_headers(&rewrite, error);
-    if (!status) {
-        out->size = 0;
-        rewrite.failed = !buffer_reserve(out, (size_t)index.level_end[rewrite.parts - 1] + 64);
-        if (!rewrite.failed)
-            put_main_header(&rewrite);
-        if (!rewrite.failed)
-            put_tile_parts(&rewrite);
-        if (rewrite.failed)
-            status = error_set(error, MIST_ERROR_MEMORY, "no memory for a reduced codestream");
-    }
+        status = check_parts(&stream, &index, packets.levels, (size_t)(stream.data - data), error);
+    if (!status)
+        status = find_packets(&stream, &packets, error);
+    if (!status)
+        status = codec_codestream_join(stream.data, stream.header.size, &packets, reduce, out, error);
     stream_close(&stream);
     return status;
 }
@@ -229,20 +184,17 @@ enum mist_status mist_codestream_reduce(const uint8_t *data, size_t size, unsign
 enum mist_status codestream_reduce_header(const uint8_t *data, size_t size, unsigned reduce, struct mist_buffer *out,
                                           struct mist_error *error)
 {
-    struct stream stream = {.data = data, .size = size};
-    struct rewrite rewrite = {&stream, reduce, 0, out, false};
-    enum mist_status status = codestream_parse_header(data, size, &stream.header, error);
+    struct codestream_header header;
+    enum mist_status status = codestream_parse_header(data, size, &header, error);
     if (status)
         return status;
-    for (uint32_t c = 0; c < stream.header.siz.components && !status; c++)
-        if (stream.header.coding[c].coding.decompositions < reduce)
+    for (uint32_t c = 0; c < header.siz.components && !status; c++)
+        if (header.coding[c].coding.decompositions < reduce)
             status = error_set(error, MIST_ERROR_ARGUMENT, "reduce %u of a codestream with %u resolution levels",
-                               reduce, stream.header.coding[c].coding.decompositions + 1u);
+                               reduce, header.coding[c].coding.decompositions + 1u);
     out->size = 0;
-    if (!status)
-        put_main_header(&rewrite);
-    if (rewrite.failed)
+    if (!status && !reduce_main_header(data, &header, reduce, out))
         status = error_set(error, MIST_ERROR_MEMORY, "no memory for a reduced codestream's header");
-    codestream_header_free(&stream.header);
+    codestream_header_free(&header);
     return status;
 }

@@ -96,6 +96,26 @@ enum mist_status stream_open(const uint8_t *data, size_t size, struct stream *st
     return status;
 }
 
+enum mist_status stream_open_packets(const uint8_t *main_header, size_t size, const struct codec_packets *packets,
+                                     struct stream *stream, struct mist_error *error)
+{
+    unsigned levels = 0;
+    *stream = (struct stream){.data = main_header, .size = size, .packets = packets};
+    enum mist_status status = codestream_parse_header_alone(main_header, size, &stream->header, error);
+    if (!status)
+        status = codestream_check_by_level(&stream->header, &levels, error);
+    if (!status && (packets->levels > levels || packets->levels > MIST_MAX_LEVELS))
+        status = error_set(error, MIST_ERROR_CORRUPT, "packets of %u resolution levels where the header has %u",
+                           packets->levels, levels);
+    for (unsigned level = 0; level < packets->levels && !status; level++)
+        if (packets->level[level].size > CODEC_MAX_PACKETS ||
+            !size_add(stream->size, (size_t)packets->level[level].size, &stream->size))
+            status = error_set(error, MIST_ERROR_LIMIT, "level %u has more than 4 GiB of packets", level);
+    if (status)
+        stream_close(stream);
+    return status;
+}
+
 /* ---- one tile ---- */
 
 void tile_scan_close(struct tile_scan *scan)
@@ -106,9 +126,22 @@ void tile_scan_close(struct tile_scan *scan)
 static uint32_t count_parts(const struct tile_scan *scan)
 {
     uint32_t count = 0;
+    if (scan->stream->packets) {
+        while (count < scan->stream->packets->levels && scan->stream->packets->level[count].data)
+            count++;
+        return count;
+    }
     for (uint32_t i = scan->stream->first_part[scan->index]; i != STREAM_NONE; i = scan->stream->next_part[i])
         count++;
     return count;
+}
+
+/* One range a level: those that have arrived without a gap. */
+static void list_levels(const struct codec_packets *packets, uint32_t count, struct packet_range *range)
+{
+    for (uint32_t i = 0; i < count; i++)
+        range[i] =
+            (struct packet_range){packets->level[i].data, packets->level[i].data + packets->level[i].size, false};
 }
 
 /* Takes in all headers of the tile's tile-parts: changes of order and packed headers apply to the whole tile. */
@@ -171,8 +204,12 @@ enum mist_status tile_scan_open(struct tile_scan *scan, struct mist_error *error
     if (!range)
         return error_set(error, MIST_ERROR_MEMORY, "no memory for the list of tile-parts");
     codestream_tile_header_start(&scan->stream->header, &scan->header);
-    enum mist_status status = read_part_headers(scan, range, error);
-    if (!status)
+    enum mist_status status = MIST_OK;
+    if (scan->stream->packets)
+        list_levels(scan->stream->packets, parts, range);
+    else
+        status = read_part_headers(scan, range, error);
+    if (!status && !scan->stream->packets)
         status = join_packed(scan, error);
     if (!status)
         status = tile_build(scan->arena, &scan->stream->header, &scan->header, scan->index, &scan->tile, error);
@@ -204,6 +241,9 @@ static enum mist_status scan_packet(void *context, const struct progression_pack
     case PACKET_READ:
         break;
     }
+    if (scan->stream->packets && scan->reader.current != packet->resolution)
+        return error_set(error, MIST_ERROR_CORRUPT, "the packets of level %u do not end where its bytes do",
+                         scan->reader.current);
     scan->tile.component[packet->component].resolution[packet->resolution].packets_read++;
     if (scan->after_packet) {
         const struct packet_reader *reader = &scan->reader;
@@ -226,7 +266,7 @@ enum mist_status tile_scan_read(struct tile_scan *scan, struct mist_error *error
     scan->missing = 0;
     for (uint32_t c = 0; c < scan->tile.components; c++) {
         const struct tile_component *component = &scan->tile.component[c];
-        if (!(component->coding->coding.block_style & BLOCK_STYLE_HT) && scan->wanted[c])
+        if (!scan->part1 && !(component->coding->coding.block_style & BLOCK_STYLE_HT) && scan->wanted[c])
             return error_set(error, MIST_ERROR_UNSUPPORTED,
                              "component %u has Part-1 (non-HT) code-blocks, which are not supported", c);
         for (unsigned r = 0; r < scan->wanted[c]; r++)

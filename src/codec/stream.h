@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An input codestream as a whole: its main header, its tile-parts by tile, its packed packet headers. */
+/*
+ * An input codestream as a whole: its main header, its tile-parts by tile, its packed packet headers. Or its main
+ * header and, instead of tile-parts, its packets by level.
+ */
 #ifndef CODEC_STREAM_H
 #define CODEC_STREAM_H
 
 #include "codec/packet_read.h"
+#include "codec/packets.h"
 
 struct stream {
-    const uint8_t *data; /* raw codestream */
-    size_t size;
+    const uint8_t *data;                 /* raw codestream, or main header */
+    size_t size;                         /* of all input */
+    const struct codec_packets *packets; /* NULL: in tile-parts */
     struct codestream_header header;
     struct codestream_tile_parts parts;
     uint32_t *first_part;                /* [tiles] index of a tile's first tile-part, or STREAM_NONE */
@@ -19,6 +24,9 @@ struct stream {
 
 /* Opens a codestream or a JPH file, which must outlive the stream. On failure `stream` is zeroed. */
 enum mist_status stream_open(const uint8_t *data, size_t size, struct stream *stream, struct mist_error *error);
+/* The main header and `packets` must outlive the stream. */
+enum mist_status stream_open_packets(const uint8_t *main_header, size_t size, const struct codec_packets *packets,
+                                     struct stream *stream, struct mist_error *error);
 void stream_close(struct stream *stream);
 
 /* Resolution levels that every component has, by the main header. */
@@ -34,6 +42,7 @@ struct tile_scan {
     uint32_t index;
     struct codestream_tile_header header;
     struct tile tile;
+    bool part1;      /* Part-1 code-blocks may come too; for those who want to know where packets lie */
     uint8_t *wanted; /* [components] levels 0 .. wanted-1 are needed; starts as all */
     /* Called behind each packet that was read whole; `end` is the offset behind it in the codestream. May be NULL. */
     void (*after_packet)(void *context, const struct progression_packet *packet, size_t end);

@@ -1,136 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The attributes of DICOM files, read and changed with DCMTK. All that touches pixels, files or MIST's own interfaces
-// is C, in the other dicom_* files; no exception leaves this one.
+// The attributes of DICOM files that MIST acts on, read with DCMTK. All that touches pixels, files or MIST's own
+// interfaces is C, in the other dicom_* files; no exception leaves the C++ ones.
 #include "format/dicom_header.h"
 
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/memory.h"
-
-#include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dctk.h>
-#include <dcmtk/dcmdata/dcistrmb.h>
-#include <dcmtk/dcmdata/dcostrmb.h>
-#include <dcmtk/oflog/oflog.h>
+#include "format/dicom_dcmtk.h"
 
 #include <cmath>
-#include <memory>
-#include <mutex>
-#include <new>
 #include <vector>
+
+using namespace dicom;
 
 namespace
 {
-
-// Beyond this no coordinate, in millimetres, makes sense.
-const double largest_coordinate = 1e7;
-
-// DCMTK writes warnings about odd files to standard error; what is wrong is said by MIST's own errors.
-void silence_dcmtk()
-{
-    static std::once_flag once;
-    std::call_once(once, [] { OFLog::configure(OFLogger::OFF_LOG_LEVEL); });
-}
-
-E_TransferSyntax syntax_of(const dicom_layout &layout)
-{
-    if (!layout.explicit_vr)
-        return EXS_LittleEndianImplicit;
-    return layout.big_endian ? EXS_BigEndianExplicit : EXS_LittleEndianExplicit;
-}
-
-enum mist_status parse_failed(const OFCondition &condition, struct mist_error *error)
-{
-    return error_set(error, MIST_ERROR_CORRUPT, "the DICOM header cannot be read: %s", condition.text());
-}
-
-enum mist_status parse_dataset(const uint8_t *data, const dicom_layout &layout, DcmDataset &dataset,
-                               struct mist_error *error)
-{
-    silence_dcmtk();
-    if (!layout.explicit_vr && !dcmDataDict.isDictionaryLoaded())
-        return error_set(error, MIST_ERROR_IO, "DCMTK's data dictionary is missing (DCMDICTPATH)");
-    DcmInputBufferStream stream;
-    stream.setBuffer(data + layout.dataset, static_cast<offile_off_t>(layout.dataset_end - layout.dataset));
-    stream.setEos();
-    dataset.transferInit();
-    OFCondition condition = dataset.read(stream, syntax_of(layout), EGL_noChange);
-    dataset.transferEnd();
-    return condition.good() ? MIST_OK : parse_failed(condition, error);
-}
-
-// ---- reading ----
-
-// A text of at most size - 1 characters, without padding; "" if absent or longer.
-void get_text(DcmItem &item, const DcmTagKey &tag, char *text, size_t size)
-{
-    OFString value;
-    text[0] = '\0';
-    if (item.findAndGetOFString(tag, value).bad())
-        return;
-    size_t length = strnlen(value.c_str(), value.length());
-    while (length && value[length - 1] == ' ')
-        length--;
-    if (length >= size)
-        return;
-    memcpy(text, value.c_str(), length);
-    text[length] = '\0';
-}
-
-uint32_t get_u16(DcmItem &item, const DcmTagKey &tag, uint32_t absent)
-{
-    Uint16 value = 0;
-    return item.findAndGetUint16(tag, value).good() ? value : absent;
-}
-
-int32_t get_integer(DcmItem &item, const DcmTagKey &tag, int32_t absent)
-{
-    Sint32 value = absent;
-    return item.findAndGetSint32(tag, value).good() ? value : absent;
-}
-
-bool get_numbers(DcmItem &item, const DcmTagKey &tag, double *values, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        Float64 value = 0;
-        if (item.findAndGetFloat64(tag, value, i).bad() || !std::isfinite(value) ||
-            std::fabs(value) > largest_coordinate)
-            return false;
-        values[i] = value;
-    }
-    return true;
-}
-
-// The first item of functional group `tag` of a frame, else of the shared ones; nullptr if there is none.
-DcmItem *functional_group(DcmItem *frame, DcmItem *shared, const DcmTagKey &tag)
-{
-    DcmItem *group = nullptr;
-    if (frame && frame->findAndGetSequenceItem(tag, group, 0).good() && group)
-        return group;
-    if (shared && shared->findAndGetSequenceItem(tag, group, 0).good())
-        return group;
-    return nullptr;
-}
-
-struct plane {
-    double position[3];
-    double directions[6];
-};
-
-// Directions that are orthogonal unit vectors, as PS3.3 C.7.6.2.1.1 demands, within what rounding to text does to them.
-bool valid_directions(const double *d)
-{
-    double row = d[0] * d[0] + d[1] * d[1] + d[2] * d[2], column = d[3] * d[3] + d[4] * d[4] + d[5] * d[5];
-    double both = d[0] * d[3] + d[1] * d[4] + d[2] * d[5];
-    return std::fabs(row - 1) < 0.02 && std::fabs(column - 1) < 0.02 && std::fabs(both) < 0.02;
-}
-
-bool get_plane(DcmItem *position, DcmItem *orientation, plane &where)
-{
-    return position && orientation && get_numbers(*position, DCM_ImagePositionPatient, where.position, 3) &&
-           get_numbers(*orientation, DCM_ImageOrientationPatient, where.directions, 6) &&
-           valid_directions(where.directions);
-}
 
 // The planes of all frames, or of as many as are known.
 std::vector<plane> get_planes(DcmDataset &dataset, uint32_t frames)
@@ -154,22 +36,14 @@ std::vector<plane> get_planes(DcmDataset &dataset, uint32_t frames)
     if (!get_plane(&dataset, &dataset, where))
         return planes;
     planes.push_back(where);
-    // RT Dose (PS3.3, C.8.8.3.2): the frames are at these offsets along the normal, relative or absolute.
     const double *d = where.directions;
     double normal[3] = {d[1] * d[5] - d[2] * d[4], d[2] * d[3] - d[0] * d[5], d[0] * d[4] - d[1] * d[3]};
-    double first = 0;
-    std::vector<double> offsets;
-    for (uint32_t i = 0; i < frames && frames > 1; i++) {
-        Float64 offset = 0;
-        if (dataset.findAndGetFloat64(DCM_GridFrameOffsetVector, offset, i).bad() ||
-            !(std::fabs(offset) < largest_coordinate))
-            break;
-        first = i == 0 ? offset : first;
+    std::vector<double> offsets = grid_offsets(dataset, frames);
+    for (size_t i = 1; i < offsets.size(); i++) {
         plane next = where;
         for (int k = 0; k < 3; k++)
-            next.position[k] += normal[k] * (offset - first);
-        if (i > 0)
-            planes.push_back(next);
+            next.position[k] += normal[k] * (offsets[i] - offsets[0]);
+        planes.push_back(next);
     }
     return planes;
 }
@@ -240,7 +114,70 @@ void get_pixel_description(DcmDataset &dataset, dicom_header &header)
     header.planar = get_u16(dataset, DCM_PlanarConfiguration, 0) != 0;
 }
 
-void get_identity(DcmDataset &dataset, dicom_header &header)
+// A number whatever its VR: that of PixelPaddingValue is US or SS, and not always the one that it should be.
+bool get_any(DcmDataset &dataset, const DcmTagKey &tag, double &value)
+{
+    DcmElement *element = nullptr;
+    Uint16 u16;
+    Sint16 s16;
+    Float32 f32;
+    Float64 f64;
+    if (dataset.findAndGetElement(tag, element).bad() || !element)
+        return false;
+    if (element->getUint16(u16).good())
+        value = u16;
+    else if (element->getSint16(s16).good())
+        value = s16;
+    else if (element->getFloat32(f32).good())
+        value = f32;
+    else if (element->getFloat64(f64).good())
+        value = f64;
+    else
+        return false;
+    return true;
+}
+
+void get_padding(DcmDataset &dataset, const dicom_layout &layout, dicom_header &header)
+{
+    const DcmTagKey value = layout.real == 32   ? DCM_FloatPixelPaddingValue
+                            : layout.real == 64 ? DCM_DoubleFloatPixelPaddingValue
+                                                : DCM_PixelPaddingValue;
+    const DcmTagKey limit = layout.real == 32   ? DCM_FloatPixelPaddingRangeLimit
+                            : layout.real == 64 ? DCM_DoubleFloatPixelPaddingRangeLimit
+                                                : DCM_PixelPaddingRangeLimit;
+    header.has_padding = get_any(dataset, value, header.padding[0]);
+    header.padding[1] = header.padding[0];
+    if (header.has_padding)
+        get_any(dataset, limit, header.padding[1]);
+}
+
+// Of the first frame, where the object is enhanced.
+void get_look(DcmDataset &dataset, dicom_header &header)
+{
+    DcmItem *shared = nullptr, *frame = nullptr;
+    dataset.findAndGetSequenceItem(DCM_SharedFunctionalGroupsSequence, shared, 0);
+    dataset.findAndGetSequenceItem(DCM_PerFrameFunctionalGroupsSequence, frame, 0);
+    DcmItem *rescale = functional_group(frame, shared, DCM_PixelValueTransformationSequence);
+    DcmItem *voi = functional_group(frame, shared, DCM_FrameVOILUTSequence);
+    DcmItem &values = rescale ? *rescale : dataset, &window = voi ? *voi : dataset;
+    header.slope = 1;
+    double numbers[2];
+    if (get_numbers(values, DCM_RescaleSlope, numbers, 1) &&
+        get_numbers(values, DCM_RescaleIntercept, numbers + 1, 1) && numbers[0] != 0) {
+        header.slope = numbers[0];
+        header.intercept = numbers[1];
+    }
+    if (get_numbers(window, DCM_WindowCenter, numbers, 1) && get_numbers(window, DCM_WindowWidth, numbers + 1, 1) &&
+        numbers[1] > 0)
+        memcpy(header.window, numbers, sizeof header.window);
+    OFString shape;
+    if (window.findAndGetOFString(DCM_VOILUTFunction, shape).good())
+        header.window_shape = shape == "SIGMOID" ? 2 : shape == "LINEAR_EXACT" ? 1 : 0;
+}
+
+} // namespace
+
+void dicom::get_identity(DcmDataset &dataset, dicom_header &header)
 {
     get_text(dataset, DCM_SOPClassUID, header.sop_class, sizeof header.sop_class);
     get_text(dataset, DCM_SOPInstanceUID, header.sop_instance, sizeof header.sop_instance);
@@ -256,388 +193,23 @@ void get_identity(DcmDataset &dataset, dicom_header &header)
     header.label = strcmp(kind, "BINARY") == 0 || strcmp(kind, "LABELMAP") == 0;
 }
 
-// ---- deriving ----
-
-// A number as a decimal string: as short as it can be exactly, at most 16 characters (PS3.5, table 6.2-1).
-OFString decimal(double value)
-{
-    char text[40], best[40] = "0";
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strlen(text) > 16)
-            break;
-        strcpy(best, text);
-        if (strtod(text, nullptr) == value)
-            break;
-    }
-    return best;
-}
-
-void put_decimals(DcmItem &item, const DcmTagKey &tag, const double *values, unsigned count)
-{
-    OFString text;
-    for (unsigned i = 0; i < count; i++)
-        text += (i ? "\\" : "") + decimal(values[i]);
-    item.putAndInsertOFStringArray(tag, text);
-}
-
-void scale_spacing(DcmItem &item, const DcmTagKey &tag, const dicom_derivation &derivation)
-{
-    double spacing[2];
-    if (!get_numbers(item, tag, spacing, 2))
-        return;
-    spacing[0] *= derivation.factor[1];
-    spacing[1] *= derivation.factor[0];
-    put_decimals(item, tag, spacing, 2);
-}
-
-// A pixel position that counts from 1, on axis 0 (columns) or 1 (rows).
-long new_position(long position, unsigned axis, const dicom_derivation &derivation)
-{
-    return std::lround((static_cast<double>(position) - 1 - derivation.shift[axis]) / derivation.factor[axis]) + 1;
-}
-
-// Integer strings: each a position along `axis`, or in turn a row and a column where axis is 2, or a length where 3.
-void move_edges(DcmItem &item, const DcmTagKey &tag, unsigned axis, const dicom_derivation &derivation)
-{
-    OFString text;
-    Sint32 value;
-    for (unsigned long i = 0; item.findAndGetSint32(tag, value, i).good(); i++) {
-        long moved = axis == 3   ? std::lround(value / derivation.factor[0])
-                     : axis == 2 ? new_position(value, i % 2 ? 0 : 1, derivation)
-                                 : new_position(value, axis, derivation);
-        text += (i ? "\\" : "");
-        text += std::to_string(moved).c_str();
-    }
-    if (!text.empty())
-        item.putAndInsertOFStringArray(tag, text);
-}
-
-// Spacings and shapes in pixels (PS3.3, C.7.6.11 and C.8.7.3.1.4) of a dataset or a functional group.
-void adapt_item(DcmItem &item, const dicom_derivation &derivation)
-{
-    for (const DcmTagKey &tag : {DCM_PixelSpacing, DCM_ImagerPixelSpacing, DCM_NominalScannedPixelSpacing})
-        scale_spacing(item, tag, derivation);
-    for (const DcmTagKey &tag : {DCM_ShutterLeftVerticalEdge, DCM_ShutterRightVerticalEdge,
-                                 DCM_CollimatorLeftVerticalEdge, DCM_CollimatorRightVerticalEdge})
-        move_edges(item, tag, 0, derivation);
-    for (const DcmTagKey &tag : {DCM_ShutterUpperHorizontalEdge, DCM_ShutterLowerHorizontalEdge,
-                                 DCM_CollimatorUpperHorizontalEdge, DCM_CollimatorLowerHorizontalEdge})
-        move_edges(item, tag, 1, derivation);
-    for (const DcmTagKey &tag : {DCM_CenterOfCircularShutter, DCM_VerticesOfThePolygonalShutter,
-                                 DCM_CenterOfCircularCollimator, DCM_VerticesOfThePolygonalCollimator})
-        move_edges(item, tag, 2, derivation);
-    for (const DcmTagKey &tag : {DCM_RadiusOfCircularShutter, DCM_RadiusOfCircularCollimator})
-        move_edges(item, tag, 3, derivation);
-}
-
-// The centre of the first sample moves by `shift` samples of the original.
-void move_origin(DcmItem *position, DcmItem *orientation, DcmItem *measures, const dicom_derivation &derivation)
-{
-    plane where;
-    double spacing[2];
-    if (!get_plane(position, orientation, where) || !measures || !get_numbers(*measures, DCM_PixelSpacing, spacing, 2))
-        return;
-    for (int k = 0; k < 3; k++)
-        where.position[k] += where.directions[k] * spacing[1] * derivation.shift[0] +
-                             where.directions[3 + k] * spacing[0] * derivation.shift[1];
-    put_decimals(*position, DCM_ImagePositionPatient, where.position, 3);
-}
-
-// Value 1 becomes DERIVED (PS3.3, C.7.6.1.1.2).
-void set_derived(DcmItem &item, const DcmTagKey &tag)
-{
-    OFString value;
-    item.findAndGetOFStringArray(tag, value);
-    size_t rest = value.find('\\');
-    value = "DERIVED" + (rest == OFString_npos ? OFString("\\PRIMARY") : value.substr(rest));
-    item.putAndInsertOFStringArray(tag, value);
-}
-
-void put_code(DcmItem &item, const DcmTagKey &sequence, const char *value, const char *meaning)
-{
-    DcmItem *code = nullptr;
-    item.findAndDeleteElement(sequence);
-    if (item.findOrCreateSequenceItem(sequence, code, 0).bad())
-        throw std::bad_alloc();
-    code->putAndInsertString(DCM_CodeValue, value);
-    code->putAndInsertString(DCM_CodingSchemeDesignator, "DCM");
-    code->putAndInsertString(DCM_CodeMeaning, meaning);
-}
-
-// What was derived from what and how: PS3.3, C.12.4; codes from PS3.16, CID 7203 and CID 7202.
-void put_derivation(DcmItem &item, const dicom_header &original, const dicom_derivation &derivation)
-{
-    item.putAndInsertString(DCM_DerivationDescription, derivation.description);
-    put_code(item, DCM_DerivationCodeSequence, "113085", "Spatial resampling");
-    item.findAndDeleteElement(DCM_SourceImageSequence);
-    if (!original.sop_class[0] || !original.sop_instance[0])
-        return;
-    DcmItem *source = nullptr;
-    if (item.findOrCreateSequenceItem(DCM_SourceImageSequence, source, 0).bad())
-        throw std::bad_alloc();
-    source->putAndInsertString(DCM_ReferencedSOPClassUID, original.sop_class);
-    source->putAndInsertString(DCM_ReferencedSOPInstanceUID, original.sop_instance);
-    put_code(*source, DCM_PurposeOfReferenceCodeSequence, "121322", "Source image for image processing operation");
-}
-
-// Adapts all functional groups in one item of the shared or per-frame sequence.
-void adapt_groups(DcmItem &groups, const dicom_derivation &derivation)
-{
-    for (DcmObject *at = groups.nextInContainer(nullptr); at; at = groups.nextInContainer(at)) {
-        if (at->ident() != EVR_SQ)
-            continue;
-        DcmSequenceOfItems *sequence = static_cast<DcmSequenceOfItems *>(at);
-        for (DcmObject *part = sequence->nextInContainer(nullptr); part; part = sequence->nextInContainer(part)) {
-            DcmItem &item = *static_cast<DcmItem *>(part);
-            adapt_item(item, derivation);
-            if (item.tagExists(DCM_FrameType))
-                set_derived(item, DCM_FrameType);
-        }
-    }
-}
-
-void adapt_functional_groups(DcmDataset &dataset, const dicom_header &original, const dicom_derivation &derivation)
-{
-    DcmItem *shared = nullptr;
-    DcmSequenceOfItems *frames = nullptr;
-    dataset.findAndGetSequenceItem(DCM_SharedFunctionalGroupsSequence, shared, 0);
-    dataset.findAndGetSequence(DCM_PerFrameFunctionalGroupsSequence, frames);
-    if (!shared && !frames)
-        return;
-    bool moved = derivation.shift[0] != 0 || derivation.shift[1] != 0;
-    DcmObject *at = nullptr;
-    while (frames && (at = frames->nextInContainer(at))) {
-        DcmItem *frame = static_cast<DcmItem *>(at);
-        DcmItem *position = nullptr; // a shared one is moved below, once
-        frame->findAndGetSequenceItem(DCM_PlanePositionSequence, position, 0);
-        if (moved)
-            move_origin(position, functional_group(frame, shared, DCM_PlaneOrientationSequence),
-                        functional_group(frame, shared, DCM_PixelMeasuresSequence), derivation);
-        adapt_groups(*frame, derivation);
-        frame->findAndDeleteElement(DCM_DerivationImageSequence);
-    }
-    if (!shared && dataset.findOrCreateSequenceItem(DCM_SharedFunctionalGroupsSequence, shared, 0).bad())
-        throw std::bad_alloc();
-    if (moved)
-        move_origin(functional_group(nullptr, shared, DCM_PlanePositionSequence),
-                    functional_group(nullptr, shared, DCM_PlaneOrientationSequence),
-                    functional_group(nullptr, shared, DCM_PixelMeasuresSequence), derivation);
-    adapt_groups(*shared, derivation);
-    shared->findAndDeleteElement(DCM_DerivationImageSequence);
-    DcmItem *group = nullptr;
-    if (shared->findOrCreateSequenceItem(DCM_DerivationImageSequence, group, 0).bad())
-        throw std::bad_alloc();
-    put_derivation(*group, original, derivation);
-}
-
-// One axis of an ultrasound region (PS3.3, C.8.5.5): bounds and reference pixel count from 0.
-void adapt_region_axis(DcmItem &region, unsigned axis, const dicom_derivation &derivation)
-{
-    const DcmTagKey bounds[2][2] = {{DCM_RegionLocationMinX0, DCM_RegionLocationMaxX1},
-                                    {DCM_RegionLocationMinY0, DCM_RegionLocationMaxY1}};
-    const DcmTagKey delta_tags[2] = {DCM_PhysicalDeltaX, DCM_PhysicalDeltaY};
-    const DcmTagKey reference_tags[2] = {DCM_ReferencePixelX0, DCM_ReferencePixelY0};
-    const DcmTagKey value_tags[2] = {DCM_ReferencePixelPhysicalValueX, DCM_ReferencePixelPhysicalValueY};
-    double factor = derivation.factor[axis], old_start = 0, new_start = 0, last;
-    last = (axis ? derivation.rows : derivation.columns) - 1;
-    for (unsigned i = 0; i < 2; i++) {
-        Uint32 bound = 0;
-        if (region.findAndGetUint32(bounds[axis][i], bound).bad())
-            continue;
-        double moved = std::floor((bound - derivation.shift[axis]) / factor);
-        moved = std::fmin(std::fmax(moved, 0), last);
-        if (i == 0) {
-            old_start = bound;
-            new_start = moved;
-        }
-        region.putAndInsertUint32(bounds[axis][i], static_cast<Uint32>(moved));
-    }
-    Float64 delta = 0, value = 0;
-    if (region.findAndGetFloat64(delta_tags[axis], delta).bad())
-        return;
-    region.putAndInsertFloat64(delta_tags[axis], delta * factor);
-    Sint32 reference = 0; // relative to the region's start; an old pixel that may lie between new ones
-    if (region.findAndGetSint32(reference_tags[axis], reference).bad())
-        return;
-    double exact = (old_start + reference - derivation.shift[axis]) / factor - new_start;
-    double rounded = std::fmin(std::fmax(std::round(exact), -1e9), 1e9);
-    region.putAndInsertSint32(reference_tags[axis], static_cast<Sint32>(rounded));
-    region.findAndGetFloat64(value_tags[axis], value);
-    region.putAndInsertFloat64(value_tags[axis], value + (rounded - exact) * delta * factor);
-}
-
-void adapt_regions(DcmDataset &dataset, const dicom_derivation &derivation)
-{
-    DcmSequenceOfItems *regions = nullptr;
-    if (dataset.findAndGetSequence(DCM_SequenceOfUltrasoundRegions, regions).bad() || !regions)
-        return;
-    for (DcmObject *at = regions->nextInContainer(nullptr); at; at = regions->nextInContainer(at))
-        for (unsigned axis = 0; axis < 2; axis++)
-            adapt_region_axis(*static_cast<DcmItem *>(at), axis, derivation);
-}
-
-// Pixels that were not square stay so; ones that were may no longer be. Vertical to horizontal: PS3.3, C.7.6.3.1.7.
-void adapt_aspect(DcmDataset &dataset, const dicom_derivation &derivation)
-{
-    double ratio = derivation.factor[1] / derivation.factor[0];
-    bool has_spacing = dataset.tagExists(DCM_PixelSpacing) || dataset.tagExists(DCM_ImagerPixelSpacing) ||
-                       dataset.tagExists(DCM_NominalScannedPixelSpacing) ||
-                       dataset.tagExists(DCM_SharedFunctionalGroupsSequence);
-    if (std::fabs(ratio - 1) < 1e-6 || has_spacing)
-        return;
-    Sint32 vertical = 1, horizontal = 1;
-    if (dataset.findAndGetSint32(DCM_PixelAspectRatio, vertical, 0).bad() ||
-        dataset.findAndGetSint32(DCM_PixelAspectRatio, horizontal, 1).bad() || vertical < 1 || horizontal < 1)
-        vertical = horizontal = 1;
-    ratio *= static_cast<double>(vertical) / horizontal;
-    double scale = 10000 / std::fmax(ratio, 1);
-    OFString text = std::to_string(std::lround(std::fmax(1, ratio * scale))).c_str();
-    dataset.putAndInsertOFStringArray(DCM_PixelAspectRatio, text + "\\" + std::to_string(std::lround(scale)).c_str());
-}
-
-bool must_go(const DcmTag &tag)
-{
-    Uint16 group = tag.getGroup(), element = tag.getElement();
-    bool extremes = group == 0x0028 && element >= 0x0104 && element <= 0x0111; // smallest, largest values and planes
-    bool repeating = (group & 0xff00) == 0x6000 || (group & 0xff00) == 0x5000; // overlays, curves
-    return extremes || (repeating && group % 2 == 0) || group == 0x4ffe;
-}
-
-void remove_obsolete(DcmDataset &dataset)
-{
-    for (unsigned long i = dataset.card(); i-- > 0;)
-        if (must_go(dataset.getElement(i)->getTag()))
-            delete dataset.remove(i);
-}
-
-void derive(DcmDataset &dataset, const dicom_header &original, const dicom_derivation &derivation)
-{
-    remove_obsolete(dataset);
-    if (derivation.shift[0] != 0 || derivation.shift[1] != 0)
-        move_origin(&dataset, &dataset, &dataset, derivation); // needs the spacing of the original
-    adapt_item(dataset, derivation);
-    adapt_aspect(dataset, derivation);
-    adapt_regions(dataset, derivation);
-    adapt_functional_groups(dataset, original, derivation);
-    dataset.putAndInsertUint16(DCM_Rows, static_cast<Uint16>(derivation.rows));
-    dataset.putAndInsertUint16(DCM_Columns, static_cast<Uint16>(derivation.columns));
-    set_derived(dataset, DCM_ImageType);
-    put_derivation(dataset, original, derivation);
-    dataset.putAndInsertString(DCM_SOPInstanceUID, derivation.sop_instance);
-    dataset.putAndInsertString(DCM_SeriesInstanceUID, derivation.series);
-}
-
-// ---- writing ----
-
-// Appends what write(stream) puts out, piece by piece.
-template <typename Write> enum mist_status serialize(Write write, struct mist_buffer *out, struct mist_error *error)
-{
-    std::vector<char> piece(1 << 16);
-    DcmOutputBufferStream stream(piece.data(), static_cast<offile_off_t>(piece.size()));
-    OFCondition condition;
-    do {
-        condition = write(stream);
-        void *bytes = nullptr;
-        offile_off_t size = 0;
-        stream.flushBuffer(bytes, size);
-        if (size == 0 && condition == EC_StreamNotifyClient)
-            break;
-        if (!buffer_append(out, bytes, static_cast<size_t>(size)))
-            throw std::bad_alloc();
-    } while (condition == EC_StreamNotifyClient);
-    if (condition.bad())
-        return error_set(error, MIST_ERROR_CORRUPT, "the DICOM header cannot be written: %s", condition.text());
-    return MIST_OK;
-}
-
-enum mist_status write_header(const uint8_t *data, const dicom_layout &layout, std::unique_ptr<DcmDataset> dataset,
-                              struct mist_buffer *out, struct mist_error *error)
-{
-    E_TransferSyntax syntax = syntax_of(layout);
-    enum mist_status status;
-    if (!layout.has_meta) {
-        dataset->transferInit();
-        status = serialize(
-            [&](DcmOutputStream &stream) {
-                return dataset->write(stream, syntax, EET_ExplicitLength, nullptr, EGL_withoutGL);
-            },
-            out, error);
-        dataset->transferEnd();
-        return status;
-    }
-    DcmFileFormat file(dataset.release(), OFFalse);
-    DcmInputBufferStream stream;
-    stream.setBuffer(data, static_cast<offile_off_t>(layout.dataset));
-    stream.setEos();
-    file.getMetaInfo()->transferInit();
-    OFCondition condition = file.getMetaInfo()->read(stream);
-    file.getMetaInfo()->transferEnd();
-    if (condition.bad())
-        return parse_failed(condition, error);
-    file.transferInit();
-    status = serialize(
-        [&](DcmOutputStream &to) {
-            return file.write(to, syntax, EET_ExplicitLength, nullptr, EGL_withoutGL, EPD_withoutPadding, 0, 0, 0,
-                              EWM_updateMeta);
-        },
-        out, error);
-    file.transferEnd();
-    return status;
-}
-
-// The header of the PixelData element (PS3.5, 7.1).
-void write_pixel_element(const dicom_layout &layout, uint32_t length, struct mist_buffer *out)
-{
-    uint8_t bytes[12] = {0xe0, 0x7f, 0x10, 0x00};
-    size_t size = 8;
-    if (layout.explicit_vr) {
-        memcpy(bytes + 4, layout.pixel_vr, 2);
-        size = 12;
-    }
-    store_le32(bytes + size - 4, length);
-    if (layout.big_endian) {
-        store_be16(bytes, 0x7fe0);
-        store_be16(bytes + 2, 0x0010);
-        store_be32(bytes + size - 4, length);
-    }
-    if (!buffer_append(out, bytes, size))
-        throw std::bad_alloc();
-}
-
-} // namespace
-
 enum mist_status dicom_header_read(const uint8_t *data, const struct dicom_layout *layout, struct dicom_header *header,
-                                   struct mist_error *error)
+                                   struct dicom_frames *frames, struct mist_error *error)
 try {
+    quiet hush;
     *header = dicom_header();
+    if (frames)
+        *frames = dicom_frames();
     DcmDataset dataset;
     enum mist_status status = parse_dataset(data, *layout, dataset, error);
     if (status)
         return status;
     get_identity(dataset, *header);
     get_pixel_description(dataset, *header);
+    get_padding(dataset, *layout, *header);
+    get_look(dataset, *header);
     get_geometry(dataset, *header);
-    return MIST_OK;
+    return frames ? get_frames(dataset, header->frames, *frames, error) : MIST_OK;
 } catch (...) {
     return error_set(error, MIST_ERROR_MEMORY, "out of memory reading a DICOM header");
-}
-
-enum mist_status dicom_header_derive(const uint8_t *data, const struct dicom_layout *layout,
-                                     const struct dicom_derivation *derivation, struct mist_buffer *out,
-                                     struct mist_error *error)
-try {
-    std::unique_ptr<DcmDataset> dataset(new DcmDataset);
-    enum mist_status status = parse_dataset(data, *layout, *dataset, error);
-    if (status)
-        return status;
-    dicom_header original = {};
-    get_identity(*dataset, original);
-    derive(*dataset, original, *derivation);
-    status = write_header(data, *layout, std::move(dataset), out, error);
-    if (!status)
-        write_pixel_element(*layout, derivation->pixel_bytes, out);
-    return status;
-} catch (...) {
-    return error_set(error, MIST_ERROR_MEMORY, "out of memory deriving a DICOM header");
 }

@@ -5,7 +5,6 @@
 #include "base/error.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,20 +37,6 @@ enum mist_status dicom_derived_uid(const char *original, const char *how, char u
     return MIST_OK;
 }
 
-/*
- * Original samples per new sample along one axis. The spacings say it exactly also where the size is rounded up
- * (ceil(W / 2^r)); without them there is only the ratio of sizes, of which a resampled image makes use.
- */
-static double factor_of(const struct format_target *target, unsigned axis, uint32_t original_size, uint32_t size)
-{
-    if (!target->resampled)
-        return ldexp(1, (int)target->reduce);
-    double before = target->source->geometry.spacing[axis], after = target->info.geometry.spacing[axis];
-    if (before > 0 && after > 0)
-        return after / before;
-    return (double)original_size / size;
-}
-
 /* "1/4 of the resolution, each sample on a sample of the original" and so on; also what identifiers depend on. */
 static void describe(const struct format_target *target, const struct dicom_pixels *reduced, char *text, size_t size)
 {
@@ -69,24 +54,55 @@ static void describe(const struct format_target *target, const struct dicom_pixe
     snprintf(text, size, "Reduced by MIST to %u x %u: %s", reduced->columns, reduced->rows, how);
 }
 
-enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_header *original,
+/* What an output without codestreams cannot say as the original did. */
+static void describe_samples(const struct dicom_archived *archived, const struct dicom_pixels *pixels,
+                             struct dicom_derivation *derivation)
+{
+    const struct dicom_header *header = &archived->header;
+    const char *photometric = header->photometric;
+    bool decoded = archived->layout.fragments;
+    if (pixels->color == FORMAT_RGB && decoded && strncmp(photometric, "YBR_", 4) == 0)
+        strcpy(derivation->photometric, "RGB");
+    else if (strcmp(photometric, "YBR_FULL_422") == 0 && !pixels->halved)
+        strcpy(derivation->photometric, "YBR_FULL");
+    derivation->words = pixels->allocated > 8;
+    derivation->interleaved = decoded && pixels->components > 1 && !pixels->planar && header->planar;
+    unsigned high = pixels->shift + pixels->precision - 1;
+    if (archived->layout.real)
+        return;
+    if (pixels->allocated != header->bits_allocated)
+        derivation->bits_allocated = pixels->allocated;
+    if (pixels->precision != header->bits_stored || high != header->high_bit) {
+        derivation->bits_stored = pixels->precision;
+        derivation->high_bit = high;
+    }
+}
+
+enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_archived *archived,
                                        const struct dicom_pixels *reduced, struct dicom_derivation *derivation,
                                        struct mist_error *error)
 {
-    uint64_t bytes = (uint64_t)reduced->frame_bytes * reduced->frames;
-    bytes += bytes & 1; /* PS3.5, 8.1.1: padded to an even length */
-    if (bytes >= UINT32_MAX)
+    const struct dicom_header *original = &archived->header;
+    uint64_t bytes = reduced->total_bytes + (reduced->total_bytes & 1); /* PS3.5, 8.1.1: padded to an even length */
+    const bool encapsulated = target->syntax == FORMAT_SYNTAX_HTJ2K;
+    if (bytes >= UINT32_MAX && !encapsulated)
         return error_set(error, MIST_ERROR_LIMIT, "%llu bytes of pixels do not fit into a DICOM file",
                          (unsigned long long)bytes);
     *derivation = (struct dicom_derivation){
-        .factor = {factor_of(target, 0, original->columns, reduced->columns),
-                   factor_of(target, 1, original->rows, reduced->rows)},
+        .factor = {target->sampling.factor[0], target->sampling.factor[1]},
+        .slice_factor = target->sampling.factor[2],
+        .shift = {target->sampling.shift[0], target->sampling.shift[1]},
         .columns = reduced->columns,
         .rows = reduced->rows,
-        .pixel_bytes = (uint32_t)bytes,
+        .pixel_bytes = encapsulated ? UINT32_MAX : (uint32_t)bytes,
+        .explicit_vr = target->syntax != FORMAT_SYNTAX_SOURCE,
+        .encapsulated = encapsulated,
+        .same_image = target->reduce == 0 && !target->resampled,
+        .keep_uids = target->keep_uids,
     };
-    for (unsigned axis = 0; axis < 2 && target->resampled; axis++)
-        derivation->shift[axis] = (derivation->factor[axis] - 1) / 2; /* the same field of view */
+    if (derivation->same_image && !archived->layout.fragments && !derivation->explicit_vr)
+        derivation->pixel_bytes = archived->layout.pixel_bytes; /* all of it comes back, what is behind samples too */
+    describe_samples(archived, reduced, derivation);
     describe(target, reduced, derivation->description, sizeof derivation->description);
     char how[96];
     snprintf(how, sizeof how, "%u|%s|%ux%u", target->reduce, target->resampled ? "center" : "native", reduced->columns,

@@ -3,17 +3,15 @@
 #ifndef FORMAT_DICOM_DERIVE_H
 #define FORMAT_DICOM_DERIVE_H
 
-#include "format/dicom_header.h"
-#include "format/dicom_pixels.h"
-#include "format/format.h"
+#include "format/dicom_restore.h"
 
 /*
- * Fills `derivation` for writing `target` from an original with these attributes.
+ * Fills `derivation` for writing `target` from an original that was archived so.
  * Identifiers are UUID-derived (PS3.5, B.2) and depend only on the original's identifier, the reduction, the grid and
  * the size: two downloads of one instance agree, and all instances of a series land in one new series. `reduced` are
  * the pixels of the output.
  */
-enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_header *original,
+enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_archived *archived,
                                        const struct dicom_pixels *reduced, struct dicom_derivation *derivation,
                                        struct mist_error *error);
 

@@ -9,6 +9,7 @@
 #define UNDEFINED_LENGTH UINT32_MAX
 #define TAG(group, element) (((uint32_t)(group) << 16) | (element))
 #define TAG_TRANSFER_SYNTAX TAG(0x0002, 0x0010)
+#define TAG_EXTENDED_OFFSETS TAG(0x7fe0, 0x0001)
 #define TAG_FLOAT_PIXELS TAG(0x7fe0, 0x0008)
 #define TAG_DOUBLE_PIXELS TAG(0x7fe0, 0x0009)
 #define TAG_PIXELS TAG(0x7fe0, 0x0010)
@@ -19,30 +20,52 @@
 #define IMPLICIT_LITTLE "1.2.840.10008.1.2"
 #define EXPLICIT_LITTLE "1.2.840.10008.1.2.1"
 #define EXPLICIT_BIG "1.2.840.10008.1.2.2"
+#define DEFLATED "1.2.840.10008.1.2.1.99"
 
-/* PS3.6, table A-1: those that are refused by name. */
-static const struct {
+/* PS3.6, table A-1: those whose pixel data is in fragments, and the deflated one. */
+static const struct syntax {
     const char *uid;
     const char *name;
-} refused_syntaxes[] = {
-    {"1.2.840.10008.1.2.1.98", "Encapsulated Uncompressed"},
-    {"1.2.840.10008.1.2.1.99", "Deflated Explicit VR Little Endian"},
-    {"1.2.840.10008.1.2.4.50", "JPEG Baseline"},
-    {"1.2.840.10008.1.2.4.51", "JPEG Extended"},
-    {"1.2.840.10008.1.2.4.57", "JPEG Lossless"},
-    {"1.2.840.10008.1.2.4.70", "JPEG Lossless, first-order prediction"},
-    {"1.2.840.10008.1.2.4.80", "JPEG-LS Lossless"},
-    {"1.2.840.10008.1.2.4.81", "JPEG-LS Near-lossless"},
-    {"1.2.840.10008.1.2.4.90", "JPEG 2000 Lossless"},
-    {"1.2.840.10008.1.2.4.91", "JPEG 2000"},
-    {"1.2.840.10008.1.2.4.100", "MPEG-2"},
-    {"1.2.840.10008.1.2.4.102", "MPEG-4 AVC/H.264"},
-    {"1.2.840.10008.1.2.4.107", "HEVC/H.265"},
-    {"1.2.840.10008.1.2.4.201", "HTJ2K Lossless"},
-    {"1.2.840.10008.1.2.4.202", "HTJ2K Lossless RPCL"},
-    {"1.2.840.10008.1.2.4.203", "HTJ2K"},
-    {"1.2.840.10008.1.2.5", "RLE Lossless"},
+    enum dicom_coding coding;
+} syntaxes[] = {
+    {DEFLATED, "Deflated Explicit VR Little Endian", DICOM_NATIVE},
+    {"1.2.840.10008.1.2.1.98", "Encapsulated Uncompressed", DICOM_ENCAPSULATED},
+    {"1.2.840.10008.1.2.4.100", "MPEG-2 Main Level", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.100.1", "fragmentable MPEG-2 Main Level", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.101", "MPEG-2 High Level", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.101.1", "fragmentable MPEG-2 High Level", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.102", "MPEG-4 AVC/H.264 4.1", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.102.1", "fragmentable MPEG-4 AVC/H.264 4.1", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.103", "MPEG-4 AVC/H.264 BD", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.103.1", "fragmentable MPEG-4 AVC/H.264 BD", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.104", "MPEG-4 AVC/H.264 4.2 2D", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.104.1", "fragmentable MPEG-4 AVC/H.264 4.2 2D", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.105", "MPEG-4 AVC/H.264 4.2 3D", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.105.1", "fragmentable MPEG-4 AVC/H.264 4.2 3D", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.106", "MPEG-4 AVC/H.264 Stereo", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.106.1", "fragmentable MPEG-4 AVC/H.264 Stereo", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.107", "HEVC/H.265 Main", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.4.108", "HEVC/H.265 Main 10", DICOM_VIDEO},
+    {"1.2.840.10008.1.2.5", "RLE Lossless", DICOM_RLE},
+    {"1.2.840.10008.1.2.8.1", "Deflated Image Frame", DICOM_DEFLATED},
 };
+
+static const struct syntax *find_syntax(const char *uid)
+{
+    for (size_t i = 0; i < sizeof syntaxes / sizeof *syntaxes; i++)
+        if (strcmp(uid, syntaxes[i].uid) == 0)
+            return &syntaxes[i];
+    return NULL;
+}
+
+const char *dicom_syntax_name(const char *uid)
+{
+    static const char codestreams[] = "1.2.840.10008.1.2.4.";
+    const struct syntax *syntax = find_syntax(uid);
+    if (syntax)
+        return syntax->name;
+    return strncmp(uid, codestreams, sizeof codestreams - 1) == 0 ? "JPEG family" : "unknown";
+}
 
 /* How elements are written from here on. */
 struct coding {
@@ -241,50 +264,47 @@ static enum mist_status read_meta(struct walk *walk, struct dicom_layout *layout
     return MIST_OK;
 }
 
-/* Refuses what is not one of the three uncompressed transfer syntaxes. */
-static enum mist_status check_syntax(struct dicom_layout *layout, struct mist_error *error)
+static enum mist_status check_uid(const char *uid, struct mist_error *error)
 {
-    const char *uid = layout->transfer_syntax;
     for (const char *p = uid; *p; p++)
         if (*p != '.' && (*p < '0' || *p > '9'))
             return error_set(error, MIST_ERROR_CORRUPT, "the DICOM transfer syntax is not a UID");
-    for (size_t i = 0; i < sizeof refused_syntaxes / sizeof *refused_syntaxes; i++)
-        if (strcmp(uid, refused_syntaxes[i].uid) == 0)
-            return error_set(error, MIST_ERROR_UNSUPPORTED, "the DICOM transfer syntax %s (%s) is not supported yet",
-                             refused_syntaxes[i].name, uid);
-    if (*uid && strcmp(uid, IMPLICIT_LITTLE) && strcmp(uid, EXPLICIT_LITTLE) && strcmp(uid, EXPLICIT_BIG))
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "the DICOM transfer syntax %s is not supported", uid);
     return MIST_OK;
+}
+
+/* Fills what `layout` says of the pixel data element; false if `element` is none. */
+static bool take_pixels(struct dicom_layout *layout, size_t at, const struct element *element, struct coding coding)
+{
+    if (element->tag != TAG_PIXELS && element->tag != TAG_FLOAT_PIXELS && element->tag != TAG_DOUBLE_PIXELS)
+        return false;
+    layout->has_pixels = true;
+    layout->real = element->tag == TAG_PIXELS ? 0 : element->tag == TAG_FLOAT_PIXELS ? 32 : 64;
+    layout->fragments = element->length == UNDEFINED_LENGTH;
+    layout->dataset_end = at;
+    layout->pixels = element->value;
+    layout->pixel_bytes = layout->fragments ? 0 : element->length;
+    memcpy(layout->pixel_vr, coding.explicit_vr ? element->vr : "OW", 3);
+    return true;
 }
 
 /* Walks the dataset up to the pixel data. */
 static enum mist_status find_pixels(struct walk *walk, struct dicom_layout *layout, struct coding coding)
 {
     size_t at = layout->dataset;
-    layout->dataset_end = walk->size;
     while (at < walk->size) {
         struct element element;
         if (!read_element(walk->data, at, walk->size, coding, &element))
             return cut_short(walk, at, walk->size);
         if (element.tag > TAG_PIXELS)
             break; /* elements ascend (PS3.5, 7.1): no pixel data */
-        if (element.tag == TAG_FLOAT_PIXELS || element.tag == TAG_DOUBLE_PIXELS) {
-            layout->has_real_pixels = true;
-            break;
-        }
         if (at - layout->dataset > DICOM_MAX_HEADER_BYTES)
             return error_set(walk->error, MIST_ERROR_LIMIT, "more than %zu bytes before the DICOM pixel data",
                              DICOM_MAX_HEADER_BYTES);
-        if (element.tag == TAG_PIXELS) {
-            if (element.length == UNDEFINED_LENGTH)
-                return error_set(walk->error, MIST_ERROR_CORRUPT,
-                                 "DICOM pixel data in fragments in an uncompressed transfer syntax");
-            layout->has_pixels = true;
-            layout->dataset_end = at;
-            layout->pixels = element.value;
-            layout->pixel_bytes = element.length;
-            memcpy(layout->pixel_vr, coding.explicit_vr ? element.vr : "OW", 3);
+        if (take_pixels(layout, at, &element, coding))
             return MIST_OK;
+        if (element.tag == TAG_EXTENDED_OFFSETS && element.length <= walk->size - element.value) {
+            layout->offsets = element.value;
+            layout->offset_bytes = element.length;
         }
         enum mist_status status = skip_value(walk, &at, walk->size, &element, coding, 0);
         if (status)
@@ -294,6 +314,22 @@ static enum mist_status find_pixels(struct walk *walk, struct dicom_layout *layo
     return MIST_OK;
 }
 
+/* What the transfer syntax says of the pixel data, corrected by what is there. */
+static void settle_syntax(struct dicom_layout *layout)
+{
+    const struct syntax *syntax = find_syntax(layout->transfer_syntax);
+    if (layout->fragments) {
+        layout->coding = syntax ? syntax->coding : DICOM_CODESTREAMS;
+        if (layout->coding == DICOM_NATIVE)
+            layout->coding = DICOM_CODESTREAMS;
+        return;
+    }
+    layout->coding = DICOM_NATIVE;
+    strcpy(layout->transfer_syntax, layout->big_endian    ? EXPLICIT_BIG
+                                    : layout->explicit_vr ? EXPLICIT_LITTLE
+                                                          : IMPLICIT_LITTLE);
+}
+
 enum mist_status dicom_layout_read(const uint8_t *data, size_t size, struct dicom_layout *layout,
                                    struct mist_error *error)
 {
@@ -301,19 +337,24 @@ enum mist_status dicom_layout_read(const uint8_t *data, size_t size, struct dico
     struct walk walk = {data, size, error};
     enum mist_status status = read_meta(&walk, layout);
     if (!status)
-        status = check_syntax(layout, error);
+        status = check_uid(layout->transfer_syntax, error);
     if (status)
         return status;
     /* Files whose meta information names another coding than the dataset has do occur; the dataset is right. */
-    struct coding coding = guess_coding(data + layout->dataset);
+    const uint8_t *first = data + layout->dataset;
+    struct coding coding = guess_coding(first);
+    bool likely = coding.explicit_vr && load16(first, coding.big_endian) <= 0x0010;
+    layout->deflated = strcmp(layout->transfer_syntax, DEFLATED) == 0 && !likely;
+    if (layout->deflated)
+        return MIST_OK;
     if (coding.big_endian && !coding.explicit_vr)
         return error_set(error, MIST_ERROR_CORRUPT, "this is no DICOM dataset in a coding that DICOM knows");
     layout->explicit_vr = coding.explicit_vr;
     layout->big_endian = coding.big_endian;
-    strcpy(layout->transfer_syntax, coding.big_endian    ? EXPLICIT_BIG
-                                    : coding.explicit_vr ? EXPLICIT_LITTLE
-                                                         : IMPLICIT_LITTLE);
-    return find_pixels(&walk, layout, coding);
+    status = find_pixels(&walk, layout, coding);
+    if (!status)
+        settle_syntax(layout);
+    return status;
 }
 
 bool dicom_layout_detect(const uint8_t *data, size_t size)
@@ -326,12 +367,14 @@ bool dicom_layout_detect(const uint8_t *data, size_t size)
     uint16_t group = load16(data, coding.big_endian);
     if (group != 0x0002 && group != 0x0008)
         return false;
+    /* Value representations are a sign of their own: headers may then be sparse and soon come to the image's groups. */
+    const uint32_t last_group = coding.explicit_vr ? 0x0028 : 0x0010;
     uint32_t last = 0;
     size_t at = 0;
     for (unsigned count = 0; count < 3; count++) {
         struct element element;
         if (!read_element(data, at, size, coding, &element) || (count && element.tag <= last) ||
-            element.tag >> 16 > 0x0010 || element.length % 2 != 0 || element.length > size - element.value)
+            element.tag >> 16 > last_group || element.length % 2 != 0 || element.length > size - element.value)
             return false;
         if (coding.explicit_vr && !is_vr(data + at + 4))
             return false;

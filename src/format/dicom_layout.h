@@ -21,28 +21,45 @@ extern "C" {
 #define DICOM_MAX_HEADER_BYTES ((size_t)256 << 20) /* what may come before the pixel data */
 #define DICOM_MAX_NESTING 64u                      /* sequences within sequences */
 
+/* How the value of the pixel data element is coded: from the transfer syntax. */
+enum dicom_coding {
+    DICOM_NATIVE,       /* samples (PS3.5, 8.1); also in a deflated dataset, once that is inflated */
+    DICOM_CODESTREAMS,  /* one codestream a frame, in fragments; what kind, its own bytes say */
+    DICOM_RLE,          /* PS3.5, annex G, in fragments */
+    DICOM_DEFLATED,     /* each frame by deflate, in fragments */
+    DICOM_ENCAPSULATED, /* samples, in fragments */
+    DICOM_VIDEO         /* MPEG-2, MPEG-4, HEVC ...: one stream for all frames, not read */
+};
+
 struct dicom_layout {
     char transfer_syntax[DICOM_UID_SIZE]; /* of the dataset as it is, even where the file meta information errs */
     bool explicit_vr;
     bool big_endian;
-    bool has_meta;        /* file meta information, with or without the 128-byte preamble */
-    size_t meta;          /* offset of its first element (group 0002) */
-    size_t dataset;       /* offset of the dataset's first element */
-    bool has_pixels;      /* PixelData (7FE0,0010); the offsets below are 0 otherwise, dataset_end is the file's */
-    bool has_real_pixels; /* FloatPixelData or DoubleFloatPixelData instead */
-    size_t dataset_end;   /* offset of the PixelData element: the attributes are [dataset, dataset_end) */
+    bool deflated;   /* the dataset still has to be inflated: nothing below is set but meta and dataset */
+    bool has_meta;   /* file meta information, with or without the 128-byte preamble */
+    size_t meta;     /* offset of its first element (group 0002) */
+    size_t dataset;  /* offset of the dataset's first element */
+    bool has_pixels; /* PixelData (7FE0,0010), or the float ones; where not, dataset_end is the file's end */
+    unsigned real;   /* 32 or 64: FloatPixelData or DoubleFloatPixelData, bits of a sample; else 0 */
+    enum dicom_coding coding;
+    bool fragments;       /* the value is a sequence of fragments; pixel_bytes is 0 */
+    size_t dataset_end;   /* offset of the pixel data element: the attributes are [dataset, dataset_end) */
     size_t pixels;        /* offset of its value */
     uint32_t pixel_bytes; /* its declared length; not checked against the size of the file */
-    char pixel_vr[3];     /* "OB" or "OW"; "OW" where implicit */
+    char pixel_vr[3];     /* "OB", "OW", "OF", "OD"; "OW" where implicit */
+    size_t offsets;       /* ExtendedOffsetTable (7FE0,0001): offset of its value; 0 where there is none */
+    size_t offset_bytes;
 };
 
 /*
- * Reads the layout of `size` bytes: a whole file, or one that was cut behind the header of its PixelData element.
- * MIST_ERROR_UNSUPPORTED for transfer syntaxes other than the three uncompressed ones, by name; MIST_ERROR_CORRUPT,
- * MIST_ERROR_TRUNCATED or MIST_ERROR_LIMIT where the bytes break the rules. Thread-safe.
+ * Reads the layout of `size` bytes: a whole file, or one that was cut behind the header of its pixel data element.
+ * MIST_ERROR_CORRUPT, MIST_ERROR_TRUNCATED or MIST_ERROR_LIMIT where the bytes break the rules. Thread-safe.
  */
 enum mist_status dicom_layout_read(const uint8_t *data, size_t size, struct dicom_layout *layout,
                                    struct mist_error *error);
+
+/* The name of a transfer syntax, for messages; "unknown" if it is none that MIST has heard of. */
+const char *dicom_syntax_name(const char *uid);
 
 /*
  * Whether a file that starts with these bytes is DICOM: "DICM" behind the preamble, or, for the datasets without file

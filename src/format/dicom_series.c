@@ -1,123 +1,200 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/dicom_series.h"
 
-#include <math.h>
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SAME_POSITION 0.01 /* millimetres */
-
-static void normal_of(const struct dicom_header *header, double normal[3])
+static enum mist_status out_of_memory(struct mist_error *error)
 {
-    const double *row = header->row_direction, *column = header->column_direction;
-    for (int i = 0; i < 3; i++)
-        normal[i] = row[(i + 1) % 3] * column[(i + 2) % 3] - row[(i + 2) % 3] * column[(i + 1) % 3];
+    return error_set(error, MIST_ERROR_MEMORY, "out of memory");
 }
 
-static int compare_numbers(double a, double b)
+static uint32_t count_frames(const struct dicom_instance *instances, uint32_t count)
 {
-    return (a > b) - (a < b);
-}
-
-static int compare_depth(const void *first, const void *second)
-{
-    const struct dicom_instance *a = first, *b = second;
-    return compare_numbers(a->depth, b->depth);
-}
-
-static int compare_all(const void *first, const void *second)
-{
-    const struct dicom_instance *a = first, *b = second;
-    int order = compare_numbers(a->depth, b->depth);
-    if (!order)
-        order = compare_numbers(a->temporal, b->temporal);
-    if (!order)
-        order = compare_numbers(a->acquisition, b->acquisition);
-    if (!order)
-        order = compare_numbers(a->instance, b->instance);
-    if (!order)
-        order = strcmp(a->path, b->path);
-    return order ? order : compare_numbers(a->index, b->index);
-}
-
-void dicom_series_sort(struct dicom_instance *instances, uint32_t count, const struct dicom_header *header)
-{
-    double normal[3];
-    normal_of(header, normal);
-    bool placed = true;
+    uint64_t frames = 0;
     for (uint32_t i = 0; i < count; i++)
-        placed = placed && instances[i].has_plane;
-    for (uint32_t i = 0; i < count; i++) {
-        const double *at = instances[i].position;
-        instances[i].depth = placed ? at[0] * normal[0] + at[1] * normal[1] + at[2] * normal[2] : 0;
-    }
-    /* Depths that differ by rounding are made equal, so that the other criteria decide among them. */
-    qsort(instances, count, sizeof *instances, compare_depth);
-    for (uint32_t i = 1; i < count; i++)
-        if (instances[i].depth - instances[i - 1].depth < SAME_POSITION)
-            instances[i].depth = instances[i - 1].depth;
-    qsort(instances, count, sizeof *instances, compare_all);
-    uint32_t first = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        instances[i].first = first;
-        first += instances[i].frames;
+        frames += instances[i].frames;
+    return frames > MIST_MAX_FRAMES ? 0 : (uint32_t)frames;
+}
+
+static uint64_t frame_identity(const struct dicom_instance *instance, uint32_t frame)
+{
+    const uint64_t both[2] = {instance->identity, frame};
+    return instance->identity ? checksum(both, sizeof both) : 0;
+}
+
+/* Descriptions of all frames in the order of the instances. */
+static void describe_frames(const struct dicom_instance *instances, uint32_t count, struct dicom_volume_frame *frames)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t f = 0; f < instances[i].frames; f++)
+            frames[at++] = (struct dicom_volume_frame){.info = dicom_frame_at(&instances[i].said, f),
+                                                       .identity = frame_identity(&instances[i], f),
+                                                       .file = i,
+                                                       .component = instances[i].attributes.component};
+}
+
+static struct dicom_volume_options options_of(const struct dicom_attributes *attributes)
+{
+    return (struct dicom_volume_options){.philips_scale = attributes->philips_scale,
+                                         .acquired_3d = attributes->acquired_3d,
+                                         .phase_encoding = attributes->phase_encoding};
+}
+
+/* ---- order ---- */
+
+/* So that the order does not depend on that of the inputs. */
+static int by_name(const void *first, const void *second)
+{
+    const struct dicom_instance *a = first, *b = second;
+    int order = strcmp(a->input.name, b->input.name);
+    return order ? order : (a->index > b->index) - (a->index < b->index);
+}
+
+static int by_rank(const void *first, const void *second)
+{
+    const struct dicom_instance *a = first, *b = second;
+    return (a->rank > b->rank) - (a->rank < b->rank);
+}
+
+/* An instance's rank is that of its first planned frame. Frames in no plan come last, in their order. */
+static void rank_instances(struct dicom_instance *instances, uint32_t count, const struct dicom_volume_frame *frames,
+                           const struct dicom_volume_plans *plans)
+{
+    for (uint32_t i = 0; i < count; i++)
+        instances[i].rank = MIST_MAX_FRAMES + i;
+    uint32_t rank = 0;
+    for (uint32_t p = 0; p < plans->count; p++) {
+        const struct dicom_volume_plan *plan = &plans->plan[p];
+        for (size_t i = 0; i < (size_t)plan->slices * plan->volumes; i++, rank++) {
+            struct dicom_instance *instance = &instances[frames[plan->frame[i]].file];
+            if (rank < instance->rank)
+                instance->rank = rank;
+        }
     }
 }
 
-static double length_of(const double vector[3])
+/* The geometry of the same volume with its slices the other way round. */
+static struct mist_geometry backwards(const struct mist_geometry *geometry, uint32_t slices)
 {
-    return sqrt(vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2]);
-}
-
-/* The step from frame to frame, and whether there is one that holds for all frames. */
-static bool even_step(const struct dicom_instance *instances, uint32_t count, double step[3])
-{
-    const struct dicom_instance *first = &instances[0], *last = &instances[count - 1];
-    if (count > 1) {
-        for (uint32_t i = 0; i < count; i++)
-            if (!instances[i].has_plane || instances[i].frames != 1)
-                return false;
-    } else if (!first->has_plane || !first->regular) {
-        return false;
-    }
-    uint32_t steps = count > 1 ? count - 1 : first->frames - 1;
-    for (int k = 0; k < 3; k++)
-        step[k] = steps ? (last->last_position[k] - first->position[k]) / steps : 0;
-    double distance = length_of(step);
-    if (steps && distance < SAME_POSITION)
-        return false;
-    for (uint32_t i = 1; i < count; i++) {
-        double error[3];
-        for (int k = 0; k < 3; k++)
-            error[k] = instances[i].position[k] - (first->position[k] + i * step[k]);
-        if (length_of(error) > distance / 4)
-            return false;
-    }
-    return true;
-}
-
-struct mist_geometry dicom_series_geometry(const struct dicom_instance *instances, uint32_t count,
-                                           const struct dicom_header *header)
-{
-    struct mist_geometry geometry = {.spacing = {header->spacing[0], header->spacing[1], header->slice_spacing}};
-    double step[3];
-    if (header->spacing[0] <= 0 || header->spacing[1] <= 0 || !even_step(instances, count, step))
-        return geometry;
-    if (length_of(step) > 0) {
-        geometry.spacing[2] = length_of(step);
-    } else { /* one frame: along the normal, by the thickness or, so that the affine has an inverse, by 1 */
-        normal_of(header, step);
-        for (int k = 0; k < 3; k++)
-            step[k] *= header->slice_spacing > 0 ? header->slice_spacing : 1;
-    }
-    geometry.has_affine = true;
+    struct mist_geometry turned = *geometry;
     for (int k = 0; k < 3; k++) {
-        double flip = k < 2 ? -1 : 1; /* DICOM's patient axes are left, posterior, superior (PS3.3, C.7.6.2.1.1) */
-        geometry.affine[k][0] = flip * header->row_direction[k] * header->spacing[0] + 0.0; /* no -0 */
-        geometry.affine[k][1] = flip * header->column_direction[k] * header->spacing[1] + 0.0;
-        geometry.affine[k][2] = flip * step[k] + 0.0;
-        geometry.affine[k][3] = flip * instances[0].position[k] + 0.0;
+        turned.affine[k][3] += geometry->affine[k][2] * (slices - 1.0);
+        turned.affine[k][2] = 0.0 - geometry->affine[k][2];
     }
-    geometry.affine[3][3] = 1;
-    return geometry;
+    return turned;
+}
+
+/* What the item says of slices, given a plan in which frames have the numbers that they have in the item. */
+static void set_slices(const struct dicom_volume_plans *plans, uint32_t total, struct mist_image_info *info)
+{
+    const struct dicom_volume_plan *plan = &plans->plan[0];
+    bool forth = (uint64_t)plan->slices * plan->volumes == total, back = forth;
+    for (uint32_t i = 0; i < total && (forth || back); i++) {
+        uint32_t slice = i % plan->slices, start = i - slice;
+        forth = forth && plan->frame[i] == i;
+        back = back && plan->frame[i] == start + plan->slices - 1 - slice;
+    }
+    info->slices = 1;
+    info->geometry = plan->geometry;
+    if ((forth || back) && plan->geometry.has_affine) {
+        info->slices = plan->slices;
+        if (!forth)
+            info->geometry = backwards(&plan->geometry, plan->slices);
+        return;
+    }
+    if (total > 1) {
+        memset(info->geometry.affine, 0, sizeof info->geometry.affine);
+        info->geometry.has_affine = false;
+    }
+}
+
+enum mist_status dicom_series_arrange(struct dicom_instance *instances, uint32_t count, struct mist_image_info *info,
+                                      char warning[160], struct mist_error *error)
+{
+    const uint32_t total = count_frames(instances, count);
+    struct dicom_volume_plans plans = {0};
+    struct dicom_volume_frame *frames = memory_allocate_zeroed(total ? total : 1, sizeof *frames);
+    if (!frames)
+        return out_of_memory(error);
+    qsort(instances, count, sizeof *instances, by_name);
+    describe_frames(instances, count, frames);
+    const struct dicom_volume_options options = options_of(&instances[0].attributes);
+    enum mist_status status = dicom_volume_plan(frames, total, &options, &plans, error);
+    if (!status) {
+        rank_instances(instances, count, frames, &plans);
+        dicom_volume_plans_free(&plans);
+        qsort(instances, count, sizeof *instances, by_rank);
+        for (uint32_t i = 0, first = 0; i < count; first += instances[i++].frames)
+            instances[i].first = first;
+        describe_frames(instances, count, frames);
+        status = dicom_volume_plan(frames, total, &options, &plans, error);
+    }
+    if (!status)
+        set_slices(&plans, total, info);
+    for (uint32_t i = 0; i < plans.count; i++)
+        if (!warning[0] && plans.plan[i].geometry.has_affine && plans.plan[i].warning[0])
+            snprintf(warning, 160, "%s: %s", plans.plan[i].warning, instances[0].input.name);
+    dicom_volume_plans_free(&plans);
+    memory_free(frames);
+    return status;
+}
+
+/* ---- what an item keeps ---- */
+
+/* Marks the frames that are in no plan. */
+static enum mist_status mark_copies(struct dicom_series *series, struct mist_error *error)
+{
+    struct dicom_volume_plans plans;
+    enum mist_status status = dicom_volume_plan(series->frames, series->count, &series->options, &plans, error);
+    if (status)
+        return status;
+    bool *planned = memory_allocate_zeroed(series->count, sizeof *planned);
+    for (uint32_t p = 0; p < plans.count && planned; p++)
+        for (size_t i = 0; i < (size_t)plans.plan[p].slices * plans.plan[p].volumes; i++)
+            planned[plans.plan[p].frame[i]] = true;
+    for (uint32_t i = 0; i < series->count && planned; i++)
+        series->frames[i].copy = !planned[i] && !series->frames[i].unused;
+    if (!planned)
+        status = out_of_memory(error);
+    memory_free(planned);
+    dicom_volume_plans_free(&plans);
+    return status;
+}
+
+enum mist_status dicom_series_describe(const struct dicom_instance *instances, uint32_t count, const uint64_t *contents,
+                                       struct dicom_series *series, struct mist_error *error)
+{
+    *series = (struct dicom_series){.options = options_of(&instances[0].attributes)};
+    series->count = count_frames(instances, count);
+    series->frames = memory_allocate_zeroed(series->count ? series->count : 1, sizeof *series->frames);
+    series->infos = memory_allocate_zeroed(series->count ? series->count : 1, sizeof *series->infos);
+    if (!series->frames || !series->infos) {
+        dicom_series_free(series);
+        return out_of_memory(error);
+    }
+    describe_frames(instances, count, series->frames);
+    for (uint32_t i = 0; i < series->count; i++) {
+        series->infos[i] = *series->frames[i].info;
+        series->frames[i].info = &series->infos[i];
+        series->frames[i].content = contents ? contents[i] : 0;
+    }
+    enum mist_status status = mark_copies(series, error);
+    if (status)
+        dicom_series_free(series);
+    return status;
+}
+
+void dicom_series_free(struct dicom_series *series)
+{
+    memory_free(series->frames);
+    memory_free(series->infos);
+    mist_buffer_free(&series->sidecar);
+    *series = (struct dicom_series){0};
 }

@@ -1,64 +1,56 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The instances of a DICOM series as a source of frames. After opening, reading needs no DCMTK: offsets are known. */
-#include "format/formats.h"
-
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/dicom_derive.h"
 #include "format/dicom_header.h"
-#include "format/dicom_layout.h"
-#include "format/dicom_pixels.h"
+#include "format/dicom_look.h"
+#include "format/dicom_reading.h"
+#include "format/dicom_restore.h"
+#include "format/dicom_same.h"
 #include "format/dicom_series.h"
+#include "format/dicom_writer.h"
+#include "format/ops.h"
 
 #include <stdio.h>
 #include <string.h>
 
 struct dicom_source {
     struct format_source base;
-    struct dicom_pixels pixels;       /* of each file; frames and big_endian differ from file to file */
+    struct dicom_pixels pixels;       /* of the first file, with the precision that all need */
     struct dicom_instance *instances; /* [base.files] */
+    uint8_t look[DICOM_LOOK_SIZE];    /* of the instance whose name comes first, whatever order they come in */
+    const char *look_name;            /* that name, while the source is opened */
 };
 
 /* What one file says. */
 struct description {
-    struct dicom_layout layout;
+    struct dicom_bytes bytes;
     struct dicom_header header;
-    struct dicom_pixels pixels;
+    struct dicom_reading reading;
+    struct dicom_frames frames;
 };
 
-static enum mist_status describe(const struct file_map *map, struct description *description, struct mist_error *error)
+static void forget(const struct format_input *input, struct description *description)
 {
-    enum mist_status status = dicom_layout_read(map->data, map->size, &description->layout, error);
-    if (!status && (!description->layout.has_pixels || description->layout.has_real_pixels))
-        status = dicom_pixels_from_header(&description->layout, &(struct dicom_header){0}, &description->pixels, error);
-    if (!status)
-        status = dicom_header_read(map->data, &description->layout, &description->header, error);
-    if (!status)
-        status = dicom_pixels_from_header(&description->layout, &description->header, &description->pixels, error);
-    if (status)
-        return status;
-    uint64_t needed = (uint64_t)description->pixels.frame_bytes * description->pixels.frames;
-    if (map->size - description->layout.pixels < needed)
-        return error_set(error, MIST_ERROR_TRUNCATED, "DICOM pixel data ends after %zu of %llu bytes",
-                         map->size - description->layout.pixels, (unsigned long long)needed);
-    return MIST_OK;
+    dicom_bytes_close(input, &description->bytes);
+    dicom_reading_close(&description->reading);
+    dicom_frames_free(&description->frames);
 }
 
-static enum mist_status describe_path(const char *path, struct description *description, struct mist_error *error)
+/* Released with forget(), also after a failure. */
+static enum mist_status describe_input(const struct format_input *input, struct description *description,
+                                       struct mist_error *error)
 {
-    struct file_map map;
-    enum mist_status status = file_map_open(path, &map, error);
-    if (status)
-        return status;
-    status = describe(&map, description, error);
-    file_map_close(&map);
-    return status ? error_prefix(error, status, "%s", path) : MIST_OK;
-}
-
-bool format_dicom_detect(const uint8_t *data, size_t size)
-{
-    return dicom_layout_detect(data, size);
+    struct dicom_layout layout;
+    *description = (struct description){0};
+    enum mist_status status = dicom_bytes_open(input, &description->bytes, &layout, error);
+    if (!status)
+        status = dicom_reading_open(&description->bytes, &layout, &description->reading, &description->header,
+                                    &description->frames, error);
+    return status ? error_prefix(error, status, "%s", input_name(input)) : MIST_OK;
 }
 
 /* ---- grouping ---- */
@@ -74,47 +66,62 @@ static int tenths(double cosine)
     return (int)(cosine * 10 + (cosine < 0 ? -0.5 : 0.5));
 }
 
-enum mist_status format_dicom_group(const char *path, struct format_dicom_group *group, struct mist_error *error)
+/* What tells the pixel formats of a series apart, and what they came compressed as: so that it can be kept. */
+static void make_key(const struct description *description, const char *series, char *key, size_t size)
+{
+    const struct dicom_header *header = &description->header;
+    const struct dicom_pixels *pixels = &description->reading.pixels;
+    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
+                          (int)pixels->color, (int)description->reading.stream, header->bits_stored, pixels->precision,
+                          pixels->columns, pixels->rows, pixels->components, header->localizer ? "L" : "",
+                          header->spacing[0], header->spacing[1]);
+    const double *row = header->row_direction, *column = header->column_direction;
+    if (header->has_plane && length > 0 && (size_t)length < size)
+        snprintf(key + length, size - (size_t)length, "|%d,%d,%d,%d,%d,%d", tenths(row[0]), tenths(row[1]),
+                 tenths(row[2]), tenths(column[0]), tenths(column[1]), tenths(column[2]));
+}
+
+static enum mist_status dicom_look(const struct format_input *input, struct format_group *group,
+                                   struct mist_error *error)
 {
     struct description description;
-    enum mist_status status = describe_path(path, &description, error);
-    if (status)
-        return status;
+    enum mist_status status = describe_input(input, &description, error);
     const struct dicom_header *header = &description.header;
-    const struct dicom_pixels *pixels = &description.pixels;
+    const struct dicom_layout *layout = &description.reading.layout;
+    if (description.bytes.data && layout->dataset_end) /* got as far as that */
+        group->names_patient = dicom_names_patient(description.bytes.data, layout);
     /* Without a usable SeriesInstanceUID an instance is an item of its own, named after itself or its path. */
-    if (is_uid(header->series))
-        strcpy(group->series_uid, header->series);
-    else if (is_uid(header->sop_instance))
-        strcpy(group->series_uid, header->sop_instance);
-    else
-        status = dicom_derived_uid(path, "file", group->series_uid, error);
-    if (status)
-        return error_prefix(error, status, "%s", path);
-    snprintf(group->key, sizeof group->key, "%s|%s%s|%u/%u|%ux%ux%u%s|%.4g,%.4g", group->series_uid,
-             mist_sample_name(pixels->type), header->photometric[10] == '1' ? "i" : "", header->bits_stored,
-             pixels->precision, pixels->columns, pixels->rows, pixels->components, header->localizer ? "L" : "",
-             header->spacing[0], header->spacing[1]);
-    if (header->has_plane) {
-        size_t length = strlen(group->key);
-        const double *row = header->row_direction, *column = header->column_direction;
-        snprintf(group->key + length, sizeof group->key - length, "|%d,%d,%d,%d,%d,%d", tenths(row[0]), tenths(row[1]),
-                 tenths(row[2]), tenths(column[0]), tenths(column[1]), tenths(column[2]));
+    if (!status) {
+        if (is_uid(header->series))
+            strcpy(group->series, header->series);
+        else if (is_uid(header->sop_instance))
+            strcpy(group->series, header->sop_instance);
+        else if ((status = dicom_derived_uid(input_name(input), "file", group->series, error)))
+            error_prefix(error, status, "%s", input_name(input));
     }
-    return MIST_OK;
+    if (!status)
+        make_key(&description, group->series, group->key, sizeof group->key);
+    forget(input, &description);
+    return status;
 }
 
 /* ---- frames ---- */
+
+static void forget_instance(struct dicom_instance *instance)
+{
+    dicom_bytes_close(&instance->input, &instance->kept);
+    dicom_reading_close(&instance->reading);
+    dicom_frames_free(&instance->said);
+    input_free(&instance->input);
+}
 
 static void dicom_close(struct format_source *base)
 {
     struct dicom_source *source = (struct dicom_source *)base;
     for (uint32_t i = 0; source->instances && i < base->files; i++)
-        memory_free(source->instances[i].path);
+        forget_instance(&source->instances[i]);
     memory_free(source->instances);
-    memory_free(base->file_order);
-    memory_free(base->file_frames);
-    mist_buffer_free(&base->head);
+    format_source_clear(base);
     memory_free(source);
 }
 
@@ -132,6 +139,21 @@ static const struct dicom_instance *instance_of(const struct dicom_source *sourc
     return &source->instances[low];
 }
 
+/* The bytes of an instance: those that are kept, or mapped until done_with(). */
+static enum mist_status bytes_of(const struct dicom_instance *instance, struct dicom_bytes *bytes,
+                                 struct mist_error *error)
+{
+    struct dicom_layout layout;
+    *bytes = instance->kept;
+    return bytes->data ? MIST_OK : dicom_bytes_open(&instance->input, bytes, &layout, error);
+}
+
+static void done_with(const struct dicom_instance *instance, struct dicom_bytes *bytes)
+{
+    if (!instance->kept.data)
+        dicom_bytes_close(&instance->input, bytes);
+}
+
 static enum mist_status dicom_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                          struct mist_error *error)
 {
@@ -140,95 +162,159 @@ static enum mist_status dicom_read_frame(struct format_source *base, uint32_t fr
         out->height != base->info.height || out->components != base->info.components)
         return error_set(error, MIST_ERROR_ARGUMENT, "frame %u: not a frame of this DICOM series", frame);
     const struct dicom_instance *instance = instance_of(source, frame);
-    struct dicom_pixels pixels = source->pixels;
-    pixels.big_endian = instance->big_endian;
-    pixels.planar = instance->planar;
-    struct file_map map;
-    enum mist_status status = file_map_open(instance->path, &map, error);
-    if (status)
-        return status;
-    size_t offset = instance->pixels + (size_t)(frame - instance->first) * pixels.frame_bytes;
-    if (offset > map.size || map.size - offset < pixels.frame_bytes)
-        status = error_set(error, MIST_ERROR_TRUNCATED, "%s: became shorter while it was being read", instance->path);
-    else
-        dicom_pixels_unpack(&pixels, map.data + offset, out);
-    file_map_close(&map);
-    return status;
+    struct dicom_bytes bytes;
+    enum mist_status status = bytes_of(instance, &bytes, error);
+    if (!status)
+        status = dicom_reading_frame(&instance->reading, &bytes, frame - instance->first, out, error);
+    done_with(instance, &bytes);
+    return status ? error_prefix(error, status, "%s", instance->input.name) : MIST_OK;
 }
 
 static enum mist_status dicom_read_archive(struct format_source *base, uint32_t file, struct format_archive *archive,
                                            struct mist_error *error)
 {
     struct dicom_source *source = (struct dicom_source *)base;
+    *archive = (struct format_archive){0};
     if (file >= base->files)
         return error_set(error, MIST_ERROR_ARGUMENT, "file %u: not a file of this DICOM series", file);
     const struct dicom_instance *instance = &source->instances[file];
-    struct file_map map;
-    enum mist_status status = file_map_open(instance->path, &map, error);
-    if (status)
-        return status;
-    *archive = (struct format_archive){.raw = true, .big_endian = instance->big_endian, .planar = instance->planar};
-    size_t behind = instance->pixels + source->pixels.frame_bytes * instance->frames;
-    if (map.size < behind)
-        status = error_set(error, MIST_ERROR_TRUNCATED, "%s: became shorter while it was being read", instance->path);
-    else if (!buffer_append(&archive->prefix, map.data, instance->pixels) ||
-             !buffer_append(&archive->suffix, map.data + behind, map.size - behind)) {
-        mist_buffer_free(&archive->prefix);
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", instance->path);
-    }
-    file_map_close(&map);
-    return status;
+    struct dicom_bytes bytes;
+    enum mist_status status = bytes_of(instance, &bytes, error);
+    if (!status)
+        status = dicom_archive_make(&instance->reading, &bytes, archive, error);
+    done_with(instance, &bytes);
+    if (!status)
+        return MIST_OK;
+    format_archive_free(archive);
+    return error_prefix(error, status, "%s", instance->input.name);
+}
+
+static enum mist_status dicom_codestream(struct format_source *base, uint32_t frame, struct mist_buffer *out,
+                                         enum format_stream *stream, struct mist_error *error)
+{
+    struct dicom_source *source = (struct dicom_source *)base;
+    if (frame >= base->info.frames)
+        return error_set(error, MIST_ERROR_ARGUMENT, "frame %u: not a frame of this DICOM series", frame);
+    const struct dicom_instance *instance = instance_of(source, frame);
+    struct dicom_bytes bytes;
+    enum mist_status status = bytes_of(instance, &bytes, error);
+    if (!status)
+        status = dicom_reading_stream(&instance->reading, &bytes, frame - instance->first, out, error);
+    done_with(instance, &bytes);
+    *stream = instance->reading.stream;
+    return status ? error_prefix(error, status, "%s", instance->input.name) : MIST_OK;
 }
 
 /* ---- opening ---- */
 
 static bool same_shape(const struct dicom_pixels *a, const struct dicom_pixels *b)
 {
-    return a->type == b->type && a->columns == b->columns && a->rows == b->rows && a->components == b->components;
+    return a->type == b->type && a->columns == b->columns && a->rows == b->rows && a->components == b->components &&
+           a->color == b->color;
 }
 
-static enum mist_status open_instance(struct dicom_source *source, const char *path, uint32_t index,
-                                      struct dicom_header *header, const char **header_path, struct mist_error *error)
+/*
+ * A padding value as declared -> stored value. Values that the stored type cannot have are read as the bits that they
+ * are: files declare them with the sign that the samples do not have, or with bits above HighBit.
+ */
+static double as_stored(const struct dicom_pixels *pixels, double declared)
 {
-    struct description description;
-    enum mist_status status = describe_path(path, &description, error);
-    if (status)
-        return status;
-    if (index == 0)
-        source->pixels = description.pixels;
-    /* The series takes its directions and spacing from one file, whatever order the paths come in. */
-    if (index == 0 || strcmp(path, *header_path) < 0) {
-        *header = description.header;
-        *header_path = path;
+    if (mist_sample_is_float(pixels->type))
+        return declared;
+    const unsigned up = 64 - pixels->precision;
+    uint64_t bits = (uint64_t)(int64_t)declared << up;
+    return mist_sample_is_signed(pixels->type) ? (double)((int64_t)bits >> up) : (double)(bits >> up);
+}
+
+static void add_hole(struct format_source *base, const struct dicom_pixels *pixels, const struct dicom_header *header)
+{
+    if (!header->has_padding || base->hole_count == FORMAT_MAX_HOLES)
+        return;
+    double a = as_stored(pixels, header->padding[0]), b = as_stored(pixels, header->padding[1]);
+    struct format_hole hole = {a < b ? a : b, a < b ? b : a};
+    for (uint32_t i = 0; i < base->hole_count; i++)
+        if (base->hole[i].low == hole.low && base->hole[i].high == hole.high)
+            return;
+    base->hole[base->hole_count++] = hole;
+}
+
+static void warn(struct format_source *base, const char *name, const struct dicom_reading *reading)
+{
+    const struct dicom_pixels *pixels = &reading->pixels;
+    const char *slash = strrchr(name, '/');
+    if (base->warning[0])
+        return;
+    name = slash ? slash + 1 : name; /* so that it is not cut off */
+    if (pixels->missing)
+        snprintf(base->warning, sizeof base->warning, "the last %llu of %llu bytes of pixel data are missing: %s",
+                 (unsigned long long)pixels->missing, (unsigned long long)pixels->total_bytes, name);
+    else if (!reading->layout.has_meta)
+        snprintf(base->warning, sizeof base->warning, "no file meta information, taken by its looks for DICOM: %s",
+                 name);
+}
+
+/* What the item has of this file besides its frames. */
+static void take_facts(struct dicom_source *source, uint32_t index, const char *name,
+                       const struct description *description)
+{
+    struct format_source *base = &source->base;
+    const struct dicom_reading *reading = &description->reading;
+    if (source->pixels.precision < reading->pixels.precision)
+        source->pixels.precision = reading->pixels.precision;
+    source->pixels.label |= reading->pixels.label;
+    base->stream = index == 0 || base->stream == reading->stream ? reading->stream : FORMAT_STREAM_NONE;
+    base->stream_lossy |= reading->stream_lossy;
+    add_hole(base, &reading->pixels, &description->header);
+    if (index == 0 || strcmp(name, source->look_name) < 0) {
+        dicom_look_write(&description->header, source->pixels.color, source->look);
+        source->look_name = name;
     }
-    if (!same_shape(&source->pixels, &description.pixels))
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: its pixels are of another kind than the rest of the series",
-                         path);
-    if (source->pixels.precision < description.pixels.precision)
-        source->pixels.precision = description.pixels.precision;
-    const struct dicom_header *own = &description.header;
-    struct dicom_instance *instance = &source->instances[index];
+    warn(base, name, reading);
+}
+
+static bool fill_instance(struct dicom_instance *instance, const struct format_input *input, uint32_t index,
+                          struct description *description)
+{
+    const struct dicom_header *own = &description->header;
     *instance = (struct dicom_instance){
-        .path = memory_copy_text(path),
         .index = index,
         .frames = own->frames,
-        .pixels = description.layout.pixels,
-        .big_endian = description.pixels.big_endian,
-        .planar = description.pixels.planar,
-        .has_plane = own->has_plane,
-        .regular = own->regular,
-        .temporal = own->temporal,
-        .acquisition = own->acquisition,
-        .instance = own->instance,
+        .reading = description->reading,
+        .said = description->frames,
+        .identity = own->sop_instance[0] ? checksum(own->sop_instance, strlen(own->sop_instance)) : 0,
     };
-    memcpy(instance->position, own->position, sizeof instance->position);
-    memcpy(instance->last_position, own->last_position, sizeof instance->last_position);
-    return instance->path ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    dicom_attributes_read(description->bytes.data, &description->reading.layout, &instance->attributes);
+    description->reading = (struct dicom_reading){0};
+    description->frames = (struct dicom_frames){0};
+    if (instance->reading.deflated && own->frames > 1) {
+        instance->kept = description->bytes;
+        description->bytes = (struct dicom_bytes){0};
+    }
+    return input_copy(input, &instance->input);
+}
+
+static enum mist_status open_instance(struct dicom_source *source, const struct format_input *input, uint32_t index,
+                                      struct mist_error *error)
+{
+    struct description description;
+    const char *name = input_name(input);
+    enum mist_status status = describe_input(input, &description, error);
+    if (!status && index == 0)
+        source->pixels = description.reading.pixels;
+    if (!status && !same_shape(&source->pixels, &description.reading.pixels))
+        status = error_set(error, MIST_ERROR_ARGUMENT, "%s: its pixels are of another kind than the rest of the series",
+                           name);
+    if (!status) {
+        take_facts(source, index, name, &description);
+        if (!fill_instance(&source->instances[index], input, index, &description))
+            status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
+    }
+    forget(input, &description);
+    return status;
 }
 
 /* Sorts the instances and fills what the interface says of them. */
-static enum mist_status arrange(struct dicom_source *source, const struct dicom_header *header,
-                                struct mist_error *error)
+static enum mist_status arrange(struct dicom_source *source, struct mist_error *error)
 {
     uint64_t frames = 0;
     for (uint32_t i = 0; i < source->base.files; i++)
@@ -236,11 +322,9 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
     if (frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "a DICOM series of %llu frames is too long",
                          (unsigned long long)frames);
-    dicom_series_sort(source->instances, source->base.files, header);
-    for (uint32_t i = 0; i < source->base.files; i++) {
-        source->base.file_order[i] = source->instances[i].index;
-        source->base.file_frames[i] = source->instances[i].frames;
-    }
+    source->base.color = source->pixels.color;
+    if (!buffer_append(&source->base.head, source->look, sizeof source->look))
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM series");
     source->base.info = (struct mist_image_info){
         .type = source->pixels.type,
         .precision = source->pixels.precision,
@@ -248,36 +332,80 @@ static enum mist_status arrange(struct dicom_source *source, const struct dicom_
         .height = source->pixels.rows,
         .components = source->pixels.components,
         .frames = (uint32_t)frames,
-        .label = header->label,
-        .geometry = dicom_series_geometry(source->instances, source->base.files, header),
+        .label = source->pixels.label,
     };
-    return MIST_OK;
+    enum mist_status status =
+        dicom_series_arrange(source->instances, source->base.files, &source->base.info, source->base.warning, error);
+    for (uint32_t i = 0; i < source->base.files; i++) {
+        source->base.file_order[i] = source->instances[i].index;
+        source->base.file_frames[i] = source->instances[i].frames;
+    }
+    return status;
 }
 
-enum mist_status format_dicom_open(const char *const *paths, uint32_t count, struct format_source **result,
+/* The first instance's sidecar and what is said of all frames. */
+static enum mist_status dicom_describe(struct format_source *base, const uint64_t *contents, struct mist_buffer *out,
+                                       struct mist_error *error)
+{
+    struct dicom_source *source = (struct dicom_source *)base;
+    const struct dicom_instance *first = &source->instances[0];
+    struct dicom_series series;
+    struct dicom_bytes bytes;
+    enum mist_status status = dicom_series_describe(source->instances, base->files, contents, &series, error);
+    if (status)
+        return status;
+    status = bytes_of(first, &bytes, error);
+    if (!status)
+        status = dicom_sidecar(bytes.data, &first->reading.layout, 0, NULL, &series.sidecar, error);
+    done_with(first, &bytes);
+    if (!status)
+        status = dicom_series_store(&series, out, error);
+    dicom_series_free(&series);
+    return status ? error_prefix(error, status, "%s", first->input.name) : MIST_OK;
+}
+
+static enum mist_status dicom_same_metadata(struct format_source *source, struct format_source *other,
+                                            char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error)
+{
+    const struct dicom_instance *a = &((struct dicom_source *)source)->instances[0];
+    const struct dicom_instance *b = &((struct dicom_source *)other)->instances[0];
+    struct dicom_bytes one, another = {0};
+    enum mist_status status = bytes_of(a, &one, error);
+    if (!status)
+        status = bytes_of(b, &another, error);
+    if (!status)
+        status = dicom_same(&one, &a->reading.layout, &another, &b->reading.layout, difference, error);
+    done_with(a, &one);
+    done_with(b, &another);
+    return status;
+}
+
+static enum mist_status dicom_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                    struct mist_error *error)
 {
     static const struct format_source_ops ops = {
-        .read_frame = dicom_read_frame, .read_archive = dicom_read_archive, .close = dicom_close};
+        .read_frame = dicom_read_frame,
+        .read_archive = dicom_read_archive,
+        .close = dicom_close,
+        .codestream = dicom_codestream,
+        .describe = dicom_describe,
+        .same_metadata = dicom_same_metadata,
+    };
     *result = NULL;
     if (count == 0 || count > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_ARGUMENT, "a DICOM series of %u files", count);
     struct dicom_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    source->base = (struct format_source){.ops = &ops, .kind = FORMAT_DICOM, .files = count};
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    bool good = format_source_init(&source->base, &ops, FORMAT_DICOM, count);
     source->instances = memory_allocate_zeroed(count, sizeof *source->instances);
-    source->base.file_order = memory_allocate_zeroed(count, sizeof *source->base.file_order);
-    source->base.file_frames = memory_allocate_zeroed(count, sizeof *source->base.file_frames);
     enum mist_status status = MIST_OK;
-    struct dicom_header header = {0};
-    const char *header_path = NULL;
-    if (!source->instances || !source->base.file_order || !source->base.file_frames)
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
+    if (!good || !source->instances)
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     for (uint32_t i = 0; i < count && !status; i++)
-        status = open_instance(source, paths[i], i, &header, &header_path, error);
+        status = open_instance(source, &inputs[i], i, error);
     if (!status)
-        status = arrange(source, &header, error);
+        status = arrange(source, error);
     if (status) {
         dicom_close(&source->base);
         return status;
@@ -285,3 +413,12 @@ enum mist_status format_dicom_open(const char *const *paths, uint32_t count, str
     *result = &source->base;
     return MIST_OK;
 }
+
+const struct format_ops format_ops_dicom = {
+    .detect = dicom_layout_detect,
+    .look = dicom_look,
+    .open = dicom_open,
+    .writer_open = dicom_writer_open,
+    .restorer_open = dicom_restorer_open,
+    .appearance = dicom_look_read,
+};

@@ -4,49 +4,30 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "format/formats.h"
+#include "format/ops.h"
+#include "image/copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-/* A format: its name, and what it can do; NULL for what it cannot. */
-struct format {
-    const char *name;
-    bool (*detect)(const uint8_t *data, size_t size);
-    enum mist_status (*open)(const char *const *paths, uint32_t count, struct format_source **source,
-                             struct mist_error *error);
-    enum mist_status (*writer_open)(const struct format_target *target, struct format_writer **writer,
-                                    struct mist_error *error);
-    bool in_gzip; /* may be gzipped */
+/* Of formats that are known by name only. */
+const struct format_ops format_ops_none = {0};
+
+#define FORMAT(kind, operations, ...) [FORMAT_##kind] = &format_ops_##operations,
+static const struct format_ops *const all_ops[FORMAT_KINDS] = {
+    [FORMAT_UNKNOWN] = &format_ops_none,
+#include "format/formats.def"
 };
+#undef FORMAT
 
-static const struct format formats[] = {
-    [FORMAT_UNKNOWN] = {.name = NULL},
-    [FORMAT_PNG] = {"png", format_png_detect, format_png_open, format_png_writer_open, false},
-    [FORMAT_JPEG] = {.name = "jpeg"},
-    [FORMAT_NIFTI] = {"nifti", format_nifti_detect, format_nifti_open, format_nifti_writer_open, true},
-    [FORMAT_DICOM] = {"dicom", format_dicom_detect, format_dicom_open, format_dicom_writer_open, false},
-    [FORMAT_NPY] = {.name = "npy", .writer_open = format_npy_writer_open},
-    [FORMAT_PNM] = {.name = "pnm", .writer_open = format_pnm_writer_open},
-    [FORMAT_PGX] = {.name = "pgx", .writer_open = format_pgx_writer_open},
-};
-enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
-
-const char *format_name(enum format_kind kind)
+static const struct format_ops *ops_of(enum format_kind kind)
 {
-    return (unsigned)kind < FORMAT_COUNT ? formats[kind].name : NULL;
-}
-
-enum format_kind format_from_name(const char *name)
-{
-    for (unsigned kind = 0; kind < FORMAT_COUNT; kind++)
-        if (formats[kind].name && strcmp(formats[kind].name, name) == 0)
-            return (enum format_kind)kind;
-    return FORMAT_UNKNOWN;
+    return all_ops[format_of(kind) ? kind : FORMAT_UNKNOWN];
 }
 
 enum { DETECT_BYTES = 1024 };
@@ -98,21 +79,58 @@ static void inflate_start(uint8_t bytes[DETECT_BYTES], size_t *size)
     inflateEnd(&stream);
 }
 
-enum mist_status format_detect(const char *path, enum format_kind *kind, struct mist_error *error)
+enum mist_status format_detect(const struct format_input *input, enum format_kind *kind, struct mist_error *error)
 {
     uint8_t bytes[DETECT_BYTES];
-    size_t size;
+    size_t size = input->size < DETECT_BYTES ? input->size : DETECT_BYTES;
     *kind = FORMAT_UNKNOWN;
-    enum mist_status status = read_start(path, bytes, &size, error);
+    enum mist_status status = MIST_OK;
+    if (input->data)
+        memcpy(bytes, input->data, size);
+    else
+        status = read_start(input->path, bytes, &size, error);
     if (status)
         return status;
     bool gzip = is_gzip(bytes, size);
     if (gzip)
         inflate_start(bytes, &size);
-    for (unsigned i = 0; i < FORMAT_COUNT && *kind == FORMAT_UNKNOWN; i++)
-        if (formats[i].detect && (!gzip || formats[i].in_gzip) && formats[i].detect(bytes, size))
-            *kind = (enum format_kind)i;
+    for (enum format_kind i = FORMAT_UNKNOWN + 1; i < FORMAT_KINDS && *kind == FORMAT_UNKNOWN; i++)
+        if (all_ops[i]->detect && (!gzip || format_of(i)->gzip_inside) && all_ops[i]->detect(bytes, size))
+            *kind = i;
     return MIST_OK;
+}
+
+enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
+                             struct mist_error *error)
+{
+    *group = (struct format_group){0};
+    return ops_of(kind)->look ? ops_of(kind)->look(input, group, error) : MIST_OK;
+}
+
+void format_appearance_read(enum format_kind kind, const uint8_t *head, size_t size,
+                            struct format_appearance *appearance)
+{
+    *appearance = (struct format_appearance){0};
+    if (ops_of(kind)->appearance && head)
+        ops_of(kind)->appearance(head, size, appearance);
+}
+
+/* ---- sources ---- */
+
+bool format_source_init(struct format_source *source, const struct format_source_ops *ops, enum format_kind kind,
+                        uint32_t files)
+{
+    *source = (struct format_source){.ops = ops, .kind = kind, .files = files};
+    source->file_order = memory_allocate_zeroed(files, sizeof *source->file_order);
+    source->file_frames = memory_allocate_zeroed(files, sizeof *source->file_frames);
+    return source->file_order && source->file_frames;
+}
+
+void format_source_clear(struct format_source *source)
+{
+    memory_free(source->file_order);
+    memory_free(source->file_frames);
+    mist_buffer_free(&source->head);
 }
 
 /* What a format need not say: all frames are slices of one volume, and axes are in the order of the file. */
@@ -125,15 +143,18 @@ static void complete_info(struct mist_image_info *info)
             info->axes[axis] = axis;
 }
 
-enum mist_status format_open(enum format_kind kind, const char *const *paths, uint32_t count,
+enum mist_status format_open(enum format_kind kind, const struct format_input *inputs, uint32_t count,
                              struct format_source **source, struct mist_error *error)
 {
     *source = NULL;
     if (count == 0)
         return error_set(error, MIST_ERROR_ARGUMENT, "no image file was given");
-    if ((unsigned)kind >= FORMAT_COUNT || !formats[kind].open)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not in a format that can be read", paths[0]);
-    enum mist_status status = formats[kind].open(paths, count, source, error);
+    if (!ops_of(kind)->open)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not in a format that can be read", input_name(inputs));
+    if (count > 1 && !format_of(kind)->grouped && !(count == 2 && format_of(kind)->paired))
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: an image of format '%s' is one file", input_name(inputs),
+                         format_name(kind));
+    enum mist_status status = ops_of(kind)->open(inputs, count, source, error);
     if (!status)
         complete_info(&(*source)->info);
     return status;
@@ -147,11 +168,34 @@ void format_close(struct format_source **source)
     }
 }
 
+static bool same_bytes(const struct mist_buffer *a, const struct mist_buffer *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
+enum mist_status format_same_metadata(struct format_source *source, struct format_source *other,
+                                      char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error)
+{
+    struct format_archive one = {0}, another = {0};
+    *difference = '\0';
+    if (source->ops->same_metadata)
+        return source->ops->same_metadata(source, other, difference, error);
+    enum mist_status status = source->ops->read_archive(source, 0, &one, error);
+    if (!status)
+        status = other->ops->read_archive(other, 0, &another, error);
+    if (!status && !(same_bytes(&one.prefix, &another.prefix) && same_bytes(&one.suffix, &another.suffix)))
+        snprintf(difference, FORMAT_DIFFERENCE_SIZE, "its metadata differs");
+    format_archive_free(&one);
+    format_archive_free(&another);
+    return status;
+}
+
 void format_archive_free(struct format_archive *archive)
 {
     if (archive) {
         mist_buffer_free(&archive->prefix);
         mist_buffer_free(&archive->suffix);
+        mist_buffer_free(&archive->extra);
         *archive = (struct format_archive){0};
     }
 }
@@ -161,22 +205,38 @@ enum mist_status format_writer_open(const struct format_target *target, struct f
 {
     *writer = NULL;
     const struct mist_image_info *info = &target->info;
-    if ((unsigned)target->kind >= FORMAT_COUNT || !formats[target->kind].writer_open) {
+    if (!ops_of(target->kind)->writer_open) {
         const char *name = format_name(target->kind);
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: files of format '%s' cannot be written", target->path,
                          name ? name : "unknown");
     }
-    if (mist_frame_bytes(info->type, info->width, info->height, info->components) == 0 || info->frames == 0 ||
-        info->frames > MIST_MAX_FRAMES)
+    /* A header without samples is the first file of a pair. */
+    const bool header_only = format_of(target->kind)->paired && target->head && target->file == 0;
+    if (mist_frame_bytes(info->type, info->width, info->height, info->components) == 0 ||
+        (info->frames == 0 && !header_only) || info->frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %u frames of %u x %u x %u samples cannot be written",
                          target->path, info->frames, info->width, info->height, info->components);
-    return formats[target->kind].writer_open(target, writer, error);
+    struct format_target sampled = *target;
+    for (unsigned axis = 0; axis < 3; axis++)
+        if (!(sampled.sampling.factor[axis] > 0))
+            sampled.sampling.factor[axis] = 1;
+    return ops_of(target->kind)->writer_open(&sampled, writer, error);
 }
 
 enum mist_status format_writer_frame(struct format_writer *writer, const struct mist_view *frame,
                                      struct mist_error *error)
 {
+    if (!writer->ops->frame)
+        return error_set(error, MIST_ERROR_ARGUMENT, "samples were given where a codestream is written");
     return writer->ops->frame(writer, frame, error);
+}
+
+enum mist_status format_writer_bytes(struct format_writer *writer, const uint8_t *bytes, size_t size,
+                                     struct mist_error *error)
+{
+    if (!writer->ops->bytes)
+        return error_set(error, MIST_ERROR_ARGUMENT, "a codestream was given where samples are written");
+    return writer->ops->bytes(writer, bytes, size, error);
 }
 
 enum mist_status format_writer_finish(struct format_writer **writer, struct mist_error *error)
@@ -192,4 +252,67 @@ void format_writer_cancel(struct format_writer **writer)
         (*writer)->ops->free(*writer);
         *writer = NULL;
     }
+}
+
+/* ---- restoring ---- */
+
+/* Of formats whose archives say all there is to know. */
+struct plain_restorer {
+    struct format_restorer base;
+    struct copy_packing packing;
+};
+
+static enum mist_status plain_frame(struct format_restorer *base, const struct mist_view *frame,
+                                    struct mist_buffer *out, struct mist_error *error)
+{
+    const struct plain_restorer *restorer = (const struct plain_restorer *)base;
+    size_t bytes = mist_frame_bytes(frame->type, frame->width, frame->height, frame->components);
+    if (!buffer_reserve(out, out->size + bytes))
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
+    copy_pack(frame, restorer->packing, out->data + out->size);
+    out->size += bytes;
+    return MIST_OK;
+}
+
+static void plain_free(struct format_restorer *restorer)
+{
+    memory_free(restorer);
+}
+
+enum mist_status format_restorer_open(enum format_kind kind, const struct format_archive *archive,
+                                      const struct mist_image_info *info, struct format_restorer **restorer,
+                                      struct mist_error *error)
+{
+    static const struct format_restorer_ops ops = {plain_frame, NULL, plain_free};
+    *restorer = NULL;
+    if (ops_of(kind)->restorer_open)
+        return ops_of(kind)->restorer_open(archive, info, restorer, error);
+    struct plain_restorer *plain = memory_allocate(sizeof *plain);
+    if (!plain)
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a frame");
+    *plain = (struct plain_restorer){{&ops}, {archive->big_endian, archive->planar}};
+    *restorer = &plain->base;
+    return MIST_OK;
+}
+
+enum mist_status format_restorer_frame(struct format_restorer *restorer, const struct mist_view *frame,
+                                       struct mist_buffer *out, struct mist_error *error)
+{
+    return restorer->ops->frame(restorer, frame, out, error);
+}
+
+enum mist_status format_restorer_bytes(struct format_restorer *restorer, const uint8_t *codestream, size_t size,
+                                       struct mist_buffer *out, struct mist_error *error)
+{
+    if (!restorer->ops->bytes)
+        return error_set(error, MIST_ERROR_ARGUMENT, "files of this format are not made of codestreams");
+    return restorer->ops->bytes(restorer, codestream, size, out, error);
+}
+
+void format_restorer_free(struct format_restorer **restorer)
+{
+    if (restorer && *restorer)
+        (*restorer)->ops->free(*restorer);
+    if (restorer)
+        *restorer = NULL;
 }

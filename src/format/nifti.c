@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NIfTI-1 and NIfTI-2 single files, .nii and .nii.gz: volumes and series as planes of dim[1] x dim[2]. */
-#include "format/formats.h"
+/* Reading NIfTI-1 and NIfTI-2 (.nii, .nii.gz, pairs of .hdr and .img) and ANALYZE 7.5: volumes and series as planes. */
+#include "format/nifti.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "format/gzip.h"
 #include "format/nifti_header.h"
-#include "format/pack.h"
+#include "format/turn.h"
+#include "image/copy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,22 +21,16 @@
 /* Bytes before the samples: the header and its extensions. */
 #define MAX_PREFIX ((uint64_t)64 << 20)
 
-bool format_nifti_detect(const uint8_t *data, size_t size)
-{
-    return nifti_header_detect(data, size);
-}
-
-/* ---- reading ---- */
-
 struct nifti_source {
     struct format_source base;
-    char *path;
-    struct file_map file; /* as it is on disk */
-    const uint8_t *data;  /* the NIfTI file: `file`, or what was in the gzip file, mapped from a spool */
+    struct format_input input; /* what holds the samples */
+    struct file_map file;      /* as it is on disk */
+    const uint8_t *data;       /* the NIfTI file: `file`, or what was in the gzip file, mapped from a spool */
     size_t size;
     bool spooled;
     struct nifti_header header;
     uint64_t sample_bytes; /* of all frames */
+    uint8_t *turned;       /* the samples as planes, where these lie across the file's rows; NULL: as in the file */
 };
 
 /* What a NIfTI file that starts with these bytes should have at most; 0 if that cannot be told or is out of bounds. */
@@ -60,7 +55,7 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
     z_stream stream = {0};
     if (!chunk || inflateInit2(&stream, 15 + 16) != Z_OK) {
         memory_free(chunk);
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     }
     const uint8_t *end = source->file.data + source->file.size;
     stream.next_in = (Bytef *)(uintptr_t)source->file.data;
@@ -82,9 +77,10 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
         if (*size == 0 && (limit = expected_size(chunk, got)) == 0)
             limit = CHUNK; /* the header will be refused with its own words */
         if (*size + got > limit)
-            status = error_set(error, MIST_ERROR_LIMIT, "%s: holds more than its NIfTI header says", source->path);
+            status =
+                error_set(error, MIST_ERROR_LIMIT, "%s: holds more than its NIfTI header says", source->input.name);
         else if ((status = file_write_at(spool, *size, chunk, got, error)) != MIST_OK)
-            error_prefix(error, status, "%s: unpacking", source->path);
+            error_prefix(error, status, "%s: unpacking", source->input.name);
         *size += got;
         if (result == Z_BUF_ERROR && left == 0)
             break;
@@ -94,7 +90,7 @@ static enum mist_status inflate_to_spool(const struct nifti_source *source, int 
     if (!status && result != Z_STREAM_END)
         status =
             error_set(error, result == Z_BUF_ERROR ? MIST_ERROR_TRUNCATED : MIST_ERROR_CORRUPT, "%s: the gzip data %s",
-                      source->path, result == Z_BUF_ERROR ? "ends too early" : "is damaged");
+                      source->input.name, result == Z_BUF_ERROR ? "ends too early" : "is damaged");
     return status;
 }
 
@@ -103,15 +99,15 @@ static enum mist_status open_gzip(struct nifti_source *source, struct mist_error
     struct mist_error why = {0};
     int spool = file_open_spool(NULL, &why);
     if (spool < 0)
-        return error_set(error, why.status, "%s: %s", source->path, why.message);
+        return error_set(error, why.status, "%s: %s", source->input.name, why.message);
     uint64_t size = 0;
     enum mist_status status = inflate_to_spool(source, spool, &size, error);
     if (!status && size == 0)
-        status = error_set(error, MIST_ERROR_CORRUPT, "%s: an empty gzip file", source->path);
+        status = error_set(error, MIST_ERROR_CORRUPT, "%s: an empty gzip file", source->input.name);
     if (!status) {
         void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, spool, 0);
         if (data == MAP_FAILED) {
-            status = error_set_errno(error, errno, "%s", source->path);
+            status = error_set_errno(error, errno, "%s", source->input.name);
         } else {
             source->data = data;
             source->size = (size_t)size;
@@ -122,31 +118,32 @@ static enum mist_status open_gzip(struct nifti_source *source, struct mist_error
     return status;
 }
 
+/* Where a plane's samples are, and how far its rows are apart. */
+static const uint8_t *find_plane(const struct nifti_source *source, uint32_t frame, size_t *step)
+{
+    const struct mist_image_info *info = &source->base.info;
+    const size_t pixel = mist_sample_size(info->type) * info->components, row = pixel * info->width;
+    const uint8_t *samples = source->turned ? source->turned : source->data + source->header.data_offset;
+    *step = row;
+    if (source->turned || !turn_is_needed(info))
+        return samples + (uint64_t)frame * row * info->height;
+    *step = row * info->slices; /* axes {0, 2, 1}: a plane's rows are one of each plane of the file */
+    return samples + (uint64_t)(frame / info->slices) * *step * info->height + frame % info->slices * row;
+}
+
 static enum mist_status nifti_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                          struct mist_error *error)
 {
     const struct nifti_source *source = (const struct nifti_source *)base;
     const struct mist_image_info *info = &base->info;
     if (frame >= info->frames)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: there is no frame %u", source->path, frame);
-    const size_t size = mist_sample_size(info->type), pixel = size * info->components, row = pixel * info->width;
-    const uint8_t *in = source->data + source->header.data_offset + (uint64_t)frame * row * info->height;
-    const bool machine_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__, swap = source->header.big_endian != machine_big;
-    for (uint32_t y = 0; y < info->height; y++, in += row) {
-        uint8_t *line = (uint8_t *)out->data + y * out->row_stride;
-        if (out->column_stride == pixel && (info->components == 1 || out->component_stride == size) &&
-            (!swap || size == 1)) {
-            memcpy(line, in, row);
-            continue;
-        }
-        const uint8_t *sample = in;
-        for (uint32_t x = 0; x < info->width; x++)
-            for (uint32_t c = 0; c < info->components; c++, sample += size) {
-                uint8_t *to = line + x * out->column_stride + c * out->component_stride;
-                for (size_t i = 0; i < size; i++)
-                    to[i] = sample[swap ? size - 1 - i : i];
-            }
-    }
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: there is no frame %u", source->input.name, frame);
+    size_t step;
+    const uint8_t *in = find_plane(source, frame, &step);
+    struct mist_view plane =
+        mist_view_interleaved((uint8_t *)(uintptr_t)in, info->type, info->width, info->height, info->components);
+    plane.row_stride = step;
+    copy_samples(&plane, out, source->header.big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__));
     return MIST_OK;
 }
 
@@ -154,14 +151,18 @@ static enum mist_status nifti_read_archive(struct format_source *base, uint32_t 
                                            struct mist_error *error)
 {
     const struct nifti_source *source = (const struct nifti_source *)base;
-    (void)file;
     *archive = (struct format_archive){.raw = true, .big_endian = source->header.big_endian};
     size_t behind = (size_t)(source->header.data_offset + source->sample_bytes);
-    if (buffer_append(&archive->prefix, base->head.data, base->head.size) &&
-        buffer_append(&archive->suffix, source->data + behind, source->size - behind))
+    bool good;
+    if (source->header.pair && file == 0) /* the header's own file, in which there are no samples */
+        good = buffer_append(&archive->prefix, base->head.data, base->head.size);
+    else
+        good = buffer_append(&archive->prefix, source->data, (size_t)source->header.data_offset) &&
+               buffer_append(&archive->suffix, source->data + behind, source->size - behind);
+    if (good)
         return MIST_OK;
     format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
 }
 
 static void nifti_content(const struct format_source *base, const uint8_t **data, size_t *size)
@@ -176,215 +177,192 @@ static void nifti_close(struct format_source *base)
     struct nifti_source *source = (struct nifti_source *)base;
     if (source->spooled)
         munmap((void *)(uintptr_t)source->data, source->size);
-    file_map_close(&source->file);
-    mist_buffer_free(&base->head);
-    memory_free(base->file_order);
-    memory_free(base->file_frames);
-    memory_free(source->path);
+    if (source->turned)
+        munmap(source->turned, (size_t)source->sample_bytes);
+    input_unmap(&source->input, &source->file);
+    input_free(&source->input);
+    format_source_clear(base);
     memory_free(source);
 }
 
-static enum mist_status read_header(struct nifti_source *source, struct mist_error *error)
+/* Whether the samples that the header tells of are there, within the limits. */
+static enum mist_status check_size(struct nifti_source *source, struct mist_error *error)
 {
-    struct mist_image_info *info = &source->base.info;
-    enum mist_status status = nifti_header_read(source->data, source->size, &source->header, error);
-    if (!status)
-        status = nifti_header_info(&source->header, info, error);
-    if (status)
-        return error_prefix(error, status, "%s", source->path);
+    const struct mist_image_info *info = &source->base.info;
     uint64_t frame = mist_frame_bytes(info->type, info->width, info->height, info->components);
     uint64_t needed = source->header.data_offset + frame * info->frames;
     source->sample_bytes = frame * info->frames;
     if (source->header.data_offset > MAX_PREFIX)
-        return error_set(error, MIST_ERROR_LIMIT, "%s: a NIfTI header of %llu bytes is beyond the limits", source->path,
-                         (unsigned long long)source->header.data_offset);
+        return error_set(error, MIST_ERROR_LIMIT, "%s: a NIfTI header of %llu bytes is beyond the limits",
+                         source->input.name, (unsigned long long)source->header.data_offset);
     if (needed > source->size)
-        return error_set(error, MIST_ERROR_TRUNCATED, "%s: %zu bytes, but its NIfTI header needs %llu", source->path,
-                         source->size, (unsigned long long)needed);
+        return error_set(error, MIST_ERROR_TRUNCATED, "%s: %zu bytes, but its NIfTI header needs %llu",
+                         source->input.name, source->size, (unsigned long long)needed);
     if (source->size - needed > MAX_SUFFIX)
-        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu bytes behind the voxels", source->path,
+        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu bytes behind the voxels", source->input.name,
                          (unsigned long long)(source->size - needed));
-    if (!buffer_append(&source->base.head, source->data, (size_t)source->header.data_offset))
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
     return MIST_OK;
 }
 
-enum mist_status format_nifti_open(const char *const *paths, uint32_t count, struct format_source **result,
-                                   struct mist_error *error)
+static enum mist_status read_header(const uint8_t *data, size_t size, const char *name, struct nifti_source *source,
+                                    struct mist_error *error)
 {
-    static const struct format_source_ops ops = {.read_frame = nifti_read_frame,
-                                                 .read_archive = nifti_read_archive,
-                                                 .close = nifti_close,
-                                                 .content = nifti_content};
-    if (count != 1)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a NIfTI image is one file", paths[0]);
-    struct nifti_source *source = memory_allocate_zeroed(1, sizeof *source);
-    if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    source->base.ops = &ops;
-    source->base.kind = FORMAT_NIFTI;
-    source->base.files = 1;
-    source->path = memory_copy_text(paths[0]);
-    source->base.file_order = memory_allocate_zeroed(1, sizeof(uint32_t));
-    source->base.file_frames = memory_allocate_zeroed(1, sizeof(uint32_t));
-    enum mist_status status = MIST_OK;
-    if (!source->path || !source->base.file_order || !source->base.file_frames)
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    else
-        status = file_map_open(paths[0], &source->file, error);
+    enum mist_status status = nifti_header_read(data, size, &source->header, error);
+    if (!status)
+        status = nifti_header_info(&source->header, &source->base.info, error);
+    return status ? error_prefix(error, status, "%s", name) : MIST_OK;
+}
+
+/* The samples as planes, where a plane's rows are not the file's. */
+static enum mist_status turn(struct nifti_source *source, struct mist_error *error)
+{
+    if (!turn_is_needed(&source->base.info) || source->base.info.axes[2] != 0)
+        return MIST_OK;
+    enum mist_status status =
+        turn_volumes(&source->base.info, source->data + source->header.data_offset, NULL, &source->turned, error);
+    return status ? error_prefix(error, status, "%s", source->input.name) : MIST_OK;
+}
+
+/* GIFTI is XML; it is recognised so that it can be named. */
+static bool is_gifti(const uint8_t *data, size_t size)
+{
+    static const char *const marks[] = {"<!DOCTYPE GIFTI", "<GIFTI"};
+    for (int i = 0; i < 2 && size > 5 && memcmp(data, "<", 1) == 0; i++)
+        if (memmem(data, size < 1024 ? size : 1024, marks[i], strlen(marks[i])))
+            return true;
+    return false;
+}
+
+static bool nifti_detect(const uint8_t *data, size_t size)
+{
+    return nifti_header_detect(data, size) || is_gifti(data, size);
+}
+
+/* One file. */
+static enum mist_status open_single(struct nifti_source *source, struct mist_error *error)
+{
+    enum mist_status status = input_map(&source->input, &source->file, error);
     source->data = source->file.data;
     source->size = source->file.size;
     if (!status && source->size > 2 && source->data[0] == 0x1f && source->data[1] == 0x8b)
         status = open_gzip(source, error);
+    if (status)
+        return status;
+    const char *name = source->input.name;
+    if (is_gifti(source->data, source->size))
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: no image but GIFTI: surfaces and values on them", name);
+    status = read_header(source->data, source->size, name, source, error);
+    if (!status && source->header.pair)
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: the header of a pair, without its .img", name);
     if (!status)
-        status = read_header(source, error);
+        status = check_size(source, error);
+    if (!status && !buffer_append(&source->base.head, source->data, (size_t)source->header.data_offset))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
+    return status;
+}
+
+/* A pair: the file in inputs[header] is the header, the other one has the samples. */
+static enum mist_status open_pair(struct nifti_source *source, const struct format_input *header,
+                                  struct mist_error *error)
+{
+    struct file_map map;
+    const char *name = input_name(header);
+    enum mist_status status = input_map(header, &map, error);
+    if (status)
+        return status;
+    status = map.size > MAX_PREFIX ? error_set(error, MIST_ERROR_LIMIT, "%s: too large for a NIfTI header", name)
+                                   : read_header(map.data, map.size, name, source, error);
+    if (!status && !buffer_append(&source->base.head, map.data, map.size))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
+    input_unmap(header, &map);
+    if (!status)
+        status = input_map(&source->input, &source->file, error);
+    source->data = source->file.data;
+    source->size = source->file.size;
+    return status ? status : check_size(source, error);
+}
+
+/* Which of two files is the header of a pair; -1: neither. */
+static int find_header(const struct format_input *inputs)
+{
+    int found = -1;
+    for (int i = 0; i < 2 && found < 0; i++) {
+        struct file_map map;
+        struct nifti_header header;
+        if (input_map(&inputs[i], &map, NULL))
+            continue;
+        if (!nifti_header_read(map.data, map.size, &header, NULL) && header.pair)
+            found = i;
+        input_unmap(&inputs[i], &map);
+    }
+    return found;
+}
+
+char *nifti_partner(const char *path)
+{
+    size_t length = strlen(path);
+    if (length < 5 || (strcmp(path + length - 4, ".hdr") != 0 && strcmp(path + length - 4, ".HDR") != 0))
+        return NULL;
+    char *partner = memory_copy_text(path);
+    if (partner)
+        memcpy(partner + length - 3, path[length - 1] == 'R' ? "IMG" : "img", 3);
+    return partner;
+}
+
+static enum mist_status nifti_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
+                                   struct mist_error *error)
+{
+    static const struct format_source_ops single = {.read_frame = nifti_read_frame,
+                                                    .read_archive = nifti_read_archive,
+                                                    .close = nifti_close,
+                                                    .content = nifti_content};
+    static const struct format_source_ops pair = {
+        .read_frame = nifti_read_frame, .read_archive = nifti_read_archive, .close = nifti_close};
+    int header = count == 2 ? find_header(inputs) : 0;
+    if (count > 2 || header < 0)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a NIfTI image is one file, or a .hdr and its .img",
+                         input_name(inputs));
+    const struct format_input *samples = count == 2 ? &inputs[1 - header] : inputs;
+    struct nifti_source *source = memory_allocate_zeroed(1, sizeof *source);
+    if (!source)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    enum mist_status status = MIST_OK;
+    if (!format_source_init(&source->base, count == 2 ? &pair : &single, FORMAT_NIFTI, count) ||
+        !input_copy(samples, &source->input))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    if (!status)
+        status = count == 2 ? open_pair(source, &inputs[header], error) : open_single(source, error);
+    if (!status)
+        status = turn(source, error);
     if (status) {
         nifti_close(&source->base);
         return status;
     }
-    source->base.file_frames[0] = source->base.info.frames;
+    source->base.file_order[0] = (uint32_t)header;
+    source->base.file_frames[0] = count == 2 ? 0 : source->base.info.frames;
+    if (count == 2) {
+        source->base.file_order[1] = (uint32_t)(1 - header);
+        source->base.file_frames[1] = source->base.info.frames;
+    }
     *result = &source->base;
     return MIST_OK;
 }
 
-/* ---- writing ---- */
-
-struct nifti_writer {
-    struct format_writer base;
-    struct file_writer file;
-    struct mist_image_info info;
-    bool big_endian;
-    struct gzip_writer *gzip; /* NULL: the file is plain */
-    uint8_t *packed;          /* one frame */
-    struct mist_buffer suffix;
-    uint32_t written;
-};
-
-static void emit(struct nifti_writer *writer, const uint8_t *bytes, size_t size, bool last)
+static void nifti_appearance(const uint8_t *head, size_t size, struct format_appearance *appearance)
 {
-    if (writer->gzip)
-        gzip_write(writer->gzip, bytes, size, last);
-    else if (size)
-        fwrite(bytes, 1, size, writer->file.stream);
+    struct nifti_header header;
+    struct nifti_display display;
+    if (nifti_header_read(head, size, &header, NULL))
+        return;
+    nifti_header_display(&header, head, &display);
+    appearance->slope = display.slope;
+    appearance->intercept = display.intercept;
+    if (!(display.low < display.high))
+        return;
+    appearance->shape = FORMAT_LINEAR_EXACT;
+    appearance->center = display.low / 2 + display.high / 2;
+    appearance->width = display.high - display.low;
 }
 
-static enum mist_status nifti_write_frame(struct format_writer *base, const struct mist_view *frame,
-                                          struct mist_error *error)
-{
-    struct nifti_writer *writer = (struct nifti_writer *)base;
-    const struct mist_image_info *info = &writer->info;
-    if (writer->written == info->frames)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: more than %u planes", writer->file.path, info->frames);
-    pack_samples(frame, writer->big_endian, writer->packed);
-    emit(writer, writer->packed, mist_frame_bytes(info->type, info->width, info->height, info->components), false);
-    writer->written++;
-    return MIST_OK;
-}
-
-static enum mist_status nifti_finish(struct format_writer *base, struct mist_error *error)
-{
-    struct nifti_writer *writer = (struct nifti_writer *)base;
-    if (writer->written != writer->info.frames)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: %u of %u planes were written", writer->file.path,
-                         writer->written, writer->info.frames);
-    emit(writer, writer->suffix.data, writer->suffix.size, true);
-    return file_writer_commit(&writer->file, error);
-}
-
-static void nifti_free(struct format_writer *base)
-{
-    struct nifti_writer *writer = (struct nifti_writer *)base;
-    gzip_writer_free(&writer->gzip);
-    file_writer_cancel(&writer->file);
-    mist_buffer_free(&writer->suffix);
-    memory_free(writer->packed);
-    memory_free(writer);
-}
-
-/* How much larger the voxels become along rows (0) and columns (1): what the geometry says, else what the sizes say. */
-static double voxel_factor(const struct format_target *target, int axis)
-{
-    double now = target->info.geometry.spacing[axis], before = target->source->geometry.spacing[axis];
-    if (now > 0 && before > 0)
-        return now / before;
-    return axis ? (double)target->source->height / target->info.height
-                : (double)target->source->width / target->info.width;
-}
-
-/* The original's header, changed where the size is another. */
-static enum mist_status adapt_header(struct nifti_writer *writer, const struct format_target *target,
-                                     struct mist_buffer *header, struct mist_error *error)
-{
-    struct nifti_header parsed;
-    struct mist_image_info info;
-    enum mist_status status = nifti_header_read(target->head, target->head_size, &parsed, error);
-    if (!status)
-        status = nifti_header_info(&parsed, &info, error);
-    if (!status && (parsed.data_offset != target->head_size || info.type != target->info.type ||
-                    info.components != target->info.components || info.frames != target->info.frames))
-        status = error_set(error, MIST_ERROR_CORRUPT, "the kept NIfTI header is not that of these samples");
-    if (status)
-        return status;
-    writer->big_endian = parsed.big_endian;
-    if (!buffer_append(header, target->head, target->head_size))
-        return error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    if (target->reduce == 0 && !target->resampled) {
-        const struct format_archive *archive = target->archive;
-        if (archive && !buffer_append(&writer->suffix, archive->suffix.data, archive->suffix.size))
-            return error_set(error, MIST_ERROR_MEMORY, "out of memory");
-        return MIST_OK;
-    }
-    double factor[2], shift[2];
-    for (int axis = 0; axis < 2; axis++) {
-        factor[axis] = voxel_factor(target, axis);
-        /* On the conventional grid the first voxel's centre is that of the original voxels that it covers. */
-        shift[axis] = target->resampled ? (factor[axis] - 1) / 2 : 0;
-    }
-    nifti_header_resize(&parsed, target->info.width, target->info.height, factor, shift);
-    nifti_header_store_geometry(&parsed, header->data);
-    return MIST_OK;
-}
-
-static enum mist_status make_header(struct nifti_writer *writer, const struct format_target *target,
-                                    struct mist_buffer *header, struct mist_error *error)
-{
-    if (target->source_kind == FORMAT_NIFTI && target->head)
-        return adapt_header(writer, target, header, error);
-    uint8_t fresh[NIFTI_FRESH_SIZE];
-    writer->big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-    enum mist_status status = nifti_header_make(&target->info, fresh, error);
-    if (!status && !buffer_append(header, fresh, sizeof fresh))
-        status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    return status;
-}
-
-enum mist_status format_nifti_writer_open(const struct format_target *target, struct format_writer **result,
-                                          struct mist_error *error)
-{
-    static const struct format_writer_ops ops = {nifti_write_frame, nifti_finish, nifti_free};
-    const struct mist_image_info *info = &target->info;
-    struct nifti_writer *writer = memory_allocate_zeroed(1, sizeof *writer);
-    if (!writer)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
-    writer->base.ops = &ops;
-    writer->info = *info;
-    struct mist_buffer header = {0};
-    enum mist_status status = make_header(writer, target, &header, error);
-    writer->packed = memory_allocate(mist_frame_bytes(info->type, info->width, info->height, info->components));
-    if (!status && !writer->packed)
-        status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    if (status)
-        error_prefix(error, status, "%s", target->path);
-    else
-        status = file_writer_open(target->path, &writer->file, error);
-    if (!status && target->gzip && !(writer->gzip = gzip_writer_new(writer->file.stream)))
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
-    if (!status)
-        emit(writer, header.data, header.size, false);
-    mist_buffer_free(&header);
-    if (status)
-        nifti_free(&writer->base);
-    else
-        *result = &writer->base;
-    return status;
-}
+const struct format_ops format_ops_nifti = {
+    .detect = nifti_detect, .open = nifti_open, .writer_open = nifti_writer_open, .appearance = nifti_appearance};

@@ -4,52 +4,31 @@
 
 #include "base/error.h"
 
-#include <string.h>
-#include <strings.h>
-
-/* What each extension takes: 0 components means any number. */
-static const struct picture_kind {
-    const char *extension;
-    enum format_kind kind;
-    uint32_t components;
-    bool is_signed; /* may be */
-    unsigned precision;
-} kinds[] = {
-    {".npy", FORMAT_NPY, 0, true, 32}, {".pgm", FORMAT_PNM, 1, false, 16}, {".ppm", FORMAT_PNM, 3, false, 16},
-    {".pgx", FORMAT_PGX, 1, true, 32}, {".png", FORMAT_PNG, 0, false, 16},
-};
-
-static const struct picture_kind *kind_of(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof kinds / sizeof *kinds; i++)
-        if (strcasecmp(dot, kinds[i].extension) == 0)
-            return &kinds[i];
-    return NULL;
-}
-
-static enum mist_status check(const char *path, const struct picture_kind *kind, const struct mist_view *picture,
+static enum mist_status check(const char *path, const struct format_output *output, const struct mist_view *picture,
                               unsigned precision, struct mist_error *error)
 {
-    if (!kind)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: the name must end in .npy, .pgm, .ppm, .pgx or .png", path);
-    if (kind->components && kind->components != picture->components)
+    char names[FORMAT_LIST_SIZE];
+    if (!output || !output->picture_bits)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: the name must end in one of %s", path,
+                         format_picture_outputs(names));
+    if (output->picture_components && output->picture_components != picture->components)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a %s file has %u component(s), the picture %u", path,
-                         kind->extension + 1, kind->components, picture->components);
-    if (mist_sample_is_signed(picture->type) && !kind->is_signed)
+                         output->name, output->picture_components, picture->components);
+    if (mist_sample_is_signed(picture->type) && !output->picture_signed)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a %s file cannot hold signed samples; .npy and .pgx can",
-                         path, kind->extension + 1);
-    if (precision > kind->precision)
+                         path, output->name);
+    if (precision > output->picture_bits)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a %s file holds at most %u bits a sample, the picture has %u",
-                         path, kind->extension + 1, kind->precision, precision);
+                         path, output->name, output->picture_bits, precision);
     return MIST_OK;
 }
 
 enum mist_status mist_picture_write(const char *path, const struct mist_view *picture, unsigned precision,
                                     struct mist_error *error)
 {
-    const struct picture_kind *kind = kind_of(path);
-    enum mist_status status = check(path, kind, picture, precision, error);
+    const struct format *format;
+    const struct format_output *output = format_output_of_path(path, &format);
+    enum mist_status status = check(path, output, picture, precision, error);
     if (status)
         return status;
     const struct mist_image_info info = {.type = picture->type,
@@ -59,7 +38,7 @@ enum mist_status mist_picture_write(const char *path, const struct mist_view *pi
                                          .components = picture->components,
                                          .frames = 1};
     const struct format_target target = {
-        .kind = kind->kind, .path = path, .info = info, .source = &info, .source_kind = FORMAT_UNKNOWN};
+        .kind = format->kind, .path = path, .info = info, .source = &info, .source_kind = FORMAT_UNKNOWN};
     struct format_writer *writer = NULL;
     status = format_writer_open(&target, &writer, error);
     if (!status)

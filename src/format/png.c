@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PNG through libspng: grey and RGB of 8 and 16 bits. Metadata chunks are kept verbatim and put back (pHYs is scaled
- * when the size changes). Samples of other types are written as the nearest PNG can hold: s8 and s16 shifted up by half
- * their range, which loses nothing; u32, s32 and floats as 16 bits, from the smallest to the largest value of the
- * frame.
+ * PNG through libspng, of every kind that there is: samples of 1, 2 and 4 bits are u8 with that precision, palettes
+ * stay indices, alpha is one more component. Metadata chunks are kept verbatim and put back (png_chunks.h). Of an
+ * animation the samples are those of the default image; the other frames are chunks like any others.
  */
-#include "format/formats.h"
+#include "format/png_chunks.h"
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/copy.h"
 
-#include <math.h>
 #include <spng.h>
-#include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-enum {
-    CHUNK_FRAME = 12, /* length, type and CRC of a chunk */
-    IHDR_END = 8 + CHUNK_FRAME + 13
-};
 
-bool format_png_detect(const uint8_t *data, size_t size)
+static bool png_detect(const uint8_t *data, size_t size)
 {
     return size >= sizeof signature && memcmp(data, signature, sizeof signature) == 0;
 }
@@ -33,17 +26,21 @@ bool format_png_detect(const uint8_t *data, size_t size)
 
 struct png_source {
     struct format_source base;
+    struct format_input input;
     struct file_map map;
-    char *path;
+    struct png_header header;
     struct mist_buffer suffix; /* chunks behind IDAT; those before it are base.head */
 };
 
-/* Sorts the chunks: metadata before IDAT into head, behind it into suffix. */
+/* Sorts the chunks: metadata before IDAT into head, behind it into suffix. IHDR is kept where samples do not tell. */
 static enum mist_status read_chunks(struct png_source *source, struct mist_error *error)
 {
     struct byte_reader reader = byte_reader_start(source->map.data, source->map.size);
-    reader_take(&reader, IHDR_END);
+    reader_take(&reader, PNG_IHDR_END);
     bool behind = false, ended = false;
+    if (png_header_is_needed(&source->header) &&
+        !buffer_append(&source->base.head, source->map.data + 8, PNG_IHDR_END - 8))
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     while (!ended && reader_left(&reader) > 0 && !reader.failed) {
         const uint8_t *chunk = reader.at;
         uint32_t length = read_be32(&reader);
@@ -53,71 +50,118 @@ static enum mist_status read_chunks(struct png_source *source, struct mist_error
         ended = memcmp(type, "IEND", 4) == 0;
         if (memcmp(type, "IDAT", 4) == 0)
             behind = true;
-        else if (!ended && !buffer_append(behind ? &source->suffix : &source->base.head, chunk, length + CHUNK_FRAME))
-            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+        else if (!ended &&
+                 !buffer_append(behind ? &source->suffix : &source->base.head, chunk, length + PNG_CHUNK_FRAME))
+            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     }
     if (!ended)
-        return error_set(error, MIST_ERROR_TRUNCATED, "%s: the PNG file ends too early", source->path);
+        return error_set(error, MIST_ERROR_TRUNCATED, "%s: the PNG file ends too early", source->input.name);
     return MIST_OK;
 }
 
 static enum mist_status read_header(struct png_source *source, struct mist_error *error)
 {
     const uint8_t *data = source->map.data;
-    const char *path = source->path;
-    if (source->map.size < IHDR_END || memcmp(data + 12, "IHDR", 4) != 0 || load_be32(data + 8) != 13)
+    const char *path = source->input.name;
+    struct png_header *header = &source->header;
+    if (source->map.size < PNG_IHDR_END || !png_header_read(data + 8, header))
         return error_set(error, MIST_ERROR_CORRUPT, "%s: no PNG header behind the signature", path);
-    uint32_t width = load_be32(data + 16), height = load_be32(data + 20);
-    unsigned depth = data[24], color = data[25];
-    if (color == 3)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: palette PNG is not encoded", path);
-    if (color == 4 || color == 6)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: PNG with an alpha channel is not encoded", path);
-    if (color != 0 && color != 2)
-        return error_set(error, MIST_ERROR_CORRUPT, "%s: PNG colour type %u does not exist", path, color);
-    if (depth != 8 && depth != 16)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: PNG of %u bits a sample is not encoded", path, depth);
+    if (!png_header_components(header))
+        return error_set(error, MIST_ERROR_CORRUPT, "%s: PNG of colour type %u and %u bits a sample does not exist",
+                         path, header->color, header->depth);
     struct mist_image_info *info = &source->base.info;
-    *info = (struct mist_image_info){.type = depth == 8 ? MIST_U8 : MIST_U16,
-                                     .precision = depth,
-                                     .width = width,
-                                     .height = height,
-                                     .components = color == 2 ? 3 : 1,
-                                     .frames = 1};
-    if (!mist_frame_bytes(info->type, width, height, info->components))
-        return error_set(error, MIST_ERROR_LIMIT, "%s: %u x %u pixels are beyond the limits", path, width, height);
+    *info = (struct mist_image_info){.type = header->depth == 16 ? MIST_U16 : MIST_U8,
+                                     .precision = header->depth,
+                                     .width = header->width,
+                                     .height = header->height,
+                                     .components = png_header_components(header),
+                                     .frames = 1,
+                                     .label = header->color == PNG_PALETTE};
+    source->base.color = header->color == PNG_PALETTE ? FORMAT_PALETTE
+                         : header->color == PNG_GREY  ? FORMAT_GREY
+                         : header->color == PNG_RGB   ? FORMAT_RGB
+                                                      : FORMAT_OTHER_COLOR;
+    if (!mist_frame_bytes(info->type, info->width, info->height, info->components))
+        return error_set(error, MIST_ERROR_LIMIT, "%s: %u x %u pixels are beyond the limits", path, info->width,
+                         info->height);
     return MIST_OK;
+}
+
+/* Samples of 1, 2 or 4 bits, each row starting with a byte of its own. */
+static void unpack_bits(const uint8_t *packed, unsigned depth, const struct mist_view *out)
+{
+    const size_t row = ((size_t)out->width * depth + 7) / 8;
+    const unsigned mask = (1u << depth) - 1;
+    for (uint32_t y = 0; y < out->height; y++) {
+        const uint8_t *from = packed + y * row;
+        uint8_t *to = (uint8_t *)out->data + y * out->row_stride;
+        for (uint32_t x = 0; x < out->width; x++) {
+            const size_t bit = (size_t)x * depth;
+            to[x * out->column_stride] = (uint8_t)(from[bit / 8] >> (8 - depth - bit % 8) & mask);
+        }
+    }
+}
+
+/* Where the samples of a row of an interlaced image's pass go (PNG specification, 8.2). */
+static void unpack_pass_row(const uint8_t *packed, unsigned depth, unsigned pass, uint32_t y,
+                            const struct mist_view *out)
+{
+    static const uint8_t first[7] = {0, 4, 0, 2, 0, 1, 0}, step[7] = {8, 8, 4, 4, 2, 2, 1};
+    if (pass >= 7 || y >= out->height || first[pass] >= out->width)
+        return;
+    struct mist_view row = *out;
+    row.data = (uint8_t *)out->data + y * out->row_stride + first[pass] * out->column_stride;
+    row.width = (out->width - first[pass] + step[pass] - 1) / step[pass];
+    row.height = 1;
+    row.column_stride = step[pass] * out->column_stride;
+    unpack_bits(packed, depth, &row);
+}
+
+/* Interlaced samples of less than 8 bits, pass by pass: whole images of them are not put together well by libspng. */
+static int decode_passes(spng_ctx *context, const struct png_header *header, uint8_t *packed, size_t size,
+                         const struct mist_view *out)
+{
+    struct spng_row_info info;
+    int result = spng_decode_image(context, NULL, 0, SPNG_FMT_PNG, SPNG_DECODE_PROGRESSIVE);
+    while (!result) {
+        result = spng_get_row_info(context, &info);
+        if (!result)
+            result = spng_decode_scanline(context, packed, size);
+        if (!result || result == SPNG_EOI)
+            unpack_pass_row(packed, header->depth, (unsigned)info.pass, info.row_num, out);
+    }
+    return result == SPNG_EOI ? 0 : result;
 }
 
 static enum mist_status png_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                        struct mist_error *error)
 {
     struct png_source *source = (struct png_source *)base;
-    const struct mist_image_info *info = &base->info;
+    const struct png_header *header = &source->header;
     (void)frame;
-    size_t size = mist_frame_bytes(info->type, info->width, info->height, info->components);
-    size_t pixel = mist_sample_size(info->type) * info->components, row = pixel * info->width;
-    bool packed = out->column_stride == pixel && out->row_stride == row &&
-                  (info->components == 1 || out->component_stride == mist_sample_size(info->type));
-    uint8_t *samples = packed ? out->data : memory_allocate(size);
+    const size_t row = ((size_t)header->width * base->info.components * header->depth + 7) / 8;
+    const bool passes = header->depth < 8 && header->interlace;
+    const size_t size = passes ? row : row * header->height;
+    bool packed = header->depth >= 8 && copy_is_packed(out, png_native_order);
+    uint8_t *samples = packed ? out->data : memory_allocate_zeroed(size, 1);
     spng_ctx *context = spng_ctx_new(0);
     enum mist_status status = MIST_OK;
     if (!samples || !context) {
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     } else {
         spng_set_image_limits(context, MIST_MAX_SIDE, MIST_MAX_SIDE);
         int result = spng_set_png_buffer(context, source->map.data, source->map.size);
         if (!result)
-            result = spng_decode_image(context, samples, size, SPNG_FMT_PNG, 0);
+            result = passes ? decode_passes(context, header, samples, size, out)
+                            : spng_decode_image(context, samples, size, SPNG_FMT_PNG, 0);
         if (result)
-            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the PNG data is damaged: %s", source->path,
+            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the PNG data is damaged: %s", source->input.name,
                                spng_strerror(result));
     }
-    for (uint32_t y = 0; !status && !packed && y < info->height; y++)
-        for (uint32_t x = 0; x < info->width; x++)
-            for (uint32_t c = 0; c < info->components; c++)
-                memcpy((uint8_t *)out->data + y * out->row_stride + x * out->column_stride + c * out->component_stride,
-                       samples + y * row + x * pixel + c * mist_sample_size(info->type), mist_sample_size(info->type));
+    if (!status && header->depth < 8 && !passes)
+        unpack_bits(samples, header->depth, out);
+    else if (!status && header->depth >= 8 && !packed)
+        copy_unpack(samples, png_native_order, out);
     spng_ctx_free(context);
     if (!packed)
         memory_free(samples);
@@ -134,42 +178,32 @@ static enum mist_status png_read_archive(struct format_source *base, uint32_t fi
         buffer_append(&archive->suffix, source->suffix.data, source->suffix.size))
         return MIST_OK;
     format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
 }
 
 static void png_close(struct format_source *base)
 {
     struct png_source *source = (struct png_source *)base;
-    file_map_close(&source->map);
+    input_unmap(&source->input, &source->map);
+    input_free(&source->input);
     mist_buffer_free(&source->suffix);
-    mist_buffer_free(&base->head);
-    memory_free(base->file_order);
-    memory_free(base->file_frames);
-    memory_free(source->path);
+    format_source_clear(base);
     memory_free(source);
 }
 
-enum mist_status format_png_open(const char *const *paths, uint32_t count, struct format_source **result,
+static enum mist_status png_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                  struct mist_error *error)
 {
     static const struct format_source_ops ops = {
         .read_frame = png_read_frame, .read_archive = png_read_archive, .close = png_close};
-    if (count != 1)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG image is one file", paths[0]);
     struct png_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    source->base.ops = &ops;
-    source->base.kind = FORMAT_PNG;
-    source->base.files = 1;
-    source->path = memory_copy_text(paths[0]);
-    source->base.file_order = memory_allocate_zeroed(1, sizeof(uint32_t));
-    source->base.file_frames = memory_allocate_zeroed(1, sizeof(uint32_t));
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     enum mist_status status = MIST_OK;
-    if (!source->path || !source->base.file_order || !source->base.file_frames)
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", paths[0]);
-    else
-        status = file_map_open(paths[0], &source->map, error);
+    if (!format_source_init(&source->base, &ops, FORMAT_PNG, count) || !input_copy(inputs, &source->input))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    if (!status)
+        status = input_map(&source->input, &source->map, error);
     if (!status)
         status = read_header(source, error);
     if (!status)
@@ -183,228 +217,20 @@ enum mist_status format_png_open(const char *const *paths, uint32_t count, struc
     return MIST_OK;
 }
 
-/* ---- writing ---- */
-
-struct png_writer {
-    struct format_writer base;
-    struct file_writer file;
-    struct mist_image_info info;
-    struct mist_buffer prefix, suffix; /* metadata chunks */
-    int strategy;
-    bool written;
-};
-
-/* A sample as PNG holds it; low and scale serve the types that are mapped. */
-static unsigned png_value(const void *sample, enum mist_sample_type type, double low, double scale)
+/* Palettes only: of other PNG files samples are what they look like. */
+static void png_appearance(const uint8_t *head, size_t size, struct format_appearance *appearance)
 {
-    double value = 0;
-    switch (type) {
-    case MIST_U8:
-        return *(const uint8_t *)sample;
-    case MIST_S8:
-        return (unsigned)(*(const int8_t *)sample + 128);
-    case MIST_U16:
-        return *(const uint16_t *)sample;
-    case MIST_S16:
-        return (unsigned)(*(const int16_t *)sample + 32768);
-    case MIST_U32:
-        value = *(const uint32_t *)sample;
-        break;
-    case MIST_S32:
-        value = *(const int32_t *)sample;
-        break;
-    case MIST_F32:
-        value = *(const float *)sample;
-        break;
-    case MIST_F64:
-        value = *(const double *)sample;
-        break;
-    default:
-        return 0;
-    }
-    double scaled = (value - low) * scale;
-    return scaled >= 65535 ? 65535 : scaled >= 0 ? (unsigned)(scaled + 0.5) : 0; /* NaN: 0 */
+    struct png_header header;
+    const struct mist_buffer chunks = {.data = (uint8_t *)(uintptr_t)head, .size = size};
+    if (size < PNG_IHDR_SIZE || !png_header_read(head, &header) || header.color != PNG_PALETTE)
+        return;
+    const uint8_t *palette = png_chunks_find(&chunks, "PLTE");
+    appearance->color = FORMAT_PALETTE;
+    if (!palette)
+        return;
+    appearance->palette = palette + 8;
+    appearance->palette_entries = load_be32(palette) / 3;
 }
 
-/* The frame packed, in the machine's byte order. NULL when memory is short. */
-static uint8_t *pack(const struct mist_view *frame, unsigned bytes)
-{
-    size_t count = (size_t)frame->width * frame->height * frame->components;
-    uint8_t *packed = memory_allocate_array(count, bytes), *at = packed;
-    double low, high;
-    mist_range(frame, &low, &high);
-    double scale = high > low ? 65535 / (high - low) : 0;
-    for (uint32_t y = 0; packed && y < frame->height; y++)
-        for (uint32_t x = 0; x < frame->width; x++)
-            for (uint32_t c = 0; c < frame->components; c++, at += bytes) {
-                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
-                                        x * frame->column_stride + c * frame->component_stride;
-                unsigned value = png_value(sample, frame->type, low, scale);
-                if (bytes == 1)
-                    *at = (uint8_t)value;
-                else
-                    memcpy(at, &(uint16_t){(uint16_t)value}, 2);
-            }
-    return packed;
-}
-
-/* The file with the metadata chunks in their places: libspng wrote IHDR, IDAT ..., IEND. */
-static void splice(struct png_writer *writer, const uint8_t *png, size_t size)
-{
-    FILE *stream = writer->file.stream;
-    fwrite(png, 1, IHDR_END, stream);
-    if (writer->prefix.size)
-        fwrite(writer->prefix.data, 1, writer->prefix.size, stream);
-    fwrite(png + IHDR_END, 1, size - IHDR_END - CHUNK_FRAME, stream);
-    if (writer->suffix.size)
-        fwrite(writer->suffix.data, 1, writer->suffix.size, stream);
-    fwrite(png + size - CHUNK_FRAME, 1, CHUNK_FRAME, stream);
-}
-
-/* `strategy` is zlib's, of how to look for repetitions. */
-static enum mist_status encode(const struct mist_view *frame, int strategy, const char *name, struct mist_buffer *out,
-                               struct mist_error *error)
-{
-    unsigned bytes = mist_sample_size(frame->type) == 1 ? 1 : 2;
-    size_t count = (size_t)frame->width * frame->height * frame->components;
-    uint8_t *packed = pack(frame, bytes);
-    spng_ctx *context = spng_ctx_new(SPNG_CTX_ENCODER);
-    struct spng_ihdr header = {.width = frame->width,
-                               .height = frame->height,
-                               .bit_depth = (uint8_t)(8 * bytes),
-                               .color_type =
-                                   frame->components == 3 ? SPNG_COLOR_TYPE_TRUECOLOR : SPNG_COLOR_TYPE_GRAYSCALE};
-    int result = packed && context ? spng_set_ihdr(context, &header) : SPNG_EMEM;
-    if (!result)
-        result = spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1);
-    if (!result)
-        result = spng_set_option(context, SPNG_IMG_COMPRESSION_STRATEGY, strategy);
-    if (!result)
-        result = spng_encode_image(context, packed, count * bytes, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
-    size_t size = 0;
-    uint8_t *png = result ? NULL : spng_get_png_buffer(context, &size, &result);
-    out->size = 0;
-    if (!result && !(png && size > IHDR_END + CHUNK_FRAME && buffer_append(out, png, size)))
-        result = SPNG_EMEM;
-    free(png);
-    spng_ctx_free(context);
-    memory_free(packed);
-    return result
-               ? error_set(error, MIST_ERROR_MEMORY, "%s: the PNG could not be made: %s", name, spng_strerror(result))
-               : MIST_OK;
-}
-
-/*
- * Filtered images have runs but hardly repeat themselves: the search for more takes nine tenths of the time, and X-rays
- * (../shared/data/cxr) come out larger for it.
- */
-#define FAST_STRATEGY Z_RLE
-/* What libspng and libpng do if not told otherwise: with it an original that one of them wrote may come back to the
- * byte. */
-#define USUAL_STRATEGY Z_FILTERED
-
-enum mist_status format_png_encode(const struct mist_view *frame, const char *name, struct mist_buffer *out,
-                                   struct mist_error *error)
-{
-    return encode(frame, FAST_STRATEGY, name, out, error);
-}
-
-static enum mist_status png_write_frame(struct format_writer *base, const struct mist_view *frame,
-                                        struct mist_error *error)
-{
-    struct png_writer *writer = (struct png_writer *)base;
-    struct mist_buffer png = {0};
-    if (writer->written)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG file holds one frame", writer->file.path);
-    writer->written = true;
-    enum mist_status status = encode(frame, writer->strategy, writer->file.path, &png, error);
-    if (!status)
-        splice(writer, png.data, png.size);
-    mist_buffer_free(&png);
-    return status;
-}
-
-static enum mist_status png_finish(struct format_writer *base, struct mist_error *error)
-{
-    struct png_writer *writer = (struct png_writer *)base;
-    if (!writer->written)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: no frame was written", writer->file.path);
-    return file_writer_commit(&writer->file, error);
-}
-
-static void png_free(struct format_writer *base)
-{
-    struct png_writer *writer = (struct png_writer *)base;
-    file_writer_cancel(&writer->file);
-    mist_buffer_free(&writer->prefix);
-    mist_buffer_free(&writer->suffix);
-    memory_free(writer);
-}
-
-static void scale_length(uint8_t *per_metre, double factor)
-{
-    double scaled = load_be32(per_metre) * factor + 0.5;
-    store_be32(per_metre, scaled < 1 ? 1 : scaled > INT32_MAX ? INT32_MAX : (uint32_t)scaled);
-}
-
-/* Pixels per metre (pHYs) follow the size. The chunks were checked when they were read, but came from a file since. */
-static void scale_physical_size(struct mist_buffer *chunks, const struct format_target *target)
-{
-    struct byte_reader reader = byte_reader_start(chunks->data, chunks->size);
-    while (reader_left(&reader) >= CHUNK_FRAME) {
-        uint8_t *chunk = chunks->data + (reader.at - chunks->data);
-        uint32_t length = read_be32(&reader);
-        if (!reader_take(&reader, (size_t)length + 8))
-            return;
-        if (memcmp(chunk + 4, "pHYs", 4) != 0 || length != 9)
-            continue;
-        scale_length(chunk + 8, (double)target->info.width / target->source->width);
-        scale_length(chunk + 12, (double)target->info.height / target->source->height);
-        store_be32(chunk + 17, (uint32_t)crc32(crc32(0, NULL, 0), chunk + 4, 13));
-    }
-}
-
-static bool take_metadata(struct png_writer *writer, const struct format_target *target)
-{
-    if (target->source_kind != FORMAT_PNG)
-        return true;
-    const struct format_archive *archive = target->archive;
-    bool good = archive ? buffer_append(&writer->prefix, archive->prefix.data, archive->prefix.size) &&
-                              buffer_append(&writer->suffix, archive->suffix.data, archive->suffix.size)
-                        : buffer_append(&writer->prefix, target->head, target->head_size);
-    if (good && target->source &&
-        (target->info.width != target->source->width || target->info.height != target->source->height)) {
-        scale_physical_size(&writer->prefix, target);
-        scale_physical_size(&writer->suffix, target);
-    }
-    return good;
-}
-
-enum mist_status format_png_writer_open(const struct format_target *target, struct format_writer **result,
-                                        struct mist_error *error)
-{
-    static const struct format_writer_ops ops = {png_write_frame, png_finish, png_free};
-    if (target->info.components != 1 && target->info.components != 3)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: PNG is written with 1 or 3 components, not %u",
-                         target->path, target->info.components);
-    if (target->info.frames != 1)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a PNG file holds one frame, not %u", target->path,
-                         target->info.frames);
-    if (target->info.type == MIST_F16)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: half floats are not written as PNG", target->path);
-    struct png_writer *writer = memory_allocate_zeroed(1, sizeof *writer);
-    if (!writer)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
-    writer->base.ops = &ops;
-    writer->info = target->info;
-    bool original = target->source_kind == FORMAT_PNG && target->reduce == 0 && !target->resampled;
-    writer->strategy = original ? USUAL_STRATEGY : FAST_STRATEGY;
-    enum mist_status status = take_metadata(writer, target)
-                                  ? file_writer_open(target->path, &writer->file, error)
-                                  : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
-    if (status)
-        png_free(&writer->base);
-    else
-        *result = &writer->base;
-    return status;
-}
+const struct format_ops format_ops_png = {
+    .detect = png_detect, .open = png_open, .writer_open = png_writer_open, .appearance = png_appearance};

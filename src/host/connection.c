@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/connection.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "host/server.h"
 
@@ -11,13 +12,6 @@
 #include <time.h>
 
 enum { WATCH_INTERVAL = 250000000 }; /* nanoseconds */
-
-double clock_now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* Whether the client has closed its side, or all of it, and nothing is left to read. */
 static bool has_left(const struct connection *connection)
@@ -32,7 +26,7 @@ static bool has_left(const struct connection *connection)
  */
 static void shut_down_late(struct connections *connections)
 {
-    double now = clock_now();
+    double now = clock_seconds();
     for (struct connection *connection = connections->first; connection; connection = connection->next) {
         if (!connection->waiting || connection->shut_down)
             continue;
@@ -107,7 +101,7 @@ struct connection *connection_open(struct connections *connections, int descript
     connection->descriptor = descriptor;
     connection->waiting = true;
     connection->shut_down = false;
-    connection->since = clock_now();
+    connection->since = clock_seconds();
     connection->too_long = false;
     connection->target[0] = '\0';
     connection->previous = NULL;
@@ -139,6 +133,6 @@ void connection_set_waiting(struct connections *connections, struct connection *
 {
     pthread_mutex_lock(&connections->lock);
     connection->waiting = waiting;
-    connection->since = clock_now();
+    connection->since = clock_seconds();
     pthread_mutex_unlock(&connections->lock);
 }

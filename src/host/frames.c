@@ -53,12 +53,12 @@ static enum mist_status find_codestream(const struct frame_request *wanted, stru
                                         struct frame_owner *owner, struct MHD_IoVec *pieces, unsigned *count,
                                         struct mist_error *error)
 {
-    struct template_piece found[TEMPLATE_MAX_PIECES];
+    struct codec_piece found[CODEC_MAX_PIECES];
     const mist_item *item = owner->item->item;
     *count = 0;
-    if (mist_item_info(item)->image.label && wanted->reduce) {
+    if (!item_has_codestreams(item)) {
         enum mist_status status =
-            mist_item_codestream(item, worker_codec(worker), wanted->frame, wanted->reduce, &owner->made, error);
+            mist_item_codestream(item, worker_decoder(worker), wanted->frame, wanted->reduce, &owner->made, error);
         pieces[(*count)++] = (struct MHD_IoVec){owner->made.data, owner->made.size};
         return status;
     }
@@ -79,13 +79,13 @@ static enum mist_status make_picture(const struct frame_request *wanted, struct 
 {
     const mist_item *item = owner->item->item;
     const struct mist_image_info *image = &mist_item_info(item)->image;
-    mist_codec *codec = worker_codec(worker);
+    mist_decoder *decoder = worker_decoder(worker);
     struct mist_view view = item_new_view(image->type, mist_reduced_size(image->width, wanted->reduce),
                                           mist_reduced_size(image->height, wanted->reduce), image->components);
     enum mist_status status =
-        view.data && codec ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
+        view.data && decoder ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
     if (!status)
-        status = mist_item_decode(item, codec, wanted->frame, wanted->reduce, &view, error);
+        status = mist_item_decode(item, decoder, wanted->frame, wanted->reduce, &view, error);
     if (!status)
         status = wanted->kind == KIND_PNG ? format_png_encode(&view, name, &owner->made, error)
                                           : render_jpeg(&view, name, &owner->made, error);
@@ -96,9 +96,7 @@ static enum mist_status make_picture(const struct frame_request *wanted, struct 
 /* Whether a picture can be made of the item; answers if not. */
 static bool can_be_picture(struct request *request, const struct mist_image_info *image, unsigned reduce)
 {
-    /* Labels are decoded in full and then sampled. */
-    unsigned decoded = image->label ? 0 : reduce;
-    uint64_t samples = (uint64_t)mist_reduced_size(image->width, decoded) * mist_reduced_size(image->height, decoded) *
+    uint64_t samples = (uint64_t)mist_reduced_size(image->width, reduce) * mist_reduced_size(image->height, reduce) *
                        image->components;
     if ((image->components != 1 && image->components != 3) || image->type == MIST_F16)
         reply_error(request, MHD_HTTP_NOT_ACCEPTABLE,
@@ -152,7 +150,7 @@ static bool read_request(struct request *request, const struct item_part *part, 
 static void answer_owned(struct request *request, struct worker *worker, const struct frame_request *wanted,
                          struct frame_owner *owner)
 {
-    struct MHD_IoVec pieces[TEMPLATE_MAX_PIECES];
+    struct MHD_IoVec pieces[CODEC_MAX_PIECES];
     struct mist_error error = {0};
     struct body body = {.type = types[wanted->kind],
                         .negotiated = true,

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -20,21 +20,13 @@ static enum mist_status out_of_memory(struct mist_error *error)
     return error_set(error, MIST_ERROR_MEMORY, "an answer: out of memory");
 }
 
-static bool put_dataset(const struct mist_dataset_info *info, struct mist_buffer *out)
-{
-    return json_put(out, "{\"dataset\": ") && json_put_string(out, info->name) &&
-           json_put(out,
-                    ", \"items\": %" PRIu64 ", \"files\": %" PRIu64 ", \"source_bytes\": %" PRIu64
-                    ", \"item_bytes\": %" PRIu64 ", \"file_bytes\": %" PRIu64 ", \"id\": \"%016" PRIx64 "\"}",
-                    info->items, info->attachments, info->source_bytes, info->item_bytes, info->attachment_bytes,
-                    info->id);
-}
-
 static enum mist_status add_dataset(void *context, const struct mist_dataset_info *info, struct mist_error *error)
 {
     struct mist_buffer *text = context;
     bool first = text->data[text->size - 1] == '[';
-    return json_put(text, first ? "\n" : ",\n") && put_dataset(info, text) ? MIST_OK : out_of_memory(error);
+    if (!json_put(text, first ? "\n" : ",\n"))
+        return out_of_memory(error);
+    return mist_dataset_info_write(info, NULL, 0, text, error);
 }
 
 void answer_datasets(struct request *request, struct worker *worker)
@@ -67,7 +59,9 @@ void answer_dataset(struct request *request, struct worker *worker)
     if (!parameters_known(request, none))
         return;
     enum mist_status status = mist_store_dataset(request->host->store, request->dataset, &info, &error);
-    if (!status && !(put_dataset(&info, &text) && json_put(&text, "\n")))
+    if (!status)
+        status = mist_dataset_info_write(&info, NULL, 0, &text, &error);
+    if (!status && !json_put(&text, "\n"))
         status = out_of_memory(&error);
     if (!status)
         reply_text(request, "application/json", &text);

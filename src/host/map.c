@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An item's map as JSON: which bytes of the item file each frame has in each level. Made while it is sent. */
+/*
+ * An item's map as JSON: which bytes of the item file the picture of each frame has in each level, as [offset, size];
+ * frames that are coded together share them. Made while it is sent.
+ */
 #include "host/item_part.h"
 #include "host/reply.h"
 #include "host/resolution.h"
 #include "host/router.h"
 
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,14 +41,14 @@ static bool put_level(const struct mist_item_info *info, unsigned level, struct 
     unsigned reduce = info->levels - 1 - level;
     return json_put(out,
                     "%s\n{\"reduce\": %u, \"width\": %" PRIu32 ", \"height\": %" PRIu32 ", \"offset\": %" PRIu64
-                    ", \"end\": %" PRIu64 ", \"sizes\": [",
+                    ", \"end\": %" PRIu64 ", \"ranges\": [",
                     level ? "," : "", reduce, mist_reduced_size(info->image.width, reduce),
                     mist_reduced_size(info->image.height, reduce), level ? info->level_end[level - 1] : info->head_end,
                     info->level_end[level]);
 }
 
 /* Some frames of the level that is being written; goes on to the next one behind the last. */
-static bool put_sizes(struct map_writer *writer, struct mist_buffer *out)
+static bool put_ranges(struct map_writer *writer, struct mist_buffer *out)
 {
     const mist_item *item = writer->item->item;
     const struct mist_item_info *info = mist_item_info(item);
@@ -53,7 +56,7 @@ static bool put_sizes(struct map_writer *writer, struct mist_buffer *out)
     for (unsigned i = 0; i < FRAMES_AT_ONCE && writer->frame < info->image.frames && good; i++, writer->frame++) {
         uint64_t offset, size;
         good = mist_item_range(item, writer->frame, writer->level, &offset, &size, NULL) == MIST_OK &&
-               json_put(out, "%s%" PRIu64, writer->frame ? "," : "", size);
+               json_put(out, "%s[%" PRIu64 ",%" PRIu64 "]", writer->frame ? "," : "", offset, size);
     }
     if (good && writer->frame == info->image.frames) {
         writer->frame = 0;
@@ -70,7 +73,7 @@ static int produce(void *context, struct request *request, struct mist_buffer *o
     (void)request;
     bool good = writer->started || put_start(info, out);
     writer->started = true;
-    good = good && put_sizes(writer, out);
+    good = good && put_ranges(writer, out);
     if (good && writer->level < info->levels)
         return 1;
     return good && json_put(out, "]}\n") ? 0 : -1;

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/metrics.h"
 
-#include "store/json.h"
+#include "base/memory.h"
 
 #include <inttypes.h>
 
 static bool put(struct mist_buffer *out, const char *name, const char *type, const char *help,
                 const _Atomic uint64_t *value)
 {
-    return json_put(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
-                    atomic_load(value));
+    return buffer_print(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
+                        atomic_load(value));
 }
 
 bool metrics_write(const struct metrics *metrics, struct mist_buffer *out)
 {
-    bool good = json_put(out, "# HELP mist_http_requests_total Requests that were answered, by status code.\n"
-                              "# TYPE mist_http_requests_total counter\n");
+    bool good = buffer_print(out, "# HELP mist_http_requests_total Requests that were answered, by status code.\n"
+                                  "# TYPE mist_http_requests_total counter\n");
     for (unsigned code = 0; code < 600 && good; code++) {
         uint64_t count = atomic_load(&metrics->by_status[code]);
         if (count)
-            good = json_put(out, "mist_http_requests_total{code=\"%u\"} %" PRIu64 "\n", code, count);
+            good = buffer_print(out, "mist_http_requests_total{code=\"%u\"} %" PRIu64 "\n", code, count);
     }
     return good &&
            put(out, "mist_http_broken_answers_total", "counter", "Answers that the client did not wait for.",

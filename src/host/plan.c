@@ -9,9 +9,10 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "store/json.h"
+#include "base/json.h"
+#include "coder/step.h"
+#include "source/select.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -19,71 +20,62 @@ enum { PAGE_ROWS = 256 };
 
 struct plan {
     struct mist_dataset_info dataset;
-    struct mist_resolution_request wanted;
-    enum mist_catalog_kind kind; /* being listed; MIST_CATALOG_END behind the last */
-    struct mist_buffer after;    /* the path of the last row, "" before the first; with its NUL */
-    struct mist_level_totals totals;
-    struct mist_buffer *out; /* NULL: add up the totals */
+    struct select select;
+    const char *patterns[2][TARGET_MAX_PARAMETERS]; /* include, exclude */
+    enum mist_catalog_kind kind;                    /* being listed; MIST_CATALOG_END behind the last */
+    struct mist_buffer after;                       /* the path of the last row, "" before the first; with its NUL */
+    struct select_budget budget;
+    struct mist_buffer *out; /* NULL: add up the budget */
     struct request *request;
-    uint64_t file_bytes; /* of the attachments, when the totals are added up */
     uint64_t items, files, bytes;
     unsigned page_rows;
     bool started;
 };
 
-/* ---- selection: on the path of an item, those of its source files, and all directories above ---- */
-
-static bool path_matches(const char *pattern, const char *path)
-{
-    return fnmatch(pattern, path, FNM_LEADING_DIR) == 0;
-}
-
-static bool entry_matches(const char *pattern, const struct mist_catalog_entry *entry)
-{
-    if (entry->kind == MIST_CATALOG_ATTACHMENT)
-        return path_matches(pattern, entry->attachment.path);
-    bool matches = path_matches(pattern, entry->item.path);
-    for (uint32_t i = 0; i < entry->item.file_count && !matches; i++)
-        matches = path_matches(pattern, entry->item.files[i].path);
-    return matches;
-}
-
-static bool is_selected(const struct target *target, const struct mist_catalog_entry *entry)
-{
-    bool included = !target_parameter(target, "include");
-    for (unsigned i = 0; i < target->parameters; i++) {
-        const struct target_parameter *parameter = &target->parameter[i];
-        if (strcmp(parameter->name, "exclude") == 0 && entry_matches(parameter->value, entry))
-            return false;
-        if (!included && strcmp(parameter->name, "include") == 0)
-            included = entry_matches(parameter->value, entry);
-    }
-    return included;
-}
-
 /* ---- rows ---- */
+
+static bool put_ranges(struct plan *plan, const struct mist_catalog_item *item, const struct selected *selected)
+{
+    struct mist_byte_range ranges[MIST_MAX_RANGES];
+    unsigned count = mist_catalog_item_ranges(item, selected->fetched, selected->tail, ranges);
+    bool good = true;
+    for (unsigned i = 0; i < count && good; i++)
+        good = json_put(plan->out, "%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", ranges[i].start, ranges[i].end);
+    return good;
+}
 
 static bool put_item(struct plan *plan, const struct mist_catalog_item *item)
 {
-    unsigned reduce = mist_choose_reduce(item, &plan->wanted);
-    uint64_t bytes = mist_catalog_item_bytes(item, reduce, false);
+    const struct selected selected = select_item(&plan->select, item);
+    const unsigned reduce = selected.written.reduce, step = selected.written.step;
+    const char *why = select_not_reduced(&plan->select, item, &selected);
     plan->items++;
-    plan->bytes += bytes;
-    return json_put(plan->out, "{\"path\": ") && json_put_string(plan->out, item->path) &&
-           json_put(plan->out,
-                    ", \"reduce\": %u, \"width\": %" PRIu32 ", \"height\": %" PRIu32 ", \"frames\": %" PRIu32
-                    ", \"bytes\": %" PRIu64 ", \"size\": %" PRIu64 ", \"id\": \"%016" PRIx64 "\"}\n",
-                    reduce, mist_reduced_size(item->image.width, reduce), mist_reduced_size(item->image.height, reduce),
-                    item->image.frames, bytes, item->size, item->id);
+    plan->bytes += selected.bytes;
+    bool good =
+        json_put(plan->out, "{\"path\": ") && json_put_string(plan->out, item->path) &&
+        json_put(plan->out,
+                 ", \"reduce\": %u, \"step\": %u, \"width\": %" PRIu32 ", \"height\": %" PRIu32 ", \"frames\": %" PRIu32
+                 ", \"bytes\": %" PRIu64 ", \"size\": %" PRIu64 ", \"id\": \"%016" PRIx64 "\", \"ranges\": [",
+                 reduce, step, mist_reduced_size(item->image.width, reduce),
+                 mist_reduced_size(item->image.height, reduce),
+                 item->image.frames / item->image.slices * step_slices(item->image.slices, step), selected.bytes,
+                 item->size, item->id) &&
+        put_ranges(plan, item, &selected) && json_put(plan->out, "]");
+    if (good && why)
+        good = json_put(plan->out, ", \"not_reduced\": ") && json_put_string(plan->out, why);
+    return good && json_put(plan->out, "}\n");
 }
 
 static bool put_file(struct plan *plan, const struct mist_catalog_attachment *attachment)
 {
     plan->files++;
     plan->bytes += attachment->size;
+    const char *why = select_reduces(&plan->select) ? attachment->kept : NULL;
     return json_put(plan->out, "{\"file\": ") && json_put_string(plan->out, attachment->path) &&
-           json_put(plan->out, ", \"bytes\": %" PRIu64 ", \"checksum\": \"%016" PRIx64 "\"}\n", attachment->size,
-                    attachment->checksum);
+           json_put(plan->out, ", \"bytes\": %" PRIu64 ", \"checksum\": \"%016" PRIx64 "\"", attachment->size,
+                    attachment->checksum) &&
+           (!why || (json_put(plan->out, ", \"not_reduced\": ") && json_put_string(plan->out, why))) &&
+           json_put(plan->out, "}\n");
 }
 
 static enum mist_status visit(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)
@@ -92,14 +84,10 @@ static enum mist_status visit(void *context, const struct mist_catalog_entry *en
     bool item = entry->kind == MIST_CATALOG_ITEM, good = true;
     const char *path = item ? entry->item.path : entry->attachment.path;
     plan->page_rows++;
-    if (is_selected(&plan->request->target, entry)) {
-        if (!plan->out && item)
-            mist_level_totals_add(&plan->totals, &entry->item);
-        else if (!plan->out)
-            plan->file_bytes += entry->attachment.size;
-        else
-            good = item ? put_item(plan, &entry->item) : put_file(plan, &entry->attachment);
-    }
+    if (!plan->out)
+        select_budget_add(&plan->select, entry, &plan->budget);
+    else if (select_takes(&plan->select, entry))
+        good = item ? put_item(plan, &entry->item) : put_file(plan, &entry->attachment);
     plan->after.size = 0;
     good = good && buffer_append(&plan->after, path, strlen(path) + 1);
     return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "a plan: out of memory");
@@ -153,7 +141,7 @@ static void release_plan(void *context)
 }
 
 /*
- * max-bytes: the largest common level at which items and attachments fit. Goes through all of them once, on a worker.
+ * max-bytes: the largest common reduce at which items and attachments fit. Goes through all of them once, on a worker.
  * Answers if none fits.
  */
 static bool choose_by_bytes(struct plan *plan, uint64_t max_bytes)
@@ -174,33 +162,57 @@ static bool choose_by_bytes(struct plan *plan, uint64_t max_bytes)
         return false;
     }
     plan->kind = MIST_CATALOG_ITEM;
-    int reduce =
-        plan->file_bytes <= max_bytes ? mist_level_totals_choose(&plan->totals, max_bytes - plan->file_bytes) : -1;
-    if (reduce < 0) {
-        reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "even at the smallest levels it takes %" PRIu64 " bytes",
-                    plan->totals.bytes[MIST_MAX_LEVELS - 1] + plan->file_bytes);
+    if (select_budget_choose(&plan->select, &plan->budget, max_bytes, &error)) {
+        reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "%s", error.message);
         return false;
     }
-    plan->wanted.by_reduce = true;
-    plan->wanted.reduce = (unsigned)reduce;
+    return true;
+}
+
+/* What is chosen and how it is written, as `mist get` has it. Answers if it makes no sense. */
+static bool read_select(struct plan *plan)
+{
+    static const char *const names[2] = {"include", "exclude"};
+    const struct target *target = &plan->request->target;
+    struct select *select = &plan->select;
+    uint32_t *counts[2] = {&select->include_count, &select->exclude_count};
+    const char *exact = target_parameter(target, "exact"), *grid = target_parameter(target, "grid");
+    struct mist_error error = {0};
+    for (unsigned i = 0; i < target->parameters; i++)
+        for (unsigned k = 0; k < 2; k++)
+            if (strcmp(target->parameter[i].name, names[k]) == 0)
+                plan->patterns[k][(*counts[k])++] = target->parameter[i].value;
+    select->include = plan->patterns[0];
+    select->exclude = plan->patterns[1];
+    select->format = target_parameter(target, "format");
+    select->exact = exact && strcmp(exact, "1") == 0;
+    select->grid = grid && strcmp(grid, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
+    if (select->exact && !target_parameter(target, "policy"))
+        select->resolution.policy = MIST_POLICY_AT_LEAST;
+    if ((exact && !select->exact && strcmp(exact, "0") != 0) ||
+        (grid && select->grid == MIST_GRID_NATIVE && strcmp(grid, "native") != 0)) {
+        reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "exact is 0 or 1, grid is native or center");
+        return false;
+    }
+    if (select_check(select, &error)) {
+        reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "%s", error.message);
+        return false;
+    }
     return true;
 }
 
 static bool read_request(struct plan *plan)
 {
-    static const char *const known[] = {"size",      "reduce",   "spacing",  "policy",
-                                        "max-bytes", "include+", "exclude+", NULL};
+    static const char *const known[] = {"size", "reduce", "spacing",  "policy",   "max-bytes", "exact",
+                                        "grid", "format", "include+", "exclude+", NULL};
     struct mist_error error = {0};
     struct request *request = plan->request;
     const char *limit = target_parameter(&request->target, "max-bytes");
     uint64_t max_bytes = 0;
-    if (!resolution_parse(request, known, &plan->wanted))
+    if (!resolution_parse(request, known, &plan->select.resolution) || !read_select(plan))
         return false;
-    bool chosen = plan->wanted.by_reduce || plan->wanted.width || plan->wanted.spacing > 0;
-    if (limit && (chosen || !parse_unsigned(limit, UINT64_MAX, &max_bytes))) {
-        reply_error(request, MHD_HTTP_BAD_REQUEST,
-                    chosen ? "only one of size, reduce, spacing and max-bytes can be asked for"
-                           : "max-bytes is a whole number of bytes");
+    if (limit && (!parse_unsigned(limit, UINT64_MAX, &max_bytes) || max_bytes == 0)) {
+        reply_error(request, MHD_HTTP_BAD_REQUEST, "max-bytes is a whole number of bytes above 0");
         return false;
     }
     if (mist_store_dataset(request->host->store, request->dataset, &plan->dataset, &error) != MIST_OK) {

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "host/fields.h"
-#include "store/json.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

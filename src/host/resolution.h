@@ -17,7 +17,7 @@ bool parameters_known(struct request *request, const char *const *known);
 /* Reads what is asked for; answers with 400 and returns false if that makes no sense. `known` as above. */
 bool resolution_parse(struct request *request, const char *const *known, struct mist_resolution_request *wanted);
 
-/* mist_choose_reduce() for an open item. */
-unsigned resolution_choose(const struct mist_item_info *info, const struct mist_resolution_request *wanted);
+/* mist_choose() for an open item. */
+struct mist_choice resolution_choose(const struct mist_item_info *info, const struct mist_resolution_request *wanted);
 
 #endif

@@ -2,6 +2,7 @@
 /* libmicrohttpd's callbacks; starting and stopping. */
 #include "host/server.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
@@ -20,11 +21,6 @@
 enum { HEADER_MEMORY = 32 << 10, SPARE_FILES = 64 };
 
 /* ---- one request ---- */
-
-const char *request_field(const struct request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
-}
 
 static enum method method_of(const char *name)
 {
@@ -47,7 +43,7 @@ static struct request *new_request(struct mist_host *host, struct MHD_Connection
     request->connection = info->socket_context;
     request->method_name = method;
     request->method = method_of(method);
-    request->started = clock_now();
+    request->started = clock_seconds();
     connection_set_waiting(&host->connections, request->connection, false);
     atomic_fetch_add(&host->metrics.in_flight, 1);
     return request;
@@ -141,7 +137,7 @@ static void tell(const struct request *request, uint64_t bytes, bool complete)
         .target = request->connection->target,
         .status = request->status,
         .bytes = bytes,
-        .seconds = clock_now() - request->started,
+        .seconds = clock_seconds() - request->started,
         .complete = complete,
     };
     pthread_mutex_lock(&host->log_lock);
@@ -319,10 +315,10 @@ enum mist_status mist_host_start(mist_store *store, const struct mist_host_optio
 /* Gives the requests in flight their time. */
 static void drain(struct mist_host *host)
 {
-    double until = clock_now() + (double)host->options.drain_seconds;
+    double until = clock_seconds() + (double)host->options.drain_seconds;
     const struct timespec pause = {0, 10000000};
     MHD_quiesce_daemon(host->daemon);
-    while (atomic_load(&host->metrics.in_flight) > 0 && clock_now() < until)
+    while (atomic_load(&host->metrics.in_flight) > 0 && clock_seconds() < until)
         nanosleep(&pause, NULL);
 }
 

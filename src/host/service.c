@@ -4,7 +4,7 @@
 #include "host/router.h"
 
 #include "base/error.h"
-#include "store/json.h"
+#include "base/json.h"
 
 void answer_root(struct request *request, struct worker *worker)
 {

@@ -1,39 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/target.h"
 
+#include "base/text.h"
+
 #include <string.h>
 #include <strings.h>
 
-static int hexadecimal(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Decodes text[0..length) in place and ends it with a NUL; `plus` is a space in queries. */
+/* Decodes text[0..length) in place and ends it with a NUL; NULL, or what is wrong with it. */
 static const char *decode(char *text, size_t length, bool query)
 {
-    char *out = text;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '%') {
-            int high = i + 2 < length ? hexadecimal(text[i + 1]) : -1;
-            int low = i + 2 < length ? hexadecimal(text[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return "has a '%' that no two hexadecimal digits follow";
-            c = (unsigned char)(high * 16 + low);
-            i += 2;
-        } else if (query && c == '+') {
-            c = ' ';
-        }
-        if (c == 0)
-            return "has a NUL in it";
-        *out++ = (char)c;
-    }
-    *out = '\0';
-    return NULL;
+    static const char *const problems[] = {
+        [PERCENT_BROKEN] = "has a '%' that no two hexadecimal digits follow", [PERCENT_NUL] = "has a NUL in it"};
+    return problems[percent_decode(text, length, query)];
 }
 
 static const char *parse_query(char *query, struct target *target)

@@ -22,7 +22,7 @@ static void *work(void *context)
         pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
-    mist_codec_free(&worker->codec);
+    mist_decoder_free(&worker->decoder);
     return NULL;
 }
 
@@ -83,9 +83,9 @@ void work_free(struct work_pool *pool)
     *pool = (struct work_pool){0};
 }
 
-mist_codec *worker_codec(struct worker *worker)
+mist_decoder *worker_decoder(struct worker *worker)
 {
-    if (!worker->codec)
-        worker->codec = mist_codec_new();
-    return worker->codec;
+    if (!worker->decoder)
+        worker->decoder = mist_decoder_new();
+    return worker->decoder;
 }

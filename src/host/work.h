@@ -3,7 +3,7 @@
 #ifndef HOST_WORK_H
 #define HOST_WORK_H
 
-#include <mist/codec.h>
+#include <mist/item.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -16,7 +16,7 @@ struct work_item {
 struct worker {
     struct work_pool *pool;
     pthread_t thread;
-    mist_codec *codec; /* NULL until the first need; see worker_codec() */
+    mist_decoder *decoder; /* NULL until the first need; see worker_decoder() */
 };
 
 struct work_pool {
@@ -38,7 +38,7 @@ void work_end(struct work_pool *pool);
 /* After work_end(), when nobody can call work_add() any more. Safe on a zeroed pool. */
 void work_free(struct work_pool *pool);
 
-/* The worker's own codec, NULL when memory is short. */
-mist_codec *worker_codec(struct worker *worker);
+/* The worker's own decoder, NULL when memory is short. */
+mist_decoder *worker_decoder(struct worker *worker);
 
 #endif

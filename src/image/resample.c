@@ -3,7 +3,7 @@
  * Resampling. All of it but nearest sampling is separable: an axis is a list of taps for each output sample, made once,
  * and one loop applies two axes in double.
  */
-#include <mist/image.h>
+#include "image/resample.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -55,23 +55,24 @@ static bool axis_blocks(struct axis *axis, uint32_t inputs, uint32_t outputs, un
 }
 
 /*
- * Area averaging. In units of 1/inputs of an output sample, input i covers [i, i + 1) * outputs and output n covers
- * [n, n + 1) * inputs: all weights are integers, and sums of integers up to 16 bits stay exact (below 2^48), so that
- * ties are ties.
+ * Area averaging. Input i covers [i, i + 1) * pitch.src and output n covers [n, n + 1) * pitch.dst: all weights are
+ * integers, and sums of integers up to 16 bits stay exact (below 2^48), so that ties are ties.
  */
-static bool axis_area(struct axis *axis, uint32_t inputs, uint32_t outputs)
+static bool axis_area(struct axis *axis, uint32_t inputs, uint32_t outputs, const struct resample_pitch *pitch)
 {
-    if (inputs == outputs) /* nothing to round, whatever the type */
+    if (pitch->src == pitch->dst && inputs == outputs) /* nothing to round, whatever the type */
         return axis_blocks(axis, inputs, outputs, 0);
     if (!axis_allocate(axis, outputs, (size_t)inputs + outputs)) /* an input is shared by two outputs at most */
         return false;
     double *weights = axis->weights;
     for (uint32_t n = 0; n < outputs; n++) {
-        uint64_t start = (uint64_t)n * inputs, end = start + inputs;
-        uint32_t first = (uint32_t)(start / outputs), last = (uint32_t)((end - 1) / outputs);
-        axis->taps[n] = (struct taps){first, last - first + 1, weights, inputs};
+        uint64_t start = n * pitch->dst, end = start + pitch->dst, all = inputs * pitch->src;
+        start = start < all ? start : all - 1; /* beyond the edge there is the edge */
+        end = end < all ? end : all;
+        uint32_t first = (uint32_t)(start / pitch->src), last = (uint32_t)((end - 1) / pitch->src);
+        axis->taps[n] = (struct taps){first, last - first + 1, weights, (double)(end - start)};
         for (uint32_t i = first; i <= last; i++) {
-            uint64_t from = (uint64_t)i * outputs, to = from + outputs;
+            uint64_t from = i * pitch->src, to = from + pitch->src;
             *weights++ = (double)((to < end ? to : end) - (from > start ? from : start));
         }
     }
@@ -182,7 +183,8 @@ enum mist_status mist_area_resize(const struct mist_view *src, struct mist_view 
         return error_set(error, MIST_ERROR_ARGUMENT, "area averaging cannot enlarge %u x %u to %u x %u", src->width,
                          src->height, dst->width, dst->height);
     struct axis x = {0}, y = {0};
-    bool made = axis_area(&x, src->width, dst->width) && axis_area(&y, src->height, dst->height);
+    bool made = axis_area(&x, src->width, dst->width, &(struct resample_pitch){dst->width, src->width}) &&
+                axis_area(&y, src->height, dst->height, &(struct resample_pitch){dst->height, src->height});
     return resample(src, dst, &x, &y, made, error);
 }
 
@@ -198,17 +200,35 @@ enum mist_status mist_area_reduce(const struct mist_view *src, unsigned reduce, 
     return resample(src, dst, &x, &y, made, error);
 }
 
-enum mist_status mist_grid_center(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
-                                  struct mist_error *error)
+/* dst(x, y) = src(x + offset, y + offset), offset in samples of src. */
+static enum mist_status shift_grid(const struct mist_view *src, double offset, struct mist_view *dst,
+                                   struct mist_error *error)
 {
     enum mist_status status = check_reduced(src, 0, dst, error);
     if (status)
         return status;
-    double offset = 0.5 - ldexp(0.5, -(int)reduce); /* (2^r - 1) / 2^(r+1) */
     struct axis x = {0}, y = {0};
     bool made =
         axis_cubic(&x, src->width, dst->width, 1, offset) && axis_cubic(&y, src->height, dst->height, 1, offset);
     return resample(src, dst, &x, &y, made, error);
+}
+
+/* How far the conventional grid lies from the native one, in samples of the reduced image. */
+static double centre_offset(unsigned reduce)
+{
+    return 0.5 - ldexp(0.5, -(int)reduce); /* (2^r - 1) / 2^(r+1) */
+}
+
+enum mist_status mist_grid_center(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
+                                  struct mist_error *error)
+{
+    return shift_grid(src, centre_offset(reduce), dst, error);
+}
+
+enum mist_status mist_grid_native(const struct mist_view *src, unsigned reduce, struct mist_view *dst,
+                                  struct mist_error *error)
+{
+    return shift_grid(src, -centre_offset(reduce), dst, error);
 }
 
 /* dst(x, y) = src(from_x[x], from_y(y)) for any sample type. */
@@ -250,41 +270,51 @@ enum mist_status mist_subsample(const struct mist_view *src, unsigned reduce, st
 }
 
 /* The input sample whose area holds the centre of output n. */
-static uint32_t nearest_input(uint32_t n, uint32_t inputs, uint32_t outputs)
+static uint32_t nearest_input(uint32_t n, uint32_t inputs, const struct resample_pitch *pitch)
 {
-    return (uint32_t)((2 * (uint64_t)n + 1) * inputs / (2 * (uint64_t)outputs));
+    uint64_t input = (2 * (uint64_t)n + 1) * pitch->dst / (2 * pitch->src);
+    return input < inputs ? (uint32_t)input : inputs - 1;
 }
 
-static enum mist_status resize_nearest(const struct mist_view *src, struct mist_view *dst, struct mist_error *error)
+static enum mist_status resize_nearest(const struct mist_view *src, struct mist_view *dst,
+                                       const struct resample_pitch *along_x, const struct resample_pitch *along_y,
+                                       struct mist_error *error)
 {
     uint32_t *from = pick_tables(dst);
     if (!from)
         return error_set(error, MIST_ERROR_MEMORY, "resampling: out of memory");
     for (uint32_t x = 0; x < dst->width; x++)
-        from[x] = nearest_input(x, src->width, dst->width);
+        from[x] = nearest_input(x, src->width, along_x);
     for (uint32_t y = 0; y < dst->height; y++)
-        from[dst->width + y] = nearest_input(y, src->height, dst->height);
+        from[dst->width + y] = nearest_input(y, src->height, along_y);
     pick(src, dst, from, from + dst->width);
     memory_free(from);
     return MIST_OK;
 }
 
-static bool axis_resize(struct axis *axis, uint32_t inputs, uint32_t outputs)
+static bool axis_resize(struct axis *axis, uint32_t inputs, uint32_t outputs, const struct resample_pitch *pitch)
 {
-    if (outputs <= inputs)
-        return axis_area(axis, inputs, outputs);
-    double step = (double)inputs / outputs;
+    if (pitch->src <= pitch->dst)
+        return axis_area(axis, inputs, outputs, pitch);
+    double step = (double)pitch->dst / (double)pitch->src;
     return axis_cubic(axis, inputs, outputs, step, step / 2 - 0.5);
 }
 
-enum mist_status mist_resize(const struct mist_view *src, struct mist_view *dst, bool nearest, struct mist_error *error)
+enum mist_status resample_pitched(const struct mist_view *src, struct mist_view *dst, const struct resample_pitch *x,
+                                  const struct resample_pitch *y, bool nearest, struct mist_error *error)
 {
     enum mist_status status = check_pair(src, dst, error);
     if (status)
         return status;
     if (nearest)
-        return resize_nearest(src, dst, error);
-    struct axis x = {0}, y = {0};
-    bool made = axis_resize(&x, src->width, dst->width) && axis_resize(&y, src->height, dst->height);
-    return resample(src, dst, &x, &y, made, error);
+        return resize_nearest(src, dst, x, y, error);
+    struct axis across = {0}, down = {0};
+    bool made = axis_resize(&across, src->width, dst->width, x) && axis_resize(&down, src->height, dst->height, y);
+    return resample(src, dst, &across, &down, made, error);
+}
+
+enum mist_status mist_resize(const struct mist_view *src, struct mist_view *dst, bool nearest, struct mist_error *error)
+{
+    const struct resample_pitch x = {dst->width, src->width}, y = {dst->height, src->height};
+    return resample_pitched(src, dst, &x, &y, nearest, error);
 }

@@ -44,6 +44,10 @@ void row_load(const struct mist_view *view, uint32_t y, uint32_t c, double *row)
         LOAD_ROW(float, (double)sample);
     case MIST_F64:
         LOAD_ROW(double, sample);
+    case MIST_S64:
+        LOAD_ROW(int64_t, (double)sample);
+    case MIST_U64:
+        LOAD_ROW(uint64_t, (double)sample);
     case MIST_SAMPLE_TYPES:
         break;
     }
@@ -91,6 +95,10 @@ void row_store(struct mist_view *view, uint32_t y, uint32_t c, const double *row
         STORE_ROW(float, clamp_finite(row[x], FLT_MAX));
     case MIST_F64:
         STORE_ROW(double, row[x]);
+    case MIST_S64: /* the largest doubles that the types hold */
+        STORE_ROW(int64_t, clamp(rint(row[x]), -0x1p63, 0x1p63 - 0x1p10));
+    case MIST_U64:
+        STORE_ROW(uint64_t, clamp(rint(row[x]), 0, 0x1p64 - 0x1p11));
     case MIST_SAMPLE_TYPES:
         break;
     }

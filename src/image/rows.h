@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rows of any sample type as doubles, in which every sample of every type is exact. */
+/*
+ * Rows of any sample type as doubles, in which every sample is exact but 64-bit integers beyond 2^53, which are
+ * rounded.
+ */
 #ifndef IMAGE_ROWS_H
 #define IMAGE_ROWS_H
 

@@ -13,6 +13,7 @@ static const struct {
     [MIST_U8] = {"u8", 1, false, false},  [MIST_S8] = {"s8", 1, true, false},    [MIST_U16] = {"u16", 2, false, false},
     [MIST_S16] = {"s16", 2, true, false}, [MIST_U32] = {"u32", 4, false, false}, [MIST_S32] = {"s32", 4, true, false},
     [MIST_F16] = {"f16", 2, true, true},  [MIST_F32] = {"f32", 4, true, true},   [MIST_F64] = {"f64", 8, true, true},
+    [MIST_S64] = {"s64", 8, true, false}, [MIST_U64] = {"u64", 8, false, false},
 };
 
 static bool is_type(enum mist_sample_type type)

@@ -1,96 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which maps may hold, judged by the sample of distinct values. For floats: is there a step b, and an offset a, of
- * which all values are a multiple? Two searches: exact, on the values as integers times a power of two (integers in a
- * float, binary fractions, a float32 slope applied in double); and approximate, for a decimal slope whose products were
- * rounded to the type.
+ * Is there a step b, and an offset a, of which all values are a multiple? Two searches: exact, on the values as
+ * integers times a power of two (integers in a float, binary fractions, a float32 slope applied in double); and
+ * approximate, for a decimal slope whose products were rounded to the type.
  */
-#include "image/value_scan.h"
+#include "image/value_fit.h"
 
 #include "image/value_bits.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static unsigned bits_of_range(int64_t minimum, int64_t maximum, bool is_signed)
+/* More bits than these are hardly scaled integers, and noise that a reduced level should not carry. */
+enum { MAX_PRECISION = 20 };
+
+/* Makes the map if every value fits it. */
+static bool try_linear(const struct value_numbers *numbers, double a, double b, struct value_map *map)
 {
-    uint64_t largest = (uint64_t)maximum;
-    if (is_signed) { /* two's complement: -2^(n-1) .. 2^(n-1) - 1 */
-        uint64_t down = minimum < 0 ? (uint64_t)(-1 - minimum) : 0, up = maximum > 0 ? (uint64_t)maximum : 0;
-        largest = down > up ? down : up;
-    }
-    unsigned bits = is_signed;
-    while (bits < 64 && largest >> (bits - is_signed))
-        bits++;
-    return bits ? bits : 1;
-}
-
-static struct value_map identity_map(const struct value_map_state *state)
-{
-    bool is_signed = mist_sample_is_signed(state->type);
-    struct value_map map = {.kind = VALUE_MAP_IDENTITY, .source = state->type, .coded = state->type, .planes = 1};
-    map.precision = bits_of_range(state->minimum, state->maximum, is_signed);
-    return map;
-}
-
-static struct value_map ordered_map(const struct value_map_state *state)
-{
-    struct value_map map = {.kind = VALUE_MAP_ORDERED, .source = state->type, .planes = state->low_words ? 2 : 1};
-    map.coded = state->type == MIST_F16 ? MIST_S16 : MIST_S32;
-    map.lowest = state->lowest;
-    map.highest = state->highest;
-    map.finite_lowest = state->finite_lowest;
-    map.finite_highest = state->finite_highest;
-    map.precision = map.planes == 2 ? 32 : bits_of_range(map.lowest, map.highest, true);
-    return map;
-}
-
-/* ---- linear ---- */
-
-/* The sampled values in ascending order, the extremes among them. */
-struct values {
-    enum mist_sample_type type;
-    size_t count;
-    double value[VALUE_SAMPLE + 2];
-};
-
-static int compare_values(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void gather(const struct value_map_state *state, struct values *values)
-{
-    double all[VALUE_SAMPLE + 2] = {state->least, state->greatest};
-    size_t count = 2;
-    for (size_t i = 0; i < VALUE_SLOTS; i++)
-        if (state->slots[i])
-            all[count++] = value_from_bits(state->type, ~state->slots[i]);
-    qsort(all, count, sizeof *all, compare_values);
-    values->type = state->type;
-    values->count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || all[i] != all[i - 1])
-            values->value[values->count++] = all[i];
-}
-
-/* Makes the map if every sampled value fits it. */
-static bool try_linear(const struct values *values, double a, double b, struct value_map *map)
-{
-    struct value_map trial = {.kind = VALUE_MAP_LINEAR, .source = values->type, .planes = 1, .a = a, .b = b};
-    int32_t code = 0, first = 0;
+    struct value_map trial = {.kind = VALUE_MAP_LINEAR, .source = numbers->type, .a = a, .b = b};
+    int64_t code = 0;
     if (!(b > 0) || !isfinite(b) || !isfinite(a))
         return false;
-    for (size_t i = 0; i < values->count; i++) {
-        if (!value_map_linear_code(&trial, bits_from_value(values->type, values->value[i]), &code))
+    for (size_t i = 0; i < numbers->count; i++) {
+        if (!value_map_linear_code(&trial, pattern_from_value(numbers->type, numbers->value[i]), &code))
             return false;
-        first = i == 0 ? code : first;
+        trial.lowest = i == 0 ? code : trial.lowest;
     }
-    bool is_signed = first < 0;
-    trial.precision = bits_of_range(first, code, is_signed);
+    trial.highest = code;
+    bool is_signed = trial.lowest < 0;
+    trial.precision = bits_of_range(trial.lowest, trial.highest, is_signed);
     trial.coded = trial.precision <= 16 ? (is_signed ? MIST_S16 : MIST_U16) : (is_signed ? MIST_S32 : MIST_U32);
+    if (trial.precision > MAX_PRECISION)
+        return false;
     *map = trial;
     return true;
 }
@@ -109,30 +50,31 @@ static uint64_t greatest_divisor(uint64_t a, uint64_t b)
  * Every value is an integer times 2^lowest_bit: their greatest common divisor is the step, from 0 or from the least.
  * Where not all values were sampled, a rarer one may need a finer step, so the finest one is proposed too.
  */
-static unsigned propose_exact(const struct value_map_state *state, const struct values *values, struct value_map *maps)
+static unsigned propose_exact(const struct value_numbers *values, struct value_map *maps)
 {
-    if (state->least == 0 && state->greatest == 0)
+    double least = values->value[0], greatest = values->value[values->count - 1];
+    if (least == 0 && greatest == 0)
         return try_linear(values, 0, 1, maps);
-    double unit = ldexp(1, state->lowest_bit);
-    double largest = fmax(fabs(state->least), fabs(state->greatest));
+    double unit = ldexp(1, values->lowest_bit);
+    double largest = fmax(fabs(least), fabs(greatest));
     if (unit == 0 || !(largest / unit <= 0x1p53)) /* 2^-1074 is a unit too */
         return 0;
     uint64_t from_zero = 0, from_least = 0;
     for (size_t i = 0; i < values->count; i++) {
         /* integers of at most 2^53 in size */
-        int64_t number = (int64_t)(values->value[i] / unit), above = number - (int64_t)(state->least / unit);
+        int64_t number = (int64_t)(values->value[i] / unit), above = number - (int64_t)(least / unit);
         from_zero = greatest_divisor((uint64_t)(number < 0 ? -number : number), from_zero);
         from_least = greatest_divisor((uint64_t)above, from_least);
     }
     unsigned count = try_linear(values, 0, (double)from_zero * unit, maps) ||
-                     try_linear(values, state->least, (double)from_least * unit, maps);
-    if (count && state->level > 0 && maps[0].b != unit)
-        count += try_linear(values, 0, unit, maps + 1) || try_linear(values, state->least, unit, maps + 1);
+                     try_linear(values, least, (double)from_least * unit, maps);
+    if (count && !values->complete && maps[0].b != unit)
+        count += try_linear(values, 0, unit, maps + 1) || try_linear(values, least, unit, maps + 1);
     return count;
 }
 
 /* What rounding to the type may have added to a value. */
-static double rounding(const struct values *values, double value)
+static double rounding(const struct value_numbers *values, double value)
 {
     double relative = values->type == MIST_F16 ? 0x1p-11 : values->type == MIST_F32 ? 0x1p-24 : 0x1p-53;
     return fabs(value) * relative;
@@ -144,8 +86,11 @@ struct step {
     double error;
 };
 
-/* Euclid's algorithm on the differences of neighbours, which are known up to their rounding. */
-static bool common_step(const struct values *values, struct step *step)
+/*
+ * Euclid's algorithm on the differences of neighbours, which are known up to their rounding, and up to `more` where
+ * they were made in several operations.
+ */
+static bool common_step(const struct value_numbers *values, double more, struct step *step)
 {
     enum { ROUNDS = 64 };
     *step = (struct step){INFINITY, 0};
@@ -153,7 +98,7 @@ static bool common_step(const struct values *values, struct step *step)
         bool changed = false;
         for (size_t i = 1; i < values->count; i++) {
             double low = values->value[i - 1], high = values->value[i], difference = high - low;
-            double doubt = 1.5 * (rounding(values, low) + rounding(values, high));
+            double doubt = 1.5 * (rounding(values, low) + rounding(values, high)) + more;
             double rest = difference < step->size ? difference : fabs(remainder(difference, step->size));
             double allowed = doubt + difference / step->size * step->error;
             if (rest > allowed && allowed < step->size / 4) {
@@ -173,17 +118,37 @@ static bool common_step(const struct values *values, struct step *step)
 }
 
 /* Longer and longer distances, counted in steps, tell the step more and more exactly. */
-static bool refine_step(const struct values *values, struct step *step)
+static bool refine_step(const struct value_numbers *values, double more, struct step *step)
 {
     double first = values->value[0];
     for (size_t i = 1; i < values->count; i++) {
         double distance = values->value[i] - first, count = rint(distance / step->size);
         if (count < 1 || count * step->error > step->size / 3)
             return false;
-        double error = (rounding(values, first) + rounding(values, values->value[i])) / count;
+        double error = (rounding(values, first) + rounding(values, values->value[i]) + more) / count;
         if (error < step->error)
             *step = (struct step){distance / count, error};
     }
+    return true;
+}
+
+bool value_find_lattice(const struct value_numbers *numbers, double *a, double *b)
+{
+    struct step step;
+    double first = numbers->value[0], last = numbers->value[numbers->count - 1];
+    /* Subtracting a mean and dividing by a deviation: four roundings of the largest are enough for both. */
+    double more = 4 * rounding(numbers, fmax(fabs(first), fabs(last)));
+    if (numbers->count < 3 || !common_step(numbers, more, &step) || !refine_step(numbers, more, &step))
+        return false;
+    double previous = -1;
+    for (size_t i = 0; i < numbers->count; i++) {
+        double position = (numbers->value[i] - first) / step.size, k = rint(position);
+        if (fabs(position - k) > 0.125 || k <= previous || k >= VALUE_MAX_RANKS)
+            return false;
+        previous = k;
+    }
+    *a = first;
+    *b = step.size;
     return true;
 }
 
@@ -200,10 +165,10 @@ static double shortest_decimal(double value, double error)
     return value;
 }
 
-static bool propose_rounded(const struct values *values, struct value_map *map)
+static bool propose_rounded(const struct value_numbers *values, struct value_map *map)
 {
     struct step step;
-    if (values->count < 3 || !common_step(values, &step) || !refine_step(values, &step))
+    if (values->count < 3 || !common_step(values, 0, &step) || !refine_step(values, 0, &step))
         return false;
     double nearest = values->value[0]; /* the smallest value is the one least rounded */
     for (size_t i = 1; i < values->count; i++)
@@ -227,20 +192,8 @@ static bool propose_rounded(const struct values *values, struct value_map *map)
     return false;
 }
 
-unsigned value_map_propose(const struct value_map_state *state, struct value_map maps[VALUE_MAP_PROPOSALS])
+unsigned value_propose_linear(const struct value_numbers *numbers, struct value_map maps[VALUE_PROPOSALS])
 {
-    unsigned count = 0;
-    if (!mist_sample_is_float(state->type)) {
-        maps[count++] = identity_map(state);
-        return count;
-    }
-    if (!state->not_linear) {
-        struct values values;
-        gather(state, &values);
-        count = propose_exact(state, &values, maps);
-        if (count == 0)
-            count = propose_rounded(&values, maps);
-    }
-    maps[count++] = ordered_map(state);
-    return count;
+    unsigned count = propose_exact(numbers, maps);
+    return count ? count : propose_rounded(numbers, maps);
 }

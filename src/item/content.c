@@ -1,41 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "item/content.h"
 
+#include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 
+/* More of the file put together again. */
+static void take_again(void *context, const uint8_t *bytes, size_t size)
+{
+    struct content *content = context;
+    checksum_add(content->again, bytes, size);
+    content->again_size += size;
+}
+
 enum mist_status content_start(struct content *content, struct format_source *source, uint32_t file, const char *path,
-                               struct mist_error *error)
+                               bool kept, struct mist_error *error)
 {
     content_free(content);
-    *content = (struct content){.source = source, .path = path, .samples = checksum_start(), .again = checksum_start()};
+    *content = (struct content){
+        .source = source, .path = path, .kept = kept, .samples = checksum_start(), .again = checksum_start()};
     if (!content->samples || !content->again)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     enum mist_status status = source->ops->read_archive(source, file, &content->record.archive, error);
     if (status)
         return status;
+    /* A kept file of a format that is nothing but a codestream is that codestream. */
     const struct mist_buffer *prefix = &content->record.archive.prefix;
-    checksum_add(content->again, prefix->data, prefix->size);
-    content->again_size = prefix->size;
-    return MIST_OK;
-}
-
-void content_pack(const struct format_archive *archive, const struct mist_view *frame, uint8_t *out)
-{
-    const size_t size = mist_sample_size(frame->type);
-    const size_t pixels = (size_t)frame->width * frame->height;
-    for (uint32_t y = 0; y < frame->height; y++)
-        for (uint32_t x = 0; x < frame->width; x++)
-            for (uint32_t c = 0; c < frame->components; c++) {
-                const uint8_t *sample = (const uint8_t *)frame->data + y * frame->row_stride +
-                                        x * frame->column_stride + c * frame->component_stride;
-                size_t pixel = (size_t)y * frame->width + x;
-                size_t index = archive->planar ? c * pixels + pixel : pixel * frame->components + c;
-                for (size_t i = 0; i < size; i++)
-                    out[index * size + i] = sample[archive->big_endian ? size - 1 - i : i];
-            }
+    bool bare = kept && format_of(source->kind)->bare_codestream;
+    if (!bare)
+        take_again(content, prefix->data, prefix->size);
+    if ((!content->record.archive.raw && !kept) || bare)
+        return MIST_OK;
+    status = format_restorer_open(source->kind, &content->record.archive, &source->info, &content->restorer, error);
+    if (status || !turn_is_needed(&source->info))
+        return status;
+    const struct turn_sink sink = {take_again, content};
+    return turner_new(&source->info, NULL, &sink, &content->turner, error);
 }
 
 enum mist_status content_frame(struct content *content, const struct mist_view *frame, struct mist_error *error)
@@ -43,19 +45,36 @@ enum mist_status content_frame(struct content *content, const struct mist_view *
     const struct format_archive *archive = &content->record.archive;
     size_t bytes = mist_frame_bytes(frame->type, frame->width, frame->height, frame->components);
     checksum_add(content->samples, frame->data, bytes);
-    if (!archive->raw)
+    if (!archive->raw || content->kept)
         return MIST_OK;
-    const void *packed = frame->data;
-    bool swapped = archive->big_endian && mist_sample_size(frame->type) > 1;
-    if (swapped || (archive->planar && frame->components > 1)) {
-        if (!buffer_reserve(&content->packed, bytes))
-            return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", content->path);
-        content_pack(archive, frame, content->packed.data);
-        packed = content->packed.data;
-    }
-    checksum_add(content->again, packed, bytes);
-    content->again_size += bytes;
+    content->packed.size = 0;
+    enum mist_status status = format_restorer_frame(content->restorer, frame, &content->packed, error);
+    if (status)
+        return error_prefix(error, status, "%s", content->path);
+    if (content->turner)
+        return turner_plane(content->turner, content->packed.data, error);
+    take_again(content, content->packed.data, content->packed.size);
     return MIST_OK;
+}
+
+enum mist_status content_kept(struct content *content, const struct mist_buffer *bytes,
+                              const struct mist_buffer *rebuild, struct mist_error *error)
+{
+    uint8_t size[10];
+    struct mist_buffer *all = &content->record.rebuild;
+    if (!buffer_append(all, size, store_varint(size, rebuild->size)) ||
+        !buffer_append(all, rebuild->data, rebuild->size))
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", content->path);
+    const struct mist_buffer *put = bytes;
+    enum mist_status status = MIST_OK;
+    if (content->restorer) {
+        content->packed.size = 0;
+        status = format_restorer_bytes(content->restorer, bytes->data, bytes->size, &content->packed, error);
+        put = &content->packed;
+    }
+    if (!status)
+        take_again(content, put->data, put->size);
+    return status;
 }
 
 /* Size and checksum of the file's content. */
@@ -85,10 +104,10 @@ enum mist_status content_finish(struct content *content, struct mist_error *erro
     struct tail_record *record = &content->record;
     record->samples_checksum = checksum_value(content->samples);
     enum mist_status status = measure(content, error);
-    if (status || !record->archive.raw)
+    if (status || (!record->archive.raw && !content->kept))
         return status;
-    checksum_add(content->again, record->archive.suffix.data, record->archive.suffix.size);
-    content->again_size += record->archive.suffix.size;
+    if (!content->kept || content->restorer)
+        take_again(content, record->archive.suffix.data, record->archive.suffix.size);
     if (content->again_size != record->content_size || checksum_value(content->again) != record->content_checksum)
         return error_set(error, MIST_ERROR_CORRUPT,
                          "%s: could not be put together again from its samples and header as it was", content->path);
@@ -97,7 +116,10 @@ enum mist_status content_finish(struct content *content, struct mist_error *erro
 
 void content_free(struct content *content)
 {
+    format_restorer_free(&content->restorer);
+    turner_free(&content->turner);
     format_archive_free(&content->record.archive);
+    mist_buffer_free(&content->record.rebuild);
     checksum_free(content->samples);
     checksum_free(content->again);
     mist_buffer_free(&content->packed);

@@ -4,35 +4,26 @@
  * file a frame: NAME_0001.png ... where it has several. A series of single-frame files becomes one file in formats that
  * hold many (NIfTI, NPY), named after the first.
  */
-#include "item/item.h"
+#include "coder/coder.h"
+#include "format/format.h"
+#include "image/resample.h"
+#include "item/decoder.h"
+#include "item/export.h"
+#include "item/export_plan.h"
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "image/between.h"
 
-#include <stdio.h>
-#include <string.h>
-
-/* What the user may ask for. */
-struct output_format {
-    const char *name;
-    const char *extension;
-    enum format_kind kind; /* FORMAT_UNKNOWN: codestreams, which are written here */
-    bool gzip;
-    bool many; /* a file holds many frames */
-};
-static const struct output_format output_formats[] = {
-    {"nii", ".nii", FORMAT_NIFTI, false, true}, {"nii.gz", ".nii.gz", FORMAT_NIFTI, true, true},
-    {"dcm", ".dcm", FORMAT_DICOM, false, true}, {"png", ".png", FORMAT_PNG, false, false},
-    {"npy", ".npy", FORMAT_NPY, false, true},   {"j2c", ".j2c", FORMAT_UNKNOWN, false, false},
-};
-static const char *const known_extensions[] = {".nii.gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".npy"};
+#include <math.h>
 
 /* One frame on its way out. */
 struct slot {
     struct mist_view frame;    /* as written */
     struct mist_view native;   /* decoded, where it must be resampled; data NULL where not */
     struct mist_view centered; /* for --exact, where reduced */
+    struct mist_view behind;   /* the slice behind, where slices are interpolated */
     struct mist_buffer codestream;
 };
 
@@ -43,11 +34,17 @@ struct export
     const char *directory;
     void (*written)(void *context, const char *path);
     void *context;
-    const struct output_format *format; /* NULL: the source's own */
+    const struct format_output *output; /* NULL: as the source was */
+    const struct format *format;        /* of what is written */
     struct mist_image_info info;        /* of what is written, all frames */
-    bool resampled;
+    struct export_grid grid;
+    enum format_syntax syntax;
+    bool codestreams;     /* the file takes them instead of samples ... */
+    bool color_transform; /* ... which may have the colour transform */
     unsigned threads;
-    mist_codec **codecs;
+    mist_decoder **decoders; /* [threads] */
+    uint32_t wanted;         /* frames that are written */
+    const uint32_t *order;   /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
     struct slot *slots;
     uint32_t slot_count;
     uint32_t first; /* frame in slot 0 */
@@ -63,85 +60,153 @@ static enum mist_status out_of_memory(const struct export *export, struct mist_e
 
 /* ---- one frame, in a worker ---- */
 
-static enum mist_status resample(const struct export *export, mist_codec *codec, uint32_t frame, struct slot *slot,
-                                 struct mist_error *error)
+/* How large the decoded and the written samples are along an axis: a reduced image covers whole blocks of 2^r. */
+static struct resample_pitch pitch_of(const struct export *export, uint32_t full, uint32_t written)
+{
+    if (!export->options->exact_width) /* labels on the centred grid */
+        return (struct resample_pitch){1, (uint64_t)1 << export->options->reduce};
+    return (struct resample_pitch){((uint64_t)1 << export->grid.reduce) * written, full};
+}
+
+static enum mist_status resample(const struct export *export, mist_decoder *decoder, uint32_t frame, struct slot *slot,
+                                 struct mist_view *out, struct mist_error *error)
 {
     const mist_item *item = export->item;
+    const struct mist_image_info *image = &item->info.image;
     const unsigned reduce = export->options->reduce;
-    const bool label = item->info.image.label;
-    enum mist_status status = label ? item_decode_coded(item, codec, frame, 0, &slot->native, error)
-                                    : mist_item_decode(item, codec, frame, reduce, &slot->native, error);
+    const struct resample_pitch x = pitch_of(export, image->width, export->info.width);
+    const struct resample_pitch y = pitch_of(export, image->height, export->info.height);
+    enum mist_status status = mist_item_decode(item, decoder, frame, export->grid.reduce, &slot->native, error);
     if (status)
         return status;
-    /* Labels are chosen from the full resolution, whichever grid or size is asked for. */
-    if (label)
-        return mist_resize(&slot->native, &slot->frame, true, error);
+    if (image->label)
+        return resample_pitched(&slot->native, out, &x, &y, true, error);
+    const bool centred = item->info.centred || reduce == 0;
     if (!export->options->exact_width)
-        return mist_grid_center(&slot->native, reduce, &slot->frame, error);
+        return centred ? mist_grid_native(&slot->native, reduce, out, error)
+                       : mist_grid_center(&slot->native, reduce, out, error);
     const struct mist_view *source = &slot->native;
-    if (reduce) {
+    if (!centred) {
         status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
         source = &slot->centered;
     }
-    return status ? status : mist_resize(source, &slot->frame, false, error);
+    return status ? status : resample_pitched(source, out, &x, &y, false, error);
+}
+
+/* A frame of the item on the grid that is written, in-plane. */
+static enum mist_status make_plane(const struct export *export, mist_decoder *decoder, uint32_t frame,
+                                   struct slot *slot, struct mist_view *out, struct mist_error *error)
+{
+    return export->grid.resampled ? resample(export, decoder, frame, slot, out, error)
+                                  : mist_item_decode(export->item, decoder, frame, export->grid.reduce, out, error);
+}
+
+/* The first frame of the item that the n-th one that is written comes from, and how far it lies behind it, 0 .. 1. */
+static uint32_t source_frame(const struct export *export, uint32_t n, double *behind)
+{
+    const struct mist_image_info *image = &export->item->info.image;
+    const uint32_t volume = n / export->info.slices * image->slices, slice = n % export->info.slices;
+    const unsigned step = export->grid.step;
+    *behind = 0;
+    if (export->order)
+        return export->order[n];
+    if (!export->grid.between_slices)
+        return volume + (slice << step);
+    if (image->label)
+        return volume + (uint32_t)((2 * (uint64_t)slice + 1) * image->slices / (2 * (uint64_t) export->info.slices));
+    const struct sampling *sampling = &export->grid.sampling;
+    double at = ldexp(slice * sampling->factor[2] + sampling->shift[2], -(int)step);
+    uint32_t last = step_slices(image->slices, step) - 1;
+    if (!(at > 0))
+        return volume;
+    if (at >= last)
+        return volume + (last << step);
+    *behind = at - floor(at);
+    return volume + ((uint32_t)at << step);
+}
+
+/* A lossless codestream of the samples as they are written: the stored one where it is that, else one made anew. */
+static enum mist_status make_codestream(const struct export *export, mist_decoder *decoder, uint32_t frame,
+                                        struct slot *slot, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    const struct coder_plane *stored = &item->manifest.stream[0].plane;
+    const bool transformed = stored->color_transform && stored->components >= 3;
+    if (!export->grid.resampled && item_has_codestreams(item) && (export->color_transform || !transformed))
+        return mist_item_codestream(item, decoder, frame, export->options->reduce, &slot->codestream, error);
+    struct mist_encode_options options = mist_encode_options_default();
+    options.color_transform = export->color_transform && !item->info.image.label;
+    options.precision = item->info.image.precision;
+    enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
+    return status ? status : mist_encode(decoder->codec, &slot->frame, &options, &slot->codestream, error);
 }
 
 static enum mist_status make_frame(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct export *export = context;
     struct slot *slot = &export->slots[index];
-    uint32_t frame = export->first + (uint32_t)index;
-    mist_codec *codec = export->codecs[worker];
-    if (export->format && export->format->kind == FORMAT_UNKNOWN)
-        return mist_item_codestream(export->item, codec, frame, export->options->reduce, &slot->codestream, error);
-    if (export->resampled)
-        return resample(export, codec, frame, slot, error);
-    return mist_item_decode(export->item, codec, frame, export->options->reduce, &slot->frame, error);
+    double behind;
+    uint32_t frame = source_frame(export, export->first + (uint32_t)index, &behind);
+    mist_decoder *decoder = export->decoders[worker];
+    if (export->format->whole_codestream)
+        return mist_item_codestream(export->item, decoder, frame, export->options->reduce, &slot->codestream, error);
+    if (export->codestreams)
+        return make_codestream(export, decoder, frame, slot, error);
+    enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
+    if (status || !(behind > 0))
+        return status;
+    status = make_plane(export, decoder, frame + (1u << export->grid.step), slot, &slot->behind, error);
+    return status ? status : resample_between(&slot->frame, &slot->behind, behind, error);
 }
 
-/* The slot of a frame; frames are asked for in ascending order. */
-static enum mist_status get_frame(struct export *export, uint32_t frame, struct slot **slot, struct mist_error *error)
+/* The slot of the n-th frame that is written; they are asked for in ascending order. */
+static enum mist_status get_frame(struct export *export, uint32_t n, struct slot **slot, struct mist_error *error)
 {
     enum mist_status status = MIST_OK;
-    if (frame >= export->first + export->ready) {
-        uint32_t left = export->item->info.image.frames - frame;
-        export->first = frame;
+    if (n >= export->first + export->ready) {
+        uint32_t left = export->wanted - n;
+        export->first = n;
         export->ready = left < export->slot_count ? left : export->slot_count;
         status = pool_run(export->threads, export->ready, make_frame, export, error);
     }
-    *slot = &export->slots[frame - export->first];
+    *slot = &export->slots[n - export->first];
     return status;
 }
 
 static bool make_slot(const struct export *export, struct slot *slot)
 {
     const struct mist_image_info *image = &export->item->info.image, *info = &export->info;
+    const struct export_grid *grid = &export->grid;
+    const uint32_t width = mist_reduced_size(image->width, grid->reduce);
+    const uint32_t height = mist_reduced_size(image->height, grid->reduce);
     *slot = (struct slot){.frame = item_new_view(info->type, info->width, info->height, info->components)};
     bool good = slot->frame.data != NULL;
-    unsigned reduce = image->label ? 0 : export->options->reduce;
-    uint32_t width = mist_reduced_size(image->width, reduce), height = mist_reduced_size(image->height, reduce);
-    if (good && export->resampled) {
+    if (good && grid->resampled) {
         slot->native = item_new_view(image->type, width, height, image->components);
         good = slot->native.data != NULL;
     }
-    if (good && export->resampled && export->options->exact_width && reduce) {
+    if (good && grid->resampled && export->options->exact_width && grid->reduce) {
         slot->centered = item_new_view(image->type, width, height, image->components);
         good = slot->centered.data != NULL;
+    }
+    if (good && grid->between_slices && !image->label) {
+        slot->behind = item_new_view(info->type, info->width, info->height, info->components);
+        good = slot->behind.data != NULL;
     }
     return good;
 }
 
 static enum mist_status make_workers(struct export *export, struct mist_error *error)
 {
-    uint32_t frames = export->item->info.image.frames, wanted = export->threads > 1 ? 4 * export->threads : 1;
+    uint32_t frames = export->wanted, wanted = export->threads > 1 ? 4 * export->threads : 1;
     export->slot_count = frames < wanted ? frames : wanted;
     export->slots = memory_allocate_zeroed(export->slot_count, sizeof *export->slots);
-    export->codecs = memory_allocate_zeroed(export->threads, sizeof *export->codecs);
-    bool good = export->slots && export->codecs;
+    export->decoders = memory_allocate_zeroed(export->threads, sizeof *export->decoders);
+    bool good = export->slots && export->decoders;
     for (uint32_t i = 0; good && i < export->slot_count; i++)
         good = make_slot(export, &export->slots[i]);
     for (unsigned i = 0; good && i < export->threads; i++)
-        good = (export->codecs[i] = mist_codec_new()) != NULL;
+        good = (export->decoders[i] = mist_decoder_new()) != NULL;
     return good ? MIST_OK : out_of_memory(export, error);
 }
 
@@ -151,59 +216,24 @@ static void free_export(struct export *export)
         memory_free(export->slots[i].frame.data);
         memory_free(export->slots[i].native.data);
         memory_free(export->slots[i].centered.data);
+        memory_free(export->slots[i].behind.data);
         mist_buffer_free(&export->slots[i].codestream);
     }
-    for (unsigned i = 0; export->codecs && i < export->threads; i++)
-        mist_codec_free(&export->codecs[i]);
+    for (unsigned i = 0; export->decoders && i < export->threads; i++)
+        mist_decoder_free(&export->decoders[i]);
     memory_free(export->slots);
-    memory_free(export->codecs);
+    memory_free(export->decoders);
     tail_reader_free(&export->tail);
 }
 
-/* ---- paths ---- */
-
-/* DIRECTORY/PATH, with another extension where the format is another, and _NUMBER before it where number > 0. */
-static char *output_path(const struct export *export, const char *path, uint32_t number)
-{
-    size_t stem = strlen(path);
-    const char *extension = "";
-    if (export->format) {
-        extension = export->format->extension;
-        for (size_t i = 0; i < sizeof known_extensions / sizeof *known_extensions; i++) {
-            size_t length = strlen(known_extensions[i]);
-            if (stem > length && strcmp(path + stem - length, known_extensions[i]) == 0) {
-                stem -= length;
-                break;
-            }
-        }
-    }
-    char numbered[16] = "";
-    if (number)
-        snprintf(numbered, sizeof numbered, "_%04u", number);
-    size_t size = stem + strlen(numbered) + strlen(extension) + 1;
-    char *name = memory_allocate(size);
-    if (!name)
-        return NULL;
-    snprintf(name, size, "%.*s%s%s", (int)stem, path, numbered, extension);
-    char *full = path_join(export->directory, name);
-    memory_free(name);
-    return full;
-}
-
 /* ---- files ---- */
-
-static bool ends_in_gz(const char *path)
-{
-    size_t length = strlen(path);
-    return length > 3 && strcmp(path + length - 3, ".gz") == 0;
-}
 
 /* The file's record in the tail; *archive is NULL where the tail is not here. */
 static enum mist_status get_archive(struct export *export, uint32_t file, struct tail_record *record,
                                     const struct format_archive **archive, struct mist_error *error)
 {
     *archive = NULL;
-    if (!export->archived)
+    if (!export->archived || export->format->whole_codestream)
         return MIST_OK;
     enum mist_status status = tail_reader_get(&export->tail, file, record, error);
     if (status)
@@ -212,39 +242,121 @@ static enum mist_status get_archive(struct export *export, uint32_t file, struct
     return MIST_OK;
 }
 
-/* Writes frames [first, first + count) of source file `file` into one file. */
-static enum mist_status write_file(struct export *export, uint32_t file, uint32_t first, uint32_t count,
-                                   uint32_t number, struct mist_error *error)
+/* Whether frames of a file are written as they came compressed. */
+static bool gives_originals(const struct export *export, const struct tail_record *record,
+                            const struct format_writer *writer)
+{
+    return record->rebuild.size && !writer->converts && export->format->kind == export->item->manifest.kind &&
+           export->options->reduce == 0 && !export->grid.resampled;
+}
+
+/* All frames of a source file, as they came compressed. */
+static enum mist_status write_originals(struct export *export, uint32_t file, struct format_writer *writer,
+                                        struct byte_reader *rebuild, struct mist_error *error)
 {
     const mist_item *item = export->item;
-    const char *source_path = item->manifest.file[file].path;
+    const struct manifest_file *of = &item->manifest.file[file];
+    const struct coder_stream *stream = &item->manifest.stream[0];
+    const struct coder_stream *original = manifest_stream(&item->manifest, CODER_ORIGINAL);
+    struct coder_parts *parts = memory_allocate(sizeof *parts);
+    struct mist_buffer bytes = {0};
+    enum mist_status status = parts ? MIST_OK : out_of_memory(export, error);
+    for (uint32_t frame = of->first_frame; frame < of->first_frame + of->frames && !status; frame++) {
+        uint64_t size = read_varint(rebuild);
+        struct coder_piece piece = {reader_take(rebuild, (size_t)size), (size_t)size};
+        if (!piece.data) {
+            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archival tail is damaged", item->name);
+            break;
+        }
+        item_unit_parts(item, original ? (unsigned)(original - item->manifest.stream) : 0, frame, parts);
+        bytes.size = 0;
+        if (!original)
+            status = coder_original(stream, parts, piece, &bytes, error);
+        else if (!parts->piece[0].data)
+            status = error_set(error, MIST_ERROR_TRUNCATED, "%s: its highest level is not here", item->name);
+        else if (!buffer_append(&bytes, parts->piece[0].data, parts->piece[0].size))
+            status = out_of_memory(export, error);
+        if (!status)
+            status = format_writer_bytes(writer, bytes.data, bytes.size, error);
+    }
+    mist_buffer_free(&bytes);
+    memory_free(parts);
+    return status;
+}
+
+/* What the writer wants of frames. Those that were made ahead in another way are made again. */
+static void take_wishes(struct export *export, const struct format_writer *writer)
+{
+    if (writer->codestreams != export->codestreams || writer->color_transform != export->color_transform)
+        export->ready = 0;
+    export->codestreams = writer->codestreams;
+    export->color_transform = writer->color_transform;
+}
+
+static void describe_target(const struct export *export, const struct export_file *file, struct format_target *target)
+{
+    const mist_item *item = export->item;
+    const bool gzip =
+        export->output ? export->output->gzip : format_path_is_gzip(item->manifest.file[file->source].path);
+    *target = (struct format_target){.kind = export->format->kind,
+                                     .gzip = gzip,
+                                     .info = export->info,
+                                     .source = &item->info.image,
+                                     .sampling = export->grid.sampling,
+                                     .reduce = export->options->reduce,
+                                     .resampled = export->grid.resampled || export->grid.between_slices,
+                                     .source_kind = item->manifest.kind,
+                                     .head = item->manifest.source_head.data,
+                                     .head_size = item->manifest.source_head.size,
+                                     .file = file->source,
+                                     .first_frame = file->first_frame,
+                                     .keep_uids = export->options->keep_uids,
+                                     .syntax = export->syntax};
+    target->info.frames = file->end - file->first;
+    if (target->info.frames % target->info.slices)
+        target->info.slices = target->info.frames;
+}
+
+/* The frames [first, end) of those that are written. */
+static enum mist_status write_frames(struct export *export, struct format_writer *writer, uint32_t first, uint32_t end,
+                                     struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    for (uint32_t n = first; n < end && !status; n++) {
+        struct slot *slot;
+        status = get_frame(export, n, &slot, error);
+        if (!status && (export->format->whole_codestream || export->codestreams))
+            status = format_writer_bytes(writer, slot->codestream.data, slot->codestream.size, error);
+        else if (!status)
+            status = format_writer_frame(writer, &slot->frame, error);
+    }
+    return status;
+}
+
+/* Writes one file: an export_visit. */
+static enum mist_status write_file(void *context, const struct export_file *file, const char *name,
+                                   struct mist_error *error)
+{
+    struct export *export = context;
     struct tail_record record = {0};
-    struct format_target target = {.kind = export->format ? export->format->kind : item->manifest.kind,
-                                   .info = export->info,
-                                   .source = &item->info.image,
-                                   .reduce = export->options->reduce,
-                                   .resampled = export->resampled,
-                                   .source_kind = item->manifest.kind,
-                                   .head = item->source_head,
-                                   .head_size = item->layout.source_head_size,
-                                   .file = file,
-                                   .first_frame = first};
-    target.info.frames = count;
-    enum mist_status status = get_archive(export, file, &record, &target.archive, error);
-    char *path = status ? NULL : output_path(export, source_path, number);
+    struct format_target target;
+    describe_target(export, file, &target);
+    enum mist_status status = get_archive(export, file->source, &record, &target.archive, error);
+    char *path = status ? NULL : path_join(export->directory, name);
     if (!status && !path)
         status = out_of_memory(export, error);
     target.path = path;
-    target.gzip = export->format ? export->format->gzip : ends_in_gz(source_path);
     struct format_writer *writer = NULL;
+    struct byte_reader rebuild =
+        byte_reader_start(record.rebuild.data ? record.rebuild.data : (const uint8_t *)"", record.rebuild.size);
     if (!status)
         status = format_writer_open(&target, &writer, error);
-    for (uint32_t frame = first; frame < first + count && !status; frame++) {
-        struct slot *slot;
-        status = get_frame(export, frame, &slot, error);
-        if (!status)
-            status = format_writer_frame(writer, &slot->frame, error);
-    }
+    if (!status)
+        take_wishes(export, writer);
+    if (!status && gives_originals(export, &record, writer))
+        status = write_originals(export, file->source, writer, &rebuild, error);
+    else if (!status)
+        status = write_frames(export, writer, file->first, file->end, error);
     if (!status)
         status = format_writer_finish(&writer, error);
     format_writer_cancel(&writer);
@@ -254,94 +366,136 @@ static enum mist_status write_file(struct export *export, uint32_t file, uint32_
     return status;
 }
 
-static enum mist_status write_codestream(struct export *export, uint32_t file, uint32_t frame, uint32_t number,
-                                         struct mist_error *error)
+/* ---- volumes of a DICOM series ---- */
+
+/* These frames of the item, in this order: for export_volumes(). */
+static enum mist_status write_chosen(void *context, struct format_writer *writer, const uint32_t *frames,
+                                     uint32_t count, struct mist_error *error)
 {
-    struct slot *slot;
-    enum mist_status status = get_frame(export, frame, &slot, error);
-    char *path = status ? NULL : output_path(export, export->item->manifest.file[file].path, number);
-    if (!status && !path)
-        status = out_of_memory(export, error);
-    if (!status)
-        status = file_write_whole(path, slot->codestream.data, slot->codestream.size, error);
-    if (!status && export->written)
-        export->written(export->context, path);
-    memory_free(path);
+    struct export *export = context;
+    enum mist_status status = MIST_OK;
+    export->order = frames;
+    export->wanted = count;
+    export->first = export->ready = 0;
+    for (uint32_t n = 0; n < count && !status; n++) {
+        struct slot *slot;
+        status = get_frame(export, n, &slot, error);
+        if (!status)
+            status = format_writer_frame(writer, &slot->frame, error);
+    }
+    export->order = NULL;
     return status;
+}
+
+static enum mist_status write_volumes(struct export *export, struct mist_error *error)
+{
+    const mist_item *item = export->item;
+    double behind;
+    if (export->grid.between_slices)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "%s: volumes of a DICOM series are not resampled between slices; leave the depth out",
+                         item->name);
+    uint32_t *frames = memory_allocate_array(export->wanted, sizeof *frames);
+    if (!frames)
+        return out_of_memory(export, error);
+    for (uint32_t n = 0; n < export->wanted; n++)
+        frames[n] = source_frame(export, n, &behind);
+    const struct export_volumes volumes = {.item = item,
+                                           .options = export->options,
+                                           .directory = export->directory,
+                                           .suffix = export->output ? export->output->suffix : "",
+                                           .target = {.kind = export->format->kind,
+                                                      .info = export->info,
+                                                      .source = &item->info.image,
+                                                      .sampling = export->grid.sampling,
+                                                      .reduce = export->options->reduce,
+                                                      .resampled = export->grid.resampled,
+                                                      .source_kind = item->manifest.kind,
+                                                      .gzip = export->output && export->output->gzip},
+                                           .frames = frames,
+                                           .count = export->wanted,
+                                           .write = write_chosen,
+                                           .export = export,
+                                           .written = export->written,
+                                           .context = export->context};
+    enum mist_status status = export_volumes(&volumes, error);
+    memory_free(frames);
+    return status;
+}
+
+static bool file_of_item(const void *owner, uint32_t index, struct mist_item_file *file)
+{
+    return mist_item_file(owner, index, file);
 }
 
 static enum mist_status write_all(struct export *export, struct mist_error *error)
 {
-    const struct manifest *manifest = &export->item->manifest;
-    const struct output_format *format = export->format;
-    bool many = format ? format->many : true;
-    /* DICOM series have a file a slice; other formats that hold volumes take the whole series. */
-    if (format && many && format->kind != FORMAT_DICOM && manifest->files > 1)
-        return write_file(export, 0, 0, manifest->image.frames, 0, error);
-    enum mist_status status = MIST_OK;
-    for (uint32_t i = 0; i < manifest->files && !status; i++) {
-        const struct manifest_file *file = &manifest->file[i];
-        if (many) {
-            status = write_file(export, i, file->first_frame, file->frames, 0, error);
-            continue;
-        }
-        for (uint32_t n = 0; n < file->frames && !status; n++) {
-            uint32_t number = file->frames > 1 ? n + 1 : 0;
-            status = format->kind == FORMAT_UNKNOWN ? write_codestream(export, i, file->first_frame + n, number, error)
-                                                    : write_file(export, i, file->first_frame + n, 1, number, error);
-        }
-    }
-    return status;
+    if (export_takes_volumes(export->format, export->item))
+        return write_volumes(export, error);
+    const struct export_names names = {.name = export->options->name,
+                                       .source = export->item->manifest.kind,
+                                       .format = export->options->format,
+                                       .slices = export->item->info.image.slices,
+                                       .written = export->info.slices,
+                                       .step = export->grid.between_slices ? 0 : export->grid.step,
+                                       .between_slices = export->grid.between_slices,
+                                       .files = export->item->manifest.files,
+                                       .file = file_of_item,
+                                       .owner = export->item};
+    enum mist_status status = export_each_file(&names, write_file, export, error);
+    return status == MIST_ERROR_ARGUMENT ? error_prefix(error, status, "%s", export->item->name) : status;
 }
 
 /* ---- options ---- */
 
-static enum mist_status find_format(struct export *export, struct mist_error *error)
+static enum mist_status find_syntax(struct export *export, struct mist_error *error)
 {
-    const char *name = export->options->format;
+    const char *name = export->options->transfer_syntax;
     if (!name)
         return MIST_OK;
-    for (size_t i = 0; i < sizeof output_formats / sizeof *output_formats; i++)
-        if (strcmp(output_formats[i].name, name) == 0)
-            export->format = &output_formats[i];
-    if (!export->format)
-        return error_set(error, MIST_ERROR_ARGUMENT,
-                         "no format '%s' can be written; there is nii, nii.gz, dcm, png, npy, j2c", name);
-    /* Its own format under its own name: written as if none had been named, so that it is the original again. */
-    enum format_kind source = export->item->manifest.kind;
-    if (export->format->kind == source && source == FORMAT_PNG)
-        export->format = NULL;
+    if (strcmp(name, "explicit") != 0 && strcmp(name, "htj2k") != 0)
+        return error_set(error, MIST_ERROR_ARGUMENT, "a transfer syntax is explicit or htj2k, not '%s'", name);
+    export->syntax = strcmp(name, "htj2k") == 0 ? FORMAT_SYNTAX_HTJ2K : FORMAT_SYNTAX_EXPLICIT;
     return MIST_OK;
 }
 
 static enum mist_status plan(struct export *export, struct mist_error *error)
 {
     const struct mist_export_options *options = export->options;
-    const struct mist_image_info *image = &export->item->info.image;
-    if (options->reduce >= export->item->info.levels)
+    const struct mist_item_info *item = &export->item->info;
+    const struct mist_image_info *image = &item->image;
+    struct export_grid *grid = &export->grid;
+    export->format = export_format(export->item->manifest.kind, options->format, &export->output, error);
+    if (!export->format)
+        return MIST_ERROR_ARGUMENT;
+    if (options->reduce >= item->levels)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: a reduce of %u; it has %u levels", export->item->name,
-                         options->reduce, export->item->info.levels);
-    if (!options->exact_width != !options->exact_height || options->exact_width > MIST_MAX_SIDE ||
-        options->exact_height > MIST_MAX_SIDE)
-        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size of %u x %u", options->exact_width,
-                         options->exact_height);
+                         options->reduce, item->levels);
+    if (options->step > item->steps)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: a slice step of %u; it has steps 0 to %u", export->item->name,
+                         options->step, item->steps);
+    enum mist_status status = export_grid(image, item->centred, options, grid, error);
+    if (status)
+        return error_prefix(error, status, "%s", export->item->name);
+    const uint64_t frames = (uint64_t)(image->frames / image->slices) * grid->slices;
+    if (frames > MIST_MAX_FRAMES)
+        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu frames; at most %u are written", export->item->name,
+                         (unsigned long long)frames, MIST_MAX_FRAMES);
     export->info = *image;
-    export->info.width = mist_reduced_size(image->width, options->reduce);
-    export->info.height = mist_reduced_size(image->height, options->reduce);
-    bool center = options->grid == MIST_GRID_CENTER && options->reduce > 0;
-    bool exact = options->exact_width &&
-                 (options->exact_width != image->width || options->exact_height != image->height || options->reduce);
-    export->resampled = center || exact;
-    export->info.geometry = mist_geometry_reduce(&image->geometry, options->reduce, center);
-    if (exact) {
-        export->info.width = options->exact_width;
-        export->info.height = options->exact_height;
-        export->info.geometry = mist_geometry_resize(&image->geometry, image->width, image->height,
-                                                     options->exact_width, options->exact_height);
-    }
-    if (export->resampled && export->format && export->format->kind == FORMAT_UNKNOWN)
+    export->info.width = grid->width;
+    export->info.height = grid->height;
+    export->info.slices = grid->slices;
+    export->info.frames = export->wanted = (uint32_t)frames;
+    export->info.geometry = sampling_geometry(&grid->sampling, &image->geometry);
+    if ((grid->resampled || grid->between_slices) && export->format->whole_codestream)
         return error_set(error, MIST_ERROR_ARGUMENT, "codestreams are written on the native grid only");
     return MIST_OK;
+}
+
+const char *mist_export_formats(char text[MIST_EXPORT_FORMATS_SIZE])
+{
+    _Static_assert(MIST_EXPORT_FORMATS_SIZE == FORMAT_LIST_SIZE, "one list, one size");
+    return format_item_outputs(text);
 }
 
 enum mist_status mist_item_export(const mist_item *item, const struct mist_export_options *options,
@@ -354,18 +508,14 @@ enum mist_status mist_item_export(const mist_item *item, const struct mist_expor
                             .written = written,
                             .context = context,
                             .threads = options->threads ? options->threads : 1};
-    enum mist_status status = find_format(&export, error);
+    enum mist_status status = find_syntax(&export, error);
     if (!status)
         status = plan(&export, error);
     if (!status)
         status = make_workers(&export, error);
-    if (!status && item->tail) {
-        status = tail_reader_start(&export.tail, item->tail, (size_t)item->layout.tail_size, item->manifest.files,
-                                   item->source_head, item->layout.source_head_size, error);
-        export.archived = !status;
-        if (status)
-            error_prefix(error, status, "%s", item->name);
-    }
+    export.archived = item->info.tail_present;
+    if (export.archived)
+        tail_reader_start(&export.tail, item_tail(item), &item->manifest);
     if (!status)
         status = write_all(&export, error);
     free_export(&export);

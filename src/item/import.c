@@ -1,77 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Source files -> item file. Frames are read and encoded in parallel, in batches, and put in in order. */
-#include "item/content.h"
-#include "item/item.h"
-#include "item/write.h"
+#include "item/import.h"
 
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "image/copy.h"
+#include "coder/remainder.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* One frame under way. */
-struct slot {
-    struct mist_view samples; /* as in the source */
-    struct mist_view mapped;  /* by the value map; data NULL where the samples are coded as they are */
-    struct mist_view coded;   /* of labels, which are coded as signed; data NULL where not */
-    struct mist_buffer codestream;
-};
-
-struct import {
-    const struct mist_import_options *options;
-    const char *path;
-    struct format_source *source;
-    struct manifest manifest;
-    struct manifest_coding coding;
-    unsigned threads;
-    mist_codec **codecs; /* [threads] */
-    struct slot *slots;
-    uint32_t slot_count;
-    uint32_t first; /* frame in slot 0 */
-    struct item_writer writer;
-    struct content content; /* of the source file that the frames are of */
-    uint32_t file;          /* that file */
-    uint32_t frame_in_file;
-};
-
-static enum mist_status out_of_memory(const struct import *import, struct mist_error *error)
-{
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", import->options->paths[0]);
-}
-
 /* ---- what is known before the first frame is coded ---- */
-
-static enum mist_status read_for_map(void *context, uint32_t frame, struct mist_view *out, struct mist_error *error)
-{
-    struct format_source *source = context;
-    return source->ops->read_frame(source, frame, out, error);
-}
-
-/* Integers whose precision the source declares are trusted until a sample is outside it; all else is looked at. */
-static enum mist_status choose_values(struct import *import, bool trust, struct mist_error *error)
-{
-    const struct mist_image_info *info = &import->source->info;
-    bool declared = import->source->kind == FORMAT_DICOM || info->type == MIST_U8;
-    if (trust && declared && !import->manifest.image.label && !mist_sample_is_float(info->type)) {
-        import->manifest.values = (struct value_map){.kind = VALUE_MAP_IDENTITY,
-                                                     .source = info->type,
-                                                     .coded = info->type,
-                                                     .precision = info->precision,
-                                                     .planes = 1};
-    } else {
-        struct value_map_frames frames = {info->type,   info->width,  info->height,  info->components,
-                                          info->frames, read_for_map, import->source};
-        enum mist_status status = value_map_choose(&frames, import->threads, &import->manifest.values, error);
-        if (status)
-            return status;
-    }
-    import->manifest.image.precision = import->manifest.values.precision;
-    import->coding = manifest_coding(&import->manifest);
-    return MIST_OK;
-}
 
 static enum mist_status fill_manifest(struct import *import, struct mist_error *error)
 {
@@ -79,14 +21,15 @@ static enum mist_status fill_manifest(struct import *import, struct mist_error *
     const struct format_source *source = import->source;
     manifest->kind = source->kind;
     manifest->image = source->info;
-    manifest->image.label = source->info.label || import->options->label;
+    if (!buffer_append(&manifest->source_head, source->head.data, source->head.size))
+        return import_out_of_memory(import, error);
     if (source->files > LAYOUT_MAX_FILES)
         return error_set(error, MIST_ERROR_LIMIT, "%s: one of %u files; an item has at most %u",
                          import->options->paths[0], source->files, LAYOUT_MAX_FILES);
     manifest->files = source->files;
     manifest->file = memory_allocate_zeroed(source->files, sizeof *manifest->file);
     if (!manifest->file)
-        return out_of_memory(import, error);
+        return import_out_of_memory(import, error);
     uint32_t frame = 0;
     for (uint32_t i = 0; i < source->files; i++) {
         const char *name = import->options->names[source->file_order[i]];
@@ -98,7 +41,7 @@ static enum mist_status fill_manifest(struct import *import, struct mist_error *
             manifest->source_bytes += (uint64_t)about.st_size;
         manifest->file[i] = (struct manifest_file){memory_copy_text(name), frame, source->file_frames[i]};
         if (!manifest->file[i].path)
-            return out_of_memory(import, error);
+            return import_out_of_memory(import, error);
         frame += source->file_frames[i];
     }
     return MIST_OK;
@@ -106,19 +49,32 @@ static enum mist_status fill_manifest(struct import *import, struct mist_error *
 
 /* ---- one frame, in a worker ---- */
 
-static bool make_slot(const struct import *import, struct slot *slot)
+static bool make_slot(const struct import *import, struct import_slot *slot)
 {
     const struct mist_image_info *image = &import->manifest.image;
     const struct value_map *values = &import->manifest.values;
-    *slot = (struct slot){.samples = item_new_view(image->type, image->width, image->height, image->components)};
-    bool good = slot->samples.data != NULL;
-    if (good && values->kind != VALUE_MAP_IDENTITY) {
-        slot->mapped = item_new_view(values->coded, image->width, image->height, import->coding.components);
-        good = slot->mapped.data != NULL;
+    const struct coder_plane *plane = &import->manifest.stream[0].plane;
+    const uint32_t width = image->width, height = image->height;
+    *slot = (struct import_slot){.samples = item_new_view(image->type, width, height, image->components)};
+    slot->coded = memory_allocate_zeroed(import->manifest.streams, sizeof *slot->coded);
+    bool good = slot->samples.data && slot->coded;
+    if (good && import->way == IMPORT_KEEP)
+        good = (slot->parts = memory_allocate_zeroed(1, sizeof *slot->parts)) != NULL;
+    if (good && import->way <= IMPORT_ABOVE) {
+        slot->again = item_new_view(image->type, width, height, image->components);
+        good = slot->again.data != NULL;
     }
-    if (good && import->coding.type != values->coded) {
-        slot->coded = item_new_view(import->coding.type, image->width, image->height, import->coding.components);
-        good = slot->coded.data != NULL;
+    if (good && (values->kind != VALUE_MAP_IDENTITY || values->holes.count)) {
+        slot->plane = item_new_view(plane->type, width, height, plane->components);
+        good = slot->plane.data != NULL;
+    }
+    if (good && values->holes.count) {
+        slot->holes = item_new_view(MIST_U16, width, height, image->components);
+        good = slot->holes.data != NULL;
+    }
+    if (good && values->remainder) {
+        slot->remainder = item_new_view(value_map_remainder_type(values), width, height, image->components);
+        good = slot->remainder.data != NULL;
     }
     return good;
 }
@@ -126,40 +82,57 @@ static bool make_slot(const struct import *import, struct slot *slot)
 static void free_slots(struct import *import)
 {
     for (uint32_t i = 0; import->slots && i < import->slot_count; i++) {
-        memory_free(import->slots[i].samples.data);
-        memory_free(import->slots[i].mapped.data);
-        memory_free(import->slots[i].coded.data);
-        mist_buffer_free(&import->slots[i].codestream);
+        struct import_slot *slot = &import->slots[i];
+        memory_free(slot->samples.data);
+        memory_free(slot->plane.data);
+        memory_free(slot->again.data);
+        memory_free(slot->holes.data);
+        memory_free(slot->remainder.data);
+        for (unsigned stream = 0; slot->coded && stream < import->manifest.streams; stream++)
+            coder_coded_free(&slot->coded[stream]);
+        memory_free(slot->coded);
+        mist_buffer_free(&slot->source_bytes);
+        mist_buffer_free(&slot->rebuild);
+        memory_free(slot->parts);
     }
     memory_free(import->slots);
     import->slots = NULL;
 }
 
+/* What a stream codes of a frame. */
+static const struct mist_view *stream_view(const struct import_slot *slot, const struct coder_stream *stream)
+{
+    if (stream->role == CODER_HOLES)
+        return &slot->holes;
+    if (stream->role == CODER_EXACT)
+        return &slot->remainder;
+    return slot->plane.data ? &slot->plane : &slot->samples;
+}
+
 static enum mist_status encode_slot(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct import *import = context;
-    struct slot *slot = &import->slots[index];
+    struct import_slot *slot = &import->slots[index];
     uint32_t frame = import->first + (uint32_t)index;
-    enum mist_status status = import->source->ops->read_frame(import->source, frame, &slot->samples, error);
-    const struct mist_view *view = &slot->samples;
-    if (!status && slot->mapped.data) {
-        status = value_map_forward(&import->manifest.values, view, &slot->mapped, error);
-        view = &slot->mapped;
+    enum mist_status status = import_read(import, frame, &slot->samples, error);
+    if (import->way == IMPORT_KEEP)
+        return status ? status : import_keep(import, frame, slot, import->codecs[worker], error);
+    if (!status && slot->plane.data)
+        status = value_map_forward(&import->manifest.values, &slot->samples, &slot->plane,
+                                   slot->holes.data ? &slot->holes : NULL,
+                                   slot->remainder.data ? &slot->remainder : NULL, error);
+    for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
+        const struct coder_stream *stream = &import->manifest.stream[i];
+        if (stream->coder == CODER_REMAINDER) {
+            status = remainder_compress(&slot->remainder, &slot->plane, &slot->coded[i].bytes, error);
+            slot->coded[i].size[0] = slot->coded[i].bytes.size;
+        } else if (stream->unit == 1 && stream->coder != CODER_SOURCE)
+            status = coder_encode(import->codecs[worker], import->slot_count == 1 ? import->threads : 1, stream,
+                                  stream_view(slot, stream), 1, &slot->coded[i], error);
     }
-    if (!status && slot->coded.data) {
-        item_convert(view, &slot->coded);
-        view = &slot->coded;
-    }
-    if (status)
-        return status;
-    struct mist_encode_options options = mist_encode_options_default();
-    options.precision = import->coding.precision;
-    options.levels = (int)import->writer.layout.coded_levels;
-    /* Planes of one value and the names that labels are have nothing in common for a colour transform to use. */
-    options.color_transform = !import->manifest.image.label && import->manifest.values.planes == 1;
-    if (import->slot_count == 1)
-        options.threads = import->threads;
-    return mist_encode(import->codecs[worker], view, &options, &slot->codestream, error);
+    if (!status && import->way == IMPORT_ABOVE)
+        status = import_above(import, frame, slot, error);
+    return status;
 }
 
 /* ---- frames in order ---- */
@@ -168,7 +141,7 @@ static enum mist_status start_file(struct import *import, struct mist_error *err
 {
     const char *path = import->options->paths[import->source->file_order[import->file]];
     import->frame_in_file = 0;
-    return content_start(&import->content, import->source, import->file, path, error);
+    return content_start(&import->content, import->source, import->file, path, import->way <= IMPORT_ABOVE, error);
 }
 
 static enum mist_status end_file(struct import *import, struct mist_error *error)
@@ -181,13 +154,78 @@ static enum mist_status end_file(struct import *import, struct mist_error *error
     return status;
 }
 
-static enum mist_status put_slot(struct import *import, const struct slot *slot, struct mist_error *error)
+/* Adds a frame to the unit of a stream whose units are several slices, and codes the unit once it is whole. */
+static enum mist_status gather(struct import *import, unsigned stream, uint32_t frame, const struct mist_view *view,
+                               struct mist_error *error)
+{
+    const struct coder_stream *about = &import->manifest.stream[stream];
+    struct import_unit *unit = &import->unit[stream];
+    uint32_t slice, first, number = stream_unit_of(about, frame, &slice);
+    uint32_t frames = stream_unit_frames(about, number, &first);
+    size_t bytes = mist_frame_bytes(view->type, view->width, view->height, view->components);
+    if (!buffer_reserve(&unit->samples, bytes * frames))
+        return import_out_of_memory(import, error);
+    struct mist_view place = mist_view_interleaved(unit->samples.data + bytes * slice, view->type, view->width,
+                                                   view->height, view->components);
+    copy_samples(view, &place, false);
+    if (slice + 1 < frames)
+        return MIST_OK;
+    struct mist_view *views = memory_allocate_array(frames, sizeof *views);
+    if (!views)
+        return import_out_of_memory(import, error);
+    for (uint32_t i = 0; i < frames; i++)
+        views[i] = mist_view_interleaved(unit->samples.data + bytes * i, view->type, view->width, view->height,
+                                         view->components);
+    enum mist_status status =
+        coder_encode(import->codecs[0], import->threads, about, views, frames, &import->coded, error);
+    memory_free(views);
+    return status ? status : item_writer_unit(&import->writer, stream, &import->coded, error);
+}
+
+static enum mist_status put_streams(struct import *import, struct import_slot *slot, uint32_t frame,
+                                    struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
+        const struct coder_stream *stream = &import->manifest.stream[i];
+        if (stream->unit == 1)
+            status = item_writer_unit(&import->writer, i, &slot->coded[i], error);
+        else if (stream->unit > 1)
+            status = gather(import, i, frame, stream_view(slot, stream), error);
+    }
+    return status;
+}
+
+/* The table of values, which all frames share. */
+static enum mist_status put_table(struct import *import, struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    for (unsigned i = 0; i < import->manifest.streams && !status; i++) {
+        if (import->manifest.stream[i].coder != CODER_TABLE)
+            continue;
+        import->coded.header.size = 0;
+        status = value_table_write(&import->manifest.values, &import->coded.bytes, error);
+        import->coded.size[0] = import->coded.bytes.size;
+        if (!status)
+            status = item_writer_unit(&import->writer, i, &import->coded, error);
+    }
+    return status;
+}
+
+static enum mist_status put_slot(struct import *import, struct import_slot *slot, uint32_t frame,
+                                 struct mist_error *error)
 {
     enum mist_status status = import->frame_in_file == 0 ? start_file(import, error) : MIST_OK;
     if (!status)
         status = content_frame(&import->content, &slot->samples, error);
+    if (!status && import->contents)
+        import->contents[frame] =
+            checksum(slot->samples.data, mist_frame_bytes(slot->samples.type, slot->samples.width, slot->samples.height,
+                                                          slot->samples.components));
+    if (!status && import->way <= IMPORT_ABOVE)
+        status = content_kept(&import->content, &slot->source_bytes, &slot->rebuild, error);
     if (!status)
-        status = item_writer_frame(&import->writer, &slot->codestream, error);
+        status = put_streams(import, slot, frame, error);
     if (!status && ++import->frame_in_file == import->manifest.file[import->file].frames) {
         status = end_file(import, error);
         import->frame_in_file = 0;
@@ -207,7 +245,7 @@ static enum mist_status code_frames(struct import *import, const struct mist_pro
             return error_set(error, MIST_ERROR_CANCELLED, "%s: interrupted", import->options->paths[0]);
         status = pool_run(import->threads, count, encode_slot, import, error);
         for (uint32_t i = 0; i < count && !status; i++)
-            status = put_slot(import, &import->slots[i], error);
+            status = put_slot(import, &import->slots[i], import->first + i, error);
     }
     return status;
 }
@@ -220,7 +258,21 @@ static enum mist_status make_workers(struct import *import, struct mist_error *e
     bool good = import->slots != NULL;
     for (uint32_t i = 0; good && i < import->slot_count; i++)
         good = make_slot(import, &import->slots[i]);
-    return good ? MIST_OK : out_of_memory(import, error);
+    return good ? MIST_OK : import_out_of_memory(import, error);
+}
+
+/* What conversion to other formats needs to be told of the frames. */
+static enum mist_status describe_frames(struct import *import, struct mist_error *error)
+{
+    const struct format_source_ops *ops = import->source->ops;
+    struct mist_buffer said = {0};
+    if (!ops->describe)
+        return MIST_OK;
+    enum mist_status status = ops->describe(import->source, import->contents, &said, error);
+    if (!status && !manifest_set_extra(&import->manifest, MANIFEST_FRAMES, said.data, said.size))
+        status = import_out_of_memory(import, error);
+    mist_buffer_free(&said);
+    return status;
 }
 
 /* Everything with the value map at hand; MIST_ERROR_RANGE if a sample is outside the declared precision. */
@@ -228,17 +280,35 @@ static enum mist_status code_all(struct import *import, const struct mist_progre
 {
     import->file = import->frame_in_file = 0;
     enum mist_status status =
-        item_writer_start(&import->writer, import->path, &import->manifest, &import->source->head, error);
+        item_writer_start(&import->writer, import->path, &import->manifest, import->levels, import->steps, error);
     if (status)
         return status;
     status = make_workers(import, error);
     if (!status)
+        status = put_table(import, error);
+    if (!status)
         status = code_frames(import, progress, error);
+    if (!status)
+        status = describe_frames(import, error);
     if (!status)
         status = item_writer_finish(&import->writer, error);
     content_free(&import->content);
     free_slots(import);
+    coder_coded_free(&import->coded);
+    for (unsigned i = 0; i < LAYOUT_MAX_STREAMS; i++)
+        mist_buffer_free(&import->unit[i].samples);
     return status;
+}
+
+/* Whether what did not go in one way may go in the next. */
+static bool is_next(const struct import *import, enum mist_status status)
+{
+    enum import_way way = import->way;
+    if (format_of(import->source->kind)->bare_codestream)
+        return false;        /* only its coder makes the file again; if it cannot, an attachment does */
+    if (way <= IMPORT_ABOVE) /* also where the file could not be put together again of what is kept */
+        return status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_CORRUPT || status == MIST_ERROR_LIMIT;
+    return way == IMPORT_TRUST && (status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_RANGE);
 }
 
 static enum mist_status import_source(struct import *import, const struct mist_progress *progress,
@@ -249,46 +319,78 @@ static enum mist_status import_source(struct import *import, const struct mist_p
     for (unsigned i = 0; i < import->threads && import->codecs && !status; i++) {
         import->codecs[i] = mist_codec_new();
         if (!import->codecs[i])
-            status = out_of_memory(import, error);
+            status = import_out_of_memory(import, error);
     }
     if (!status && !import->codecs)
-        status = out_of_memory(import, error);
-    for (int trust = 1; trust >= 0 && !status; trust--) {
-        status = choose_values(import, trust, error);
+        status = import_out_of_memory(import, error);
+    bool again = !status;
+    for (import->way = IMPORT_KEEP; again; import->way++) {
+        status = import_plan(import, error);
         if (!status)
             status = code_all(import, progress, error);
-        bool again = status == MIST_ERROR_RANGE && trust;
-        if (!again)
-            break;
-        item_writer_free(&import->writer);
-        status = MIST_OK;
+        again = is_next(import, status);
+        if (again && import->writer.path)
+            item_writer_free(&import->writer);
     }
     return status;
 }
 
+static enum mist_status open_source(struct import *import, struct mist_error *error)
+{
+    const struct mist_import_options *options = import->options;
+    enum format_kind kind;
+    struct format_input *inputs = memory_allocate_zeroed(options->count, sizeof *inputs);
+    if (!inputs)
+        return import_out_of_memory(import, error);
+    for (uint32_t i = 0; i < options->count; i++)
+        inputs[i] = format_input_path(options->paths[i]);
+    enum mist_status status = format_detect(inputs, &kind, error);
+    const struct format *format = status ? NULL : format_of(kind);
+    if (format && !format->dataset)
+        status = error_set(error, MIST_ERROR_UNSUPPORTED, "%s: files of format '%s' are not made items of",
+                           options->paths[0], format->name);
+    if (!status)
+        status = format_open(kind, inputs, options->count, &import->source, error);
+    memory_free(inputs);
+    return status;
+}
+
 enum mist_status mist_item_import(const struct mist_import_options *options, const char *item_path,
-                                  struct mist_item_info *info, const struct mist_progress *progress,
+                                  struct mist_import_report *report, const struct mist_progress *progress,
                                   struct mist_error *error)
 {
-    struct import import = {.options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
-    enum format_kind kind;
     if (options->count == 0)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: no source files", item_path);
-    enum mist_status status = format_detect(options->paths[0], &kind, error);
+    struct import *import = memory_allocate_zeroed(1, sizeof *import);
+    if (!import)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", item_path);
+    *import =
+        (struct import){.options = options, .path = item_path, .threads = options->threads ? options->threads : 1};
+    enum mist_status status = open_source(import, error);
     if (!status)
-        status = format_open(kind, options->paths, options->count, &import.source, error);
+        import_hold_small(import);
+    if (!status && import->source->ops->describe)
+        import->contents = memory_allocate_zeroed(import->source->info.frames, sizeof *import->contents);
     if (!status)
-        status = import_source(&import, progress, error);
-    for (unsigned i = 0; i < import.threads && import.codecs; i++)
-        mist_codec_free(&import.codecs[i]);
-    memory_free(import.codecs);
-    if (import.writer.path)
-        item_writer_free(&import.writer);
-    manifest_free(&import.manifest);
-    format_close(&import.source);
-    mist_item *item = NULL;
-    if (!status && info && !(status = mist_item_open(item_path, &item, error)))
-        *info = *mist_item_info(item);
-    mist_item_close(&item);
+        status = import_source(import, progress, error);
+    if (!status && report) {
+        *report = (struct mist_import_report){.looks_like_labels = import->looks_like_labels,
+                                              .label = import->manifest.image.label,
+                                              .compressed = import->source->stream != FORMAT_STREAM_NONE ||
+                                                            import->source->kind == FORMAT_PNG,
+                                              .lossy = manifest_stream(&import->manifest, CODER_ORIGINAL) != NULL};
+        snprintf(report->warning, sizeof report->warning, "%s", import->source->warning);
+    }
+    for (unsigned i = 0; i < import->threads && import->codecs; i++)
+        mist_codec_free(&import->codecs[i]);
+    memory_free(import->codecs);
+    memory_free(import->contents);
+    if (import->writer.path)
+        item_writer_free(&import->writer);
+    manifest_free(&import->manifest);
+    if (import->source)
+        import_free_held(import);
+    format_close(&import->source);
+    memory_free(import);
     return status;
 }

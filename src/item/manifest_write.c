@@ -1,111 +1,135 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "base/error.h"
 #include "base/memory.h"
 #include "item/manifest.h"
 
-#include <jansson.h>
 #include <math.h>
+#include <string.h>
 
-/* Each takes the value over and is false when memory is short. */
-static bool put(json_t *object, const char *name, json_t *value)
-{
-    return json_object_set_new(object, name, value) == 0;
-}
-static bool put_integer(json_t *object, const char *name, int64_t value)
-{
-    return put(object, name, json_integer(value));
-}
+/* What follows a failed append is not written either; the caller looks once. */
+struct writing {
+    struct mist_buffer *out;
+    bool good;
+};
 
-static json_t *numbers(const double *values, size_t count)
+static void put(struct writing *writing, const void *bytes, size_t size)
 {
-    json_t *array = json_array();
-    bool good = array != NULL;
-    for (size_t i = 0; good && i < count; i++)
-        good = json_array_append_new(array, json_real(isfinite(values[i]) ? values[i] : 0)) == 0;
-    if (!good)
-        json_decref(array);
-    return good ? array : NULL;
+    writing->good = writing->good && buffer_append(writing->out, bytes, size);
 }
 
-/* JSON has no infinities and NaNs: an affine that holds one places nothing and is left out. */
-static json_t *write_geometry(const struct mist_geometry *geometry)
+static void put_u8(struct writing *writing, unsigned value)
 {
-    json_t *object = json_object();
-    bool has_affine = geometry->has_affine;
-    for (int i = 0; i < 12; i++)
-        has_affine = has_affine && isfinite(geometry->affine[i / 4][i % 4]);
-    bool good = object && put(object, "spacing", numbers(geometry->spacing, 3));
-    if (good && has_affine)
-        good = put(object, "affine", numbers(&geometry->affine[0][0], 12));
-    if (!good)
-        json_decref(object);
-    return good ? object : NULL;
+    uint8_t byte = (uint8_t)value;
+    put(writing, &byte, 1);
 }
 
-static json_t *write_values(const struct value_map *values)
+static void put_varint(struct writing *writing, uint64_t value)
 {
-    json_t *object = json_object();
-    bool good = object && put(object, "map", json_string(value_map_kind_name(values->kind))) &&
-                put(object, "coded", json_string(mist_sample_name(values->coded))) &&
-                put_integer(object, "precision", values->precision);
-    if (good && values->kind == VALUE_MAP_LINEAR)
-        good = put(object, "a", json_real(values->a)) && put(object, "b", json_real(values->b));
-    if (good && values->kind == VALUE_MAP_ORDERED)
-        good = put_integer(object, "planes", values->planes) && put_integer(object, "lowest", values->lowest) &&
-               put_integer(object, "highest", values->highest) &&
-               put_integer(object, "finite_lowest", values->finite_lowest) &&
-               put_integer(object, "finite_highest", values->finite_highest);
-    if (!good)
-        json_decref(object);
-    return good ? object : NULL;
+    uint8_t bytes[10];
+    put(writing, bytes, store_varint(bytes, value));
 }
 
-static json_t *write_files(const struct manifest *manifest)
+static void put_text(struct writing *writing, const void *bytes, size_t size)
 {
-    json_t *array = json_array();
-    bool good = array != NULL;
-    for (uint32_t i = 0; good && i < manifest->files; i++) {
-        json_t *object = json_object();
-        good = object && put(object, "path", json_string(manifest->file[i].path)) &&
-               (manifest->file[i].frames == 1 || put_integer(object, "frames", manifest->file[i].frames));
-        if (good)
-            good = json_array_append_new(array, object) == 0;
-        else
-            json_decref(object);
+    put_varint(writing, size);
+    put(writing, bytes, size);
+}
+
+/* As few bytes as hold the number exactly. */
+static void put_real(struct writing *writing, double value)
+{
+    uint8_t bytes[8];
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bool negative_zero = value == 0 && bits;
+    if (value == floor(value) && fabs(value) < 8192 && !negative_zero) {
+        int64_t integer = (int64_t)value;
+        put_u8(writing, 2);
+        put_varint(writing, integer < 0 ? 2 * (uint64_t) - (integer + 1) + 1 : 2 * (uint64_t)integer);
+    } else if ((double)(float)value == value) {
+        float narrow = (float)value;
+        uint32_t narrow_bits;
+        memcpy(&narrow_bits, &narrow, sizeof narrow_bits);
+        put_u8(writing, 1);
+        store_le32(bytes, narrow_bits);
+        put(writing, bytes, 4);
+    } else {
+        put_u8(writing, 0);
+        store_le64(bytes, bits);
+        put(writing, bytes, 8);
     }
-    if (!good)
-        json_decref(array);
-    return good ? array : NULL;
 }
 
-static json_t *write_all(const struct manifest *manifest)
+static void put_image(struct writing *writing, const struct manifest *manifest)
 {
     const struct mist_image_info *image = &manifest->image;
-    json_t *root = json_object();
-    bool good = root && put(root, "format", json_string(format_name(manifest->kind))) &&
-                put(root, "type", json_string(mist_sample_name(image->type))) &&
-                put_integer(root, "precision", image->precision) && put_integer(root, "width", image->width) &&
-                put_integer(root, "height", image->height) && put_integer(root, "components", image->components) &&
-                put_integer(root, "frames", image->frames) && (!image->label || put(root, "label", json_true())) &&
-                put(root, "geometry", write_geometry(&image->geometry)) &&
-                put(root, "values", write_values(&manifest->values)) &&
-                put_integer(root, "source_bytes", (int64_t)manifest->source_bytes) &&
-                put(root, "files", write_files(manifest));
-    if (!good)
-        json_decref(root);
-    return good ? root : NULL;
+    const char *format = format_name(manifest->kind);
+    put_text(writing, format, strlen(format));
+    put_u8(writing, image->type);
+    put_varint(writing, image->precision);
+    put_varint(writing, image->width);
+    put_varint(writing, image->height);
+    put_varint(writing, image->components);
+    put_varint(writing, image->slices);
+    put_varint(writing, image->frames / image->slices);
+    put_u8(writing, image->axes[0] + 4u * image->axes[1] + 16u * image->axes[2]);
+    put_u8(writing, (image->label ? 1u : 0) | (image->geometry.has_affine ? 2u : 0) | (manifest->centred ? 4u : 0));
+    for (int i = 0; i < 3; i++)
+        put_real(writing, image->geometry.spacing[i]);
+    for (int i = 0; image->geometry.has_affine && i < 12; i++)
+        put_real(writing, image->geometry.affine[i / 4][i % 4]);
 }
 
-static int append_text(const char *text, size_t size, void *context)
+static void put_files(struct writing *writing, const struct manifest *manifest)
 {
-    return buffer_append((struct mist_buffer *)context, text, size) ? 0 : -1;
+    put_varint(writing, manifest->source_bytes);
+    put_varint(writing, manifest->files);
+    const char *before = "";
+    for (uint32_t i = 0; i < manifest->files; i++) {
+        const char *path = manifest->file[i].path;
+        size_t same = 0;
+        while (before[same] && before[same] == path[same])
+            same++;
+        put_varint(writing, same);
+        put_text(writing, path + same, strlen(path + same));
+        put_varint(writing, manifest->file[i].frames);
+        before = path;
+    }
 }
 
-enum mist_status manifest_write(const struct manifest *manifest, struct mist_buffer *out, struct mist_error *error)
+static void put_rest(struct writing *writing, const struct manifest *manifest)
 {
-    out->size = 0;
-    json_t *root = write_all(manifest);
-    bool good = root && json_dump_callback(root, append_text, out, JSON_COMPACT) == 0;
-    json_decref(root);
-    return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "the manifest: out of memory");
+    put_text(writing, manifest->source_head.data, manifest->source_head.size);
+    put_varint(writing, manifest->streams);
+    for (unsigned i = 0; i < manifest->streams; i++)
+        writing->good = writing->good && stream_write(&manifest->stream[i], writing->out);
+    put_varint(writing, manifest->groups);
+    for (uint32_t i = 0; i < manifest->groups; i++) {
+        put_varint(writing, manifest->group[i].files);
+        put_varint(writing, manifest->group[i].content);
+        put_varint(writing, manifest->group[i].stored);
+    }
+    unsigned extras = 0;
+    for (unsigned tag = 0; tag < 256; tag++)
+        extras += manifest->extra[tag].data != NULL;
+    put_varint(writing, extras);
+    for (unsigned tag = 0; tag < 256; tag++) {
+        if (!manifest->extra[tag].data)
+            continue;
+        put_u8(writing, tag);
+        put_text(writing, manifest->extra[tag].data, manifest->extra[tag].size);
+    }
+}
+
+bool manifest_write(const struct manifest *manifest, const struct layout *layout, struct mist_buffer *out)
+{
+    struct writing writing = {out, true};
+    put_varint(&writing, layout->levels);
+    put_varint(&writing, layout->steps);
+    put_u8(&writing, layout->chunk_log2);
+    put_varint(&writing, layout->tail_size);
+    put_image(&writing, manifest);
+    put_files(&writing, manifest);
+    writing.good = writing.good && value_map_write(&manifest->values, out, NULL) == MIST_OK;
+    put_rest(&writing, manifest);
+    return writing.good;
 }

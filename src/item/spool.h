@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One range of an item file (a level or the tail) while it is being written: kept in memory while small, else in an
- * unlinked temporary file, with the checksums of its chunks computed on the way.
+ * What one stream has in one range of an item file, or the tail, while it is being written: kept in memory while small,
+ * else in an unlinked temporary file.
  */
 #ifndef ITEM_SPOOL_H
 #define ITEM_SPOOL_H
@@ -11,24 +11,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct checksum_state;
-
 struct spool {
     const char *near; /* path beside which the temporary file is made; must outlive the spool */
     int descriptor;   /* -1 while everything is in `pending` */
     uint64_t size;
-    uint64_t written;             /* of these, in the temporary file */
-    struct mist_buffer pending;   /* the rest */
-    struct mist_buffer checksums; /* XXH3-64 of each chunk, little-endian; complete after spool_finish() */
-    struct checksum_state *chunk; /* of the chunk that is being filled */
+    uint64_t written;           /* of these, in the temporary file */
+    struct mist_buffer pending; /* the rest */
 };
 
-enum mist_status spool_start(struct spool *spool, const char *near, struct mist_error *error);
+void spool_start(struct spool *spool, const char *near);
 enum mist_status spool_append(struct spool *spool, const void *bytes, size_t size, struct mist_error *error);
-/* Closes the last chunk. */
-enum mist_status spool_finish(struct spool *spool, struct mist_error *error);
-/* Writes all bytes to `stream`, whose own errors are sticky. */
-enum mist_status spool_copy(const struct spool *spool, FILE *stream, struct mist_error *error);
+/* Hands out all bytes, in order, in pieces. */
+typedef enum mist_status spool_take(void *context, const uint8_t *bytes, size_t size, struct mist_error *error);
+enum mist_status spool_read(const struct spool *spool, spool_take *take, void *context, struct mist_error *error);
 /* Safe on a zeroed spool. */
 void spool_free(struct spool *spool);
 

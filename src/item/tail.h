@@ -2,14 +2,13 @@
 /*
  * The archival tail: per source file, what its whole original needs besides the samples. Records of consecutive files
  * are compressed together in groups, because the headers of a series resemble one another, and each group on its own,
- * because readers must not need memory for all of them.
- *
- *   group | group | ... | index: {u32 files, u32 content size, u32 stored size} of each group | u32 groups
+ * because readers must not need memory for all of them. The head says how large the groups are.
  */
 #ifndef ITEM_TAIL_H
 #define ITEM_TAIL_H
 
 #include "format/format.h"
+#include "item/manifest.h"
 #include "item/spool.h"
 
 #define TAIL_MAX_GROUP ((uint32_t)1 << 28) /* bytes of a group, compressed or not */
@@ -19,23 +18,36 @@
 /* One file's record. */
 struct tail_record {
     struct format_archive archive;
-    uint64_t content_size;     /* of the source file, uncompressed where it is gzipped */
-    uint64_t content_checksum; /* XXH3-64 of that */
-    uint64_t samples_checksum; /* XXH3-64 of its frames' samples: rows, columns, components; little-endian */
+    uint64_t content_size;      /* of the source file, uncompressed where it is gzipped */
+    uint64_t content_checksum;  /* XXH3-64 of that */
+    struct mist_buffer rebuild; /* of kept sources: for each frame a varint size, then what coder_original() needs */
+    uint64_t samples_checksum;  /* XXH3-64 of its frames' samples: rows, columns, components; little-endian */
 };
+
+/* A record: u8 flags, u64 content checksum, u64 samples checksum, varints content size, prefix size, suffix size, with
+ * TAIL_EXTRA size of format_archive.extra, with TAIL_REBUILD size of rebuild, then prefix, suffix and these. */
+enum {
+    TAIL_RAW = 1,
+    TAIL_BIG_ENDIAN = 2,
+    TAIL_PLANAR = 4,
+    TAIL_PREFIX_IS_HEAD = 8,
+    TAIL_EXTRA = 16,
+    TAIL_REBUILD = 32,
+    TAIL_FLAGS = 63
+};
+enum { TAIL_RECORD_FIXED = 1 + 8 + 8 };
 
 /* ---- writing ---- */
 
 struct tail_writer {
     struct spool *out;
-    const struct mist_buffer *source_head; /* a prefix that equals it is not stored again */
+    struct manifest *manifest; /* takes the groups; a prefix that equals its source head is not stored again */
     struct mist_buffer group;
     uint32_t group_files;
-    struct mist_buffer index;
     struct mist_buffer compressed; /* scratch */
 };
 
-/* Zero the writer, set `out` and `source_head`, add the files in frame order, finish, free. */
+/* Zero the writer, set `out` and `manifest`, add the files in frame order, finish, free. */
 enum mist_status tail_writer_add(struct tail_writer *writer, const struct tail_record *record,
                                  struct mist_error *error);
 enum mist_status tail_writer_finish(struct tail_writer *writer, struct mist_error *error);
@@ -45,12 +57,7 @@ void tail_writer_free(struct tail_writer *writer);
 
 struct tail_reader {
     const uint8_t *data; /* the whole tail */
-    size_t size;
-    const uint8_t *source_head;
-    size_t source_head_size;
-    uint32_t files;
-    uint32_t groups;
-    const uint8_t *index;
+    const struct manifest *manifest;
     /* The group that is at hand. */
     bool loaded;
     uint32_t group;
@@ -61,9 +68,8 @@ struct tail_reader {
     struct mist_buffer content;
 };
 
-/* Checks the index: sums of files and bytes. Nothing is decompressed yet. */
-enum mist_status tail_reader_start(struct tail_reader *reader, const uint8_t *data, size_t size, uint32_t files,
-                                   const uint8_t *source_head, size_t source_head_size, struct mist_error *error);
+/* `data` is the tail that the manifest tells of. Nothing is unpacked yet. */
+void tail_reader_start(struct tail_reader *reader, const uint8_t *data, const struct manifest *manifest);
 /* The record of a file; in ascending order is fast. Its buffers belong to the reader, until the next call. */
 enum mist_status tail_reader_get(struct tail_reader *reader, uint32_t file, struct tail_record *record,
                                  struct mist_error *error);

@@ -70,8 +70,8 @@ enum mist_status checksum_file(const char *path, uint64_t *size, uint64_t *check
     return status;
 }
 
-enum mist_status copy_file(const char *from, const char *to, uint64_t *size, uint64_t *checksum, bool *source_fault,
-                           struct mist_error *error)
+enum mist_status copy_file(const char *from, const char *to, const char *aside, uint64_t *size, uint64_t *checksum,
+                           bool *source_fault, struct mist_error *error)
 {
     struct mist_error local = {0};
     struct file_writer writer;
@@ -81,7 +81,7 @@ enum mist_status copy_file(const char *from, const char *to, uint64_t *size, uin
         *source_fault = true;
         return error_set(error, local.status, "%s", local.message);
     }
-    enum mist_status status = file_writer_open(to, &writer, error);
+    enum mist_status status = file_writer_open_aside(to, aside, &writer, error);
     if (!status) {
         /* Shares the blocks where the file system can (Btrfs, XFS, bcachefs); the bytes are read for the checksum. */
         bool cloned = ioctl(fileno(writer.stream), FICLONE, in) == 0;

@@ -2,9 +2,11 @@
 #include "store/compare.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "format/format.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -41,10 +43,11 @@ static enum mist_status same_bytes(const char *original, const char *copy, bool 
 static enum mist_status open_image(const char *path, struct format_source **source, struct mist_error *error)
 {
     enum format_kind kind;
-    enum mist_status status = format_detect(path, &kind, error);
+    const struct format_input input = format_input_path(path);
+    enum mist_status status = format_detect(&input, &kind, error);
     if (!status && kind == FORMAT_UNKNOWN)
         status = error_set(error, MIST_ERROR_UNSUPPORTED, "%s: not an image", path);
-    return status ? status : format_open(kind, &path, 1, source, error);
+    return status ? status : format_open(kind, &input, 1, source, error);
 }
 
 static bool same_shape(const struct mist_image_info *a, const struct mist_image_info *b)
@@ -105,4 +108,86 @@ enum mist_status compare_files(const char *original, const char *copy, enum mist
             *result = MIST_LOSSLESS_PIXELS;
     }
     return status;
+}
+
+/* ---- in more detail ---- */
+
+/* Byte for byte, as they are on disk. */
+static enum mist_status same_on_disk(const char *original, const char *copy, bool *same, struct mist_error *error)
+{
+    struct file_map a = {0}, b = {0};
+    *same = false;
+    enum mist_status status = file_map_open(original, &a, error);
+    if (!status)
+        status = file_map_open(copy, &b, error);
+    if (!status)
+        *same = a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+    file_map_close(&a);
+    file_map_close(&b);
+    return status;
+}
+
+static const char *shape_difference(const struct format_source *a, const struct format_source *b)
+{
+    if (a->kind != b->kind)
+        return "it is of another format";
+    if (a->info.type != b->info.type || a->info.precision != b->info.precision)
+        return "its samples are of another type";
+    if (!same_shape(&a->info, &b->info))
+        return "it is of another size";
+    return a->color != b->color ? "its samples are of another colour space" : NULL;
+}
+
+static enum mist_status compare_images(struct format_source *a, struct format_source *b, enum mist_restored *how,
+                                       char why[COMPARE_WHY_SIZE], struct mist_error *error)
+{
+    bool same;
+    const char *shape = shape_difference(a, b);
+    if (shape) {
+        snprintf(why, COMPARE_WHY_SIZE, "%s", shape);
+        return MIST_OK;
+    }
+    enum mist_status status = same_frames(a, b, &same, error);
+    char difference[FORMAT_DIFFERENCE_SIZE] = "";
+    if (!status && same)
+        status = format_same_metadata(a, b, difference, error);
+    if (status)
+        return status;
+    if (same && !*difference)
+        *how = MIST_RESTORED_PIXELS;
+    snprintf(why, COMPARE_WHY_SIZE, "%s%s", same ? difference : "its samples differ",
+             same && *difference ? ", though all samples are the same" : "");
+    return MIST_OK;
+}
+
+enum mist_status compare_restored(const char *original, const char *copy, enum mist_restored *how,
+                                  char why[COMPARE_WHY_SIZE], struct mist_error *error)
+{
+    struct format_source *a = NULL, *b = NULL;
+    struct mist_error local = {0};
+    bool same;
+    *how = MIST_RESTORED_NOT;
+    *why = '\0';
+    enum mist_status status = same_on_disk(original, copy, &same, error);
+    if (!status && same)
+        *how = MIST_RESTORED_BYTES;
+    if (status || same)
+        return status;
+    status = same_bytes(original, copy, &same, error);
+    if (!status && same)
+        *how = MIST_RESTORED_CONTENT;
+    if (status || same)
+        return status;
+    status = open_image(original, &a, &local);
+    if (!status)
+        status = open_image(copy, &b, &local);
+    if (!status)
+        status = compare_images(a, b, how, why, &local);
+    format_close(&a);
+    format_close(&b);
+    if (status == MIST_ERROR_MEMORY)
+        return error_set(error, status, "%s", local.message);
+    if (status)
+        snprintf(why, COMPARE_WHY_SIZE, "its bytes differ, and as images they cannot be compared: %s", local.message);
+    return MIST_OK;
 }

@@ -13,4 +13,12 @@
 enum mist_status compare_files(const char *original, const char *copy, enum mist_lossless *result,
                                struct mist_error *error);
 
+/*
+ * The same in more detail, for one file that was in a dataset: MIST_RESTORED_BYTES, _CONTENT, _PIXELS or _NOT. `why`
+ * says what is not the same.
+ */
+enum { COMPARE_WHY_SIZE = 200 };
+enum mist_status compare_restored(const char *original, const char *copy, enum mist_restored *how,
+                                  char why[COMPARE_WHY_SIZE], struct mist_error *error);
+
 #endif

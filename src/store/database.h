@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* STORE/mist.sqlite: its schema, and prepared statements with less ceremony. */
+/* SQLite with less ceremony: files that say what they are, and prepared statements. */
 #ifndef STORE_DATABASE_H
 #define STORE_DATABASE_H
 
@@ -9,8 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a file of ours is, and what to tell the user where it is not. */
+struct database_kind {
+    const char *what; /* "an index of a MIST store" */
+    int application_id;
+    int version;                 /* of the tables */
+    const char *schema;          /* makes the tables */
+    const char *cure_of_version; /* what to do with one of another version */
+    const char *cure_of_damage;  /* what to do with one that cannot be used: "; it may be removed", or NULL */
+};
+
 /* A connection. Not for two threads at a time: its users lock. */
 struct database {
+    const struct database_kind *kind;
     sqlite3 *handle;
     char *path;
     const char *const *queries; /* texts of the statements, each prepared when first used */
@@ -18,14 +29,20 @@ struct database {
     size_t count;
 };
 
-enum database_mode { DATABASE_READ, DATABASE_WRITE /* created if missing */ };
-
 /*
- * Opens STORE/mist.sqlite. `queries` lives as long as the program. A database of another version, or one that is none,
- * is an error that says so.
+ * Sets up a connection that is not yet one: takes over `path` (may be NULL: out of memory). `kind` and `queries` live
+ * as long as the program. database_close() whatever is returned.
  */
-enum mist_status database_open(const char *directory, enum database_mode mode, const char *const *queries, size_t count,
-                               struct database *database, struct mist_error *error);
+enum mist_status database_start(char *path, const struct database_kind *kind, const char *const *queries, size_t count,
+                                struct database *database, struct mist_error *error);
+/* Opens the file by a name (a path or a URI) with SQLite's flags; closes what was open. */
+enum mist_status database_connect(struct database *database, const char *name, int flags, int busy_milliseconds,
+                                  struct mist_error *error);
+/*
+ * Whether the open file is of database->kind. An empty one is made so, or with `make` false MIST_ERROR_NOT_FOUND; one
+ * of another version is MIST_ERROR_UNSUPPORTED, another program's MIST_ERROR_CORRUPT.
+ */
+enum mist_status database_check(struct database *database, bool make, struct mist_error *error);
 /* Safe on a zeroed database. */
 void database_close(struct database *database);
 

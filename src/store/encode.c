@@ -15,27 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void encode_fail(struct encode *encode, const char *path, const char *sentence)
-{
-    encode->report->failed++;
-    tally_note(&encode->tally, path, sentence);
-}
-
-void encode_fail_kept(struct encode *encode, const char *path, const char *sentence, bool kept)
-{
-    char text[700];
-    snprintf(text, sizeof text, "%s%s", sentence ? sentence : "not encoded",
-             kept ? "; kept byte for byte as an attachment" : "");
-    encode_fail(encode, path, text);
-}
-
-const char *encode_sentence(const char *message, const char *disk)
-{
-    size_t length = strlen(disk);
-    bool named = strncmp(message, disk, length) == 0 && strncmp(message + length, ": ", 2) == 0;
-    return named ? message + length + 2 : message;
-}
-
 /* The base name of the first source, with what a dataset's name may not have replaced. */
 static enum mist_status default_name(const char *source, char *name, size_t size, struct mist_error *error)
 {
@@ -60,7 +39,7 @@ static enum mist_status remove_vanished(struct encode *encode, enum mist_catalog
     struct maker *maker = &encode->maker;
     bool items = kind == MIST_CATALOG_ITEM;
     size_t query = items ? Q_VANISHED_ITEMS : Q_VANISHED_ATTACHMENTS;
-    char path[1300] = "";
+    char path[UNIT_ROOM] = "";
     enum mist_status status = MIST_OK;
     for (;;) { /* one by one behind the last, since rows go while we look */
         sqlite3_stmt *statement;

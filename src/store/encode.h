@@ -3,6 +3,7 @@
 #ifndef STORE_ENCODE_H
 #define STORE_ENCODE_H
 
+#include "base/file.h"
 #include "store/maker.h"
 #include "store/tally.h"
 
@@ -10,6 +11,12 @@
 
 /* Kept with each source: images that this version could not encode are tried again by another one. */
 #define MIST_RECORD_VERSION MIST_VERSION
+
+/*
+ * Room for what names a unit before that is checked: the path of a file; or its directory and the UID of a series, and
+ * behind that a number.
+ */
+enum { UNIT_ROOM = PATH_ROOM + 256 };
 
 struct encode {
     struct maker maker;
@@ -22,7 +29,7 @@ struct encode {
     uint64_t units_finished;
 };
 
-/* A file or item with something wrong: counted and noted. */
+/* encode_fail.c: a file or item with something wrong: counted and noted. */
 void encode_fail(struct encode *encode, const char *path, const char *sentence);
 
 /* The same for an image that is no item; `kept`: its bytes are an attachment. `sentence` may be NULL. */
@@ -38,9 +45,12 @@ enum mist_status encode_plan(struct encode *encode, struct mist_error *error);
 /* unit.c: a task for pool_run(): the index-th item or attachment of the plan. */
 enum mist_status encode_unit(void *context, uint64_t index, unsigned worker, struct mist_error *error);
 
-/* attach.c: copies a file byte for byte, written aside. *source_fault: it is the source that could not be read. */
-enum mist_status copy_file(const char *from, const char *to, uint64_t *size, uint64_t *checksum, bool *source_fault,
-                           struct mist_error *error);
+/*
+ * attach.c: copies a file byte for byte, written to `aside` and then renamed. *source_fault: it is the source that
+ * could not be read.
+ */
+enum mist_status copy_file(const char *from, const char *to, const char *aside, uint64_t *size, uint64_t *checksum,
+                           bool *source_fault, struct mist_error *error);
 /* XXH3-64 of a file's bytes. */
 enum mist_status checksum_file(const char *path, uint64_t *size, uint64_t *checksum, struct mist_error *error);
 

@@ -2,7 +2,7 @@
 /* mist_evaluate(): a temporary store, and what it is worth. */
 #include "store/compare.h"
 #include "store/measure.h"
-#include "store/tree.h"
+#include "store/scratch.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -10,7 +10,6 @@
 #include "base/pool.h"
 #include "item/item.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,25 +31,11 @@ struct evaluate {
     mist_store *open;
     uint64_t done;
     uint64_t total;
-    char after[1100];
+    char after[PATH_ROOM];
     struct mist_catalog_entry entry; /* only numbers of it are used after the visit */
     enum mist_lossless lossless;     /* of the files of the current item so far */
     struct mist_error trouble;       /* with comparing them */
 };
-
-static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *place)
-{
-    (void)about;
-    (void)type;
-    (void)place;
-    return remove(path) && 0; /* go on, whatever happens */
-}
-
-static void remove_tree(const char *path)
-{
-    if (path)
-        nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS);
-}
 
 /* ---- where a dataset path came from ---- */
 
@@ -126,16 +111,18 @@ static enum mist_status evaluate_open_item(struct evaluate *evaluate, const mist
         .levels = info->levels,
         .source_bytes = info->source_bytes,
         .stored_bytes = info->size,
-        .reduce = mist_choose_reduce(row, evaluate->request ? evaluate->request : &quarter),
+        .reduce = mist_choose(row, evaluate->request ? evaluate->request : &quarter).reduce,
     };
     for (unsigned reduce = 0; reduce < MIST_MAX_LEVELS; reduce++)
-        evaluation.sent[reduce] = mist_catalog_item_bytes(row, reduce, false);
+        evaluation.sent[reduce] = mist_catalog_item_bytes(row, (struct mist_choice){reduce, 0}, false);
     evaluation.width = mist_reduced_size(info->image.width, evaluation.reduce);
     evaluation.height = mist_reduced_size(info->image.height, evaluation.reduce);
     enum mist_status status = test_lossless(evaluate, item, error);
     evaluation.lossless = evaluate->lossless;
     if (!status)
         status = measure_item(item, evaluate->threads, &evaluation, error);
+    if (!status && info->image.label && mist_item_classes(item, &evaluation.classes, NULL) != MIST_OK)
+        evaluation.classes = (struct mist_item_classes){0};
     if (!status)
         evaluate->visit(evaluate->context, &evaluation);
     return status;
@@ -207,28 +194,21 @@ enum mist_status mist_evaluate(const struct mist_store_encode_options *options,
                                 .progress = progress,
                                 .threads = options->threads ? options->threads : pool_default_threads()};
     struct mist_store_encode_options encode = *options;
-    const char *temporary = getenv("TMPDIR");
-    char *root = path_join(temporary && *temporary ? temporary : "/tmp", "mist-eval-XXXXXX");
-    if (!root)
-        return error_set(error, MIST_ERROR_MEMORY, "evaluating: out of memory");
-    if (!mkdtemp(root)) {
-        error_set(error, MIST_ERROR_IO, "%s: no temporary directory can be made", root);
-        memory_free(root);
-        return MIST_ERROR_IO;
-    }
+    char *root;
+    enum mist_status status = scratch_make("mist-eval", &root, error);
+    if (status)
+        return status;
     encode.dataset = dataset;
     evaluate.store = path_join(root, "store");
     evaluate.export = path_join(root, "export");
-    enum mist_status status = MIST_OK;
     if (!evaluate.store || !evaluate.export)
         status = error_set(error, MIST_ERROR_MEMORY, "evaluating: out of memory");
     if (!status)
         status = mist_store_encode(evaluate.store, &encode, evaluate.report, progress, error);
     if (!status)
         status = evaluate_items(&evaluate, error);
-    remove_tree(root);
     memory_free(evaluate.store);
     memory_free(evaluate.export);
-    memory_free(root);
+    scratch_remove(&root);
     return status;
 }

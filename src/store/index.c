@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "store/store_database.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,48 +29,33 @@ static bool ends_in(const char *text, const char *end, size_t *start)
 
 /* ---- sweeping ---- */
 
-struct sweep {
-    struct maker *maker;
-    bool attach;
-};
-
 static enum mist_status sweep_file(void *context, const char *path, struct mist_error *error)
 {
-    const struct sweep *sweep = context;
-    struct maker *maker = sweep->maker;
+    const struct maker *maker = context;
     size_t start;
-    int64_t known = 0;
-    if (!ends_in(path, sweep->attach ? ".part" : ".mist.part", &start))
+    if (!ends_in(path, ".mist.part", &start))
         return MIST_OK;
-    enum mist_status status = MIST_OK;
-    if (sweep->attach) /* an attachment may really be named so */
-        status = database_number(&maker->database, Q_ATTACHMENT_EXISTS, &known, error, "it", maker->id, path);
-    char *name = path_join(sweep->attach ? "files" : "items", path);
+    char *name = path_join("items", path);
     char *whole = name ? path_join(maker->directory, name) : NULL;
-    if (!status && !known && whole)
+    if (whole)
         unlink(whole);
     memory_free(name);
     memory_free(whole);
-    return status;
+    return MIST_OK;
 }
 
 enum mist_status maker_sweep(struct maker *maker, struct mist_error *error)
 {
-    enum mist_status status = MIST_OK;
-    for (int attach = 0; attach < 2 && !status; attach++) {
-        struct sweep sweep = {maker, attach != 0};
-        char *root = path_join(maker->directory, attach ? "files" : "items");
-        status = root ? tree_walk(root, sweep_file, &sweep, error)
-                      : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", maker->directory);
-        memory_free(root);
-    }
-    for (unsigned worker = 0; worker < TALLY_WORKERS; worker++) {
-        char name[32];
-        snprintf(name, sizeof name, ".probe-%u.mist", worker);
-        char *probe = path_join(maker->directory, name);
-        if (probe)
-            unlink(probe);
-        memory_free(probe);
+    static const char *const scratch[] = {"probe", "copy"};
+    char *root = path_join(maker->directory, "items");
+    enum mist_status status = root ? tree_walk(root, sweep_file, maker, error)
+                                   : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", maker->directory);
+    memory_free(root);
+    for (unsigned i = 0; i < 2 * TALLY_WORKERS; i++) {
+        char *file = maker_scratch(maker, scratch[i % 2], i / 2);
+        if (file)
+            unlink(file);
+        memory_free(file);
     }
     return status;
 }
@@ -87,7 +73,7 @@ static enum mist_status find_file(void *context, const char *path, struct mist_e
 {
     struct indexing *indexing = context;
     size_t end = strlen(path);
-    char name[1100];
+    char name[PATH_ROOM];
     if (!indexing->attach && !ends_in(path, ".mist", &end))
         return MIST_OK;
     snprintf(name, sizeof name, "%.*s", (int)end, path);
@@ -169,7 +155,7 @@ static enum mist_status index_one(void *context, uint64_t index, unsigned worker
     struct indexing *indexing = context;
     struct maker *maker = &indexing->maker;
     sqlite3_stmt *statement;
-    char path[1100] = "";
+    char path[PATH_ROOM] = "";
     bool row = false, attach = false;
     int64_t rank = (int64_t)index + 1;
     pthread_mutex_lock(&maker->lock);
@@ -271,7 +257,7 @@ static enum mist_status forget_datasets(const char *store, struct mist_error *er
     };
     enum { QUERY_COUNT = sizeof queries / sizeof *queries };
     struct database database;
-    enum mist_status status = database_open(store, DATABASE_WRITE, queries, QUERY_COUNT, &database, error);
+    enum mist_status status = store_database_open(store, DATABASE_WRITE, queries, QUERY_COUNT, &database, error);
     for (int64_t id = 0; !status;) {
         sqlite3_stmt *statement;
         bool row = false;

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "store/queries.h"
+#include "store/store_database.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +77,7 @@ enum mist_status maker_open(struct maker *maker, const char *store, const char *
     if (!status)
         status = take_lock(maker, error);
     if (!status)
-        status = database_open(store, DATABASE_WRITE, maker_queries, Q_COUNT, &maker->database, error);
+        status = store_database_open(store, DATABASE_WRITE, maker_queries, Q_COUNT, &maker->database, error);
     if (!status)
         status = start_run(maker, error);
     if (status)
@@ -111,6 +112,13 @@ char *maker_path(const struct maker *maker, enum mist_catalog_kind kind, const c
     if (whole)
         snprintf(whole, size, "%s/%s/%s%s", maker->directory, item ? "items" : "files", path, item ? ".mist" : "");
     return whole;
+}
+
+char *maker_scratch(const struct maker *maker, const char *what, unsigned worker)
+{
+    char name[64];
+    snprintf(name, sizeof name, ".%s-%u", what, worker);
+    return path_join(maker->directory, name);
 }
 
 enum mist_status maker_begin(struct maker *maker, struct mist_error *error)
@@ -186,4 +194,10 @@ enum mist_status maker_remove(struct maker *maker, enum mist_catalog_kind kind, 
     }
     memory_free(file);
     return status;
+}
+
+enum mist_status maker_put_item(struct maker *maker, const mist_item *item, const char *path, struct mist_error *error)
+{
+    enum mist_status status = catalog_row_from_item(item, path, &maker->row, error);
+    return status ? status : maker_put_entry(maker, &maker->row.entry, error);
 }

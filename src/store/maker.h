@@ -3,7 +3,7 @@
 #ifndef STORE_MAKER_H
 #define STORE_MAKER_H
 
-#include "store/catalog.h"
+#include "source/catalog.h"
 #include "store/database.h"
 
 #include <mist/store.h>
@@ -36,10 +36,15 @@ enum maker_query {
     Q_OWNER_IS_USED,
     /* encode's temporary tables */
     Q_LISTING_ADD,
+    Q_LISTED_ADD,
+    Q_LISTED_APPLY,
     Q_LISTING_MATCH,
     Q_LISTING_UNKNOWN,
     Q_LISTING_NEXT_UNKNOWN,
     Q_LISTING_CLASSIFY,
+    Q_LISTING_FIND,
+    Q_LISTING_MARK,
+    Q_LISTING_UNMARKED,
     Q_UNITS_OF_FILES,
     Q_UNITS_ASSIGN_FILES,
     Q_SERIES,
@@ -95,6 +100,11 @@ void maker_close(struct maker *maker, bool finished);
 
 /* Path of an item file, an attachment or the catalog (MIST_CATALOG_END). NULL when memory is short. */
 char *maker_path(const struct maker *maker, enum mist_catalog_kind kind, const char *path);
+/*
+ * A file in the dataset's directory of one worker's own, ".WHAT-N", for what is tried or not yet whole: no item or
+ * attachment can have this place. maker_sweep() removes those that a killed run left. NULL when memory is short.
+ */
+char *maker_scratch(const struct maker *maker, const char *what, unsigned worker);
 
 /*
  * A transaction: begun by the first change, ended by maker_commit() or maker_rollback(). It keeps other processes from

@@ -13,11 +13,11 @@ enum { MAX_WORKERS = 256 };
 
 /* A worker's memory, made when it first has work. */
 struct bench {
-    mist_codec *codec;
+    mist_decoder *decoder;
     struct mist_view full;    /* the frame */
     struct mist_view reduced; /* decoded at the reduced level */
     struct mist_view average; /* area average of the full frame, or its subsampling for labels */
-    struct mist_view center;  /* `reduced` on the centred grid */
+    struct mist_view other;   /* `reduced` on the other grid: the centred one, where the item is not on that itself */
 };
 
 struct measure {
@@ -44,14 +44,14 @@ static bool make_view(struct mist_view *view, const struct mist_image_info *imag
 
 static enum mist_status set_up(struct measure *measure, struct bench *bench, struct mist_error *error)
 {
-    if (bench->codec)
+    if (bench->decoder)
         return MIST_OK;
     const struct mist_image_info *image = measure->image;
     uint32_t width = mist_reduced_size(image->width, measure->reduce);
     uint32_t height = mist_reduced_size(image->height, measure->reduce);
     if (!make_view(&bench->full, image, image->width, image->height) ||
         !make_view(&bench->reduced, image, width, height) || !make_view(&bench->average, image, width, height) ||
-        !make_view(&bench->center, image, width, height) || !(bench->codec = mist_codec_new()))
+        !make_view(&bench->other, image, width, height) || !(bench->decoder = mist_decoder_new()))
         return error_set(error, MIST_ERROR_MEMORY, "measuring: out of memory");
     return MIST_OK;
 }
@@ -65,7 +65,7 @@ static enum mist_status find_range(void *context, uint64_t frame, unsigned worke
     double minimum, maximum;
     enum mist_status status = set_up(measure, bench, error);
     if (!status)
-        status = mist_item_decode(measure->item, bench->codec, (uint32_t)frame, 0, &bench->full, error);
+        status = mist_item_decode(measure->item, bench->decoder, (uint32_t)frame, 0, &bench->full, error);
     if (status)
         return status;
     mist_range(&bench->full, &minimum, &maximum);
@@ -103,9 +103,12 @@ static enum mist_status compare_image(struct measure *measure, struct bench *ben
     double values[4];
     double range = measure->maximum > measure->minimum ? measure->maximum - measure->minimum : 1;
     enum mist_status status = mist_area_reduce(&bench->full, measure->reduce, &bench->average, error);
+    const bool centred = mist_item_info(measure->item)->centred;
     if (!status)
-        status = mist_grid_center(&bench->reduced, measure->reduce, &bench->center, error);
-    const struct mist_view *candidates[2] = {&bench->reduced, &bench->center};
+        status = centred ? mist_grid_native(&bench->reduced, measure->reduce, &bench->other, error)
+                         : mist_grid_center(&bench->reduced, measure->reduce, &bench->other, error);
+    const struct mist_view *candidates[2] = {centred ? &bench->other : &bench->reduced,
+                                             centred ? &bench->reduced : &bench->other};
     for (int i = 0; i < 2 && !status; i++) {
         status = mist_ssim(&bench->average, candidates[i], range, &values[2 * i], error);
         if (!status)
@@ -129,10 +132,10 @@ static enum mist_status compare_frame(void *context, uint64_t frame, unsigned wo
     struct bench *bench = &measure->benches[worker];
     enum mist_status status = set_up(measure, bench, error);
     if (!status)
-        status = mist_item_decode(measure->item, bench->codec, (uint32_t)frame, 0, &bench->full, error);
+        status = mist_item_decode(measure->item, bench->decoder, (uint32_t)frame, 0, &bench->full, error);
     if (!status)
         status =
-            mist_item_decode(measure->item, bench->codec, (uint32_t)frame, measure->reduce, &bench->reduced, error);
+            mist_item_decode(measure->item, bench->decoder, (uint32_t)frame, measure->reduce, &bench->reduced, error);
     if (status)
         return status;
     return measure->image->label ? compare_label(measure, bench, error) : compare_image(measure, bench, error);
@@ -145,8 +148,8 @@ static void tear_down(struct measure *measure)
         memory_free(bench->full.data);
         memory_free(bench->reduced.data);
         memory_free(bench->average.data);
-        memory_free(bench->center.data);
-        mist_codec_free(&bench->codec);
+        memory_free(bench->other.data);
+        mist_decoder_free(&bench->decoder);
     }
     pthread_mutex_destroy(&measure->lock);
     memory_free(measure);

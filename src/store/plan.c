@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "format/format.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,18 +17,19 @@
 
 struct classify {
     struct encode *encode;
-    char cursor[1100]; /* path of the file handed out last; guarded by maker.lock */
+    char cursor[PATH_ROOM]; /* path of the file handed out last; guarded by maker.lock */
 };
 
 /* One file's classification. */
 struct verdict {
-    char path[1100];
-    char disk[4200];
+    char path[PATH_ROOM];
+    char disk[PATH_MAX];
     int64_t size;
     int64_t mtime;
     int64_t kind; /* as in the listing */
-    char series[1200];
+    char series[UNIT_ROOM];
     char format[160];
+    bool names_patient;
     struct mist_error problem;
 };
 
@@ -94,30 +96,29 @@ static void name_series(struct verdict *verdict, const char *uid)
 
 static void look_at(struct verdict *verdict)
 {
-    enum format_kind kind = FORMAT_UNKNOWN;
+    enum format_kind kind;
+    struct format_group group = {0};
     struct mist_error error = {0};
+    const struct format_input input = format_input_path(verdict->disk);
     verdict->series[0] = verdict->format[0] = '\0';
     verdict->problem = (struct mist_error){0};
-    if (format_detect(verdict->disk, &kind, &error) != MIST_OK) {
+    enum mist_status status = format_detect(&input, &kind, &error);
+    const struct format *format = status ? NULL : format_of(kind);
+    bool image = format && format->dataset;
+    if (image)
+        status = format_look(kind, &input, &group, &error);
+    verdict->names_patient = group.names_patient;
+    if (status == MIST_ERROR_NOT_FOUND && image) { /* no image in it: nothing to encode, nothing wrong */
+        verdict->kind = 0;
+    } else if (status) {
         verdict->kind = -1;
         verdict->problem = error;
-        return;
-    }
-    verdict->kind = (int64_t)kind;
-    if (kind != FORMAT_DICOM)
-        return;
-    struct format_dicom_group group;
-    switch (format_dicom_group(verdict->disk, &group, &error)) {
-    case MIST_OK:
-        name_series(verdict, group.series_uid);
-        snprintf(verdict->format, sizeof verdict->format, "%s", group.key);
-        break;
-    case MIST_ERROR_NOT_FOUND: /* no pixels in it: nothing to encode, nothing wrong */
-        verdict->kind = FORMAT_UNKNOWN;
-        break;
-    default:
-        verdict->kind = -1;
-        verdict->problem = error;
+    } else {
+        verdict->kind = image;
+        if (image && format->grouped) {
+            name_series(verdict, group.series);
+            snprintf(verdict->format, sizeof verdict->format, "%s", group.key);
+        }
     }
 }
 
@@ -139,6 +140,7 @@ static enum mist_status classify_one(void *context, uint64_t index, unsigned wor
         look_at(verdict);
         bool series = verdict->series[0] != '\0';
         pthread_mutex_lock(&encode->maker.lock);
+        encode->report->naming_patient += verdict->names_patient;
         status = database_run(&encode->maker.database, Q_LISTING_CLASSIFY, error, "itttt", verdict->kind,
                               series ? verdict->series : NULL, series ? verdict->format : NULL,
                               verdict->kind < 0 ? encode_sentence(verdict->problem.message, verdict->disk) : NULL,
@@ -193,7 +195,7 @@ static enum mist_status free_name(struct database *database, const char *base, u
 static enum mist_status make_series_units(struct database *database, struct mist_error *error)
 {
     sqlite3_stmt *statement;
-    char last[1200] = "", name[1300];
+    char last[UNIT_ROOM] = "", name[UNIT_ROOM];
     unsigned number = 1;
     enum mist_status status = database_query(database, Q_SERIES, &statement, error, "");
     for (bool row = true; !status && row;) {

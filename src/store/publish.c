@@ -139,8 +139,9 @@ static enum mist_status write_rows(struct maker *maker, const struct mist_datase
         if (status || !row)
             break;
         struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ATTACHMENT};
-        entry.attachment = (struct mist_catalog_attachment){
-            column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 1), (uint64_t)sqlite3_column_int64(rows, 2)};
+        entry.attachment =
+            (struct mist_catalog_attachment){column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 1),
+                                             (uint64_t)sqlite3_column_int64(rows, 2), NULL};
         status = mist_catalog_entry_write(&entry, text, error);
         if (!status)
             status = write_line(writer, text, error);

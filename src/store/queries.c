@@ -2,15 +2,12 @@
 /* All SQL of the writable side in one place. */
 #include "store/queries.h"
 
-#include "format/format.h"
 #include "store/maker.h"
 
-_Static_assert(FORMAT_UNKNOWN == 0 && FORMAT_DICOM == 4, "the numbers in the queries below");
-
 /*
- * listing: every source file of this run. kind: enum format_kind; -1: an image whose header is damaged; NULL: not
- * known yet. series: "DIR/UID" of a DICOM file, format: its pixel format (format_dicom_group.key). unit: what it
- * becomes part of. done: it is in the store as it is.
+ * listing: every source file of this run. kind: 1: an image; 0: none, an attachment; -1: an image whose header is
+ * damaged; NULL: not known yet. series: "DIR/UID" of a file that is one of several of an item (DICOM), else NULL;
+ * format: its pixel format (format_group.key). unit: what it becomes part of. done: it is in the store as it is.
  * unit: what the listing is made into: items (attach = 0) and attachments (attach = 1). todo: those with work, largest
  * first, so that the last to run are small and no core waits long for another.
  */
@@ -23,6 +20,7 @@ const char plan_tables[] =
     " format TEXT, due INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
     "CREATE INDEX temp.unit_series ON unit(series, format);"
     "CREATE TEMP TABLE missing(attach INTEGER NOT NULL, path TEXT NOT NULL, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
+    "CREATE TEMP TABLE listed_label(path TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TEMP TABLE todo(rank INTEGER PRIMARY KEY, attach INTEGER NOT NULL, path TEXT NOT NULL,"
     " bytes INTEGER NOT NULL);";
 
@@ -68,24 +66,32 @@ const char *const maker_queries[Q_COUNT] = {
                         " OR EXISTS (SELECT 1 FROM unit WHERE attach = 0 AND path = ?2)",
 
     [Q_LISTING_ADD] = "INSERT INTO listing(path, disk, size, mtime, label) VALUES(?,?,?,?,?)",
-    /* What is known from an earlier run. A problem may be one no longer with another version of the program. */
+    [Q_LISTED_ADD] = "INSERT OR IGNORE INTO listed_label(path) VALUES(?)",
+    [Q_LISTED_APPLY] = "UPDATE listing SET label = ?1 WHERE label < ?1 AND path IN (SELECT path FROM listed_label)",
+    /* What is known from an earlier run. A problem may be one no longer with another version of the program, and what
+     * was no image may be one. */
     [Q_LISTING_MATCH] = "UPDATE listing SET kind = s.kind, series = s.series, format = s.format, problem = s.problem"
                         " FROM source s WHERE s.dataset = ? AND s.path = listing.path AND s.size = listing.size"
-                        " AND s.mtime = listing.mtime AND (s.problem IS NULL OR s.version = ?)",
+                        " AND s.mtime = listing.mtime AND (s.kind > 0 AND s.problem IS NULL OR s.version = ?)",
     [Q_LISTING_UNKNOWN] = "SELECT count(*) FROM listing WHERE kind IS NULL",
     [Q_LISTING_NEXT_UNKNOWN] =
         "SELECT path, disk, size, mtime FROM listing WHERE kind IS NULL AND path > ? ORDER BY path LIMIT 1",
     [Q_LISTING_CLASSIFY] = "UPDATE listing SET kind = ?, series = ?, format = ?, problem = ? WHERE path = ?",
 
+    /* For 'mist verify --against': done says that the store has it. */
+    [Q_LISTING_FIND] = "SELECT disk FROM listing WHERE path = ?",
+    [Q_LISTING_MARK] = "UPDATE listing SET done = 1 WHERE path = ?",
+    [Q_LISTING_UNMARKED] = "SELECT path FROM listing WHERE done = 0 ORDER BY path",
+
     [Q_UNITS_OF_FILES] = "INSERT INTO unit(attach, path, bytes) SELECT kind <= 0, path, size FROM listing"
-                         " WHERE kind <> 4",
-    [Q_UNITS_ASSIGN_FILES] = "UPDATE listing SET unit = path WHERE kind <> 4",
-    [Q_SERIES] = "SELECT series, format, sum(size) FROM listing WHERE kind = 4 GROUP BY series, format"
+                         " WHERE series IS NULL",
+    [Q_UNITS_ASSIGN_FILES] = "UPDATE listing SET unit = path WHERE series IS NULL",
+    [Q_SERIES] = "SELECT series, format, sum(size) FROM listing WHERE series IS NOT NULL GROUP BY series, format"
                  " ORDER BY series, format",
     [Q_UNIT_EXISTS] = "SELECT 1 FROM unit WHERE attach = 0 AND path = ?",
     [Q_UNIT_ADD_SERIES] = "INSERT INTO unit(attach, path, bytes, series, format) VALUES(0,?,?,?,?)",
-    [Q_UNITS_ASSIGN_SERIES] = "UPDATE listing SET unit = u.path FROM unit u WHERE listing.kind = 4"
-                              " AND u.series = listing.series AND u.format = listing.format",
+    [Q_UNITS_ASSIGN_SERIES] = "UPDATE listing SET unit = u.path FROM unit u WHERE"
+                              " u.series = listing.series AND u.format = listing.format",
     [Q_LISTING_DONE] =
         "UPDATE listing SET done = 1 FROM source s WHERE s.dataset = ?1 AND s.path = listing.path"
         " AND s.size = listing.size AND s.mtime = listing.mtime AND s.label = listing.label"

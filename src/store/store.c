@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "store/catalog.h"
-#include "store/contain.h"
-#include "store/database.h"
+#include "source/catalog.h"
+#include "base/confined.h"
+#include "store/store_database.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,21 +39,6 @@ struct mist_store {
     struct catalog_row row;
 };
 
-bool mist_dataset_name_is_valid(const char *name)
-{
-    /* What the host's URLs and the store itself use. */
-    static const char *const taken[] = {"v1", "dicom-web", "healthz", "metrics", "mist.sqlite"};
-    size_t length = strlen(name);
-    if (length == 0 || length > MIST_DATASET_NAME_MAX || name[0] == '.' ||
-        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != length)
-        return false;
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        if (strcmp(name, taken[i]) == 0)
-            return false;
-    /* The files that SQLite keeps beside its own. */
-    return strncmp(name, "mist.sqlite-", 12) != 0;
-}
-
 enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error)
 {
     *store = memory_allocate_zeroed(1, sizeof **store);
@@ -65,7 +50,7 @@ enum mist_status mist_store_open(const char *directory, mist_store **store, stru
     if ((*store)->root < 0)
         status = error_set_errno(error, errno, "%s", directory);
     else
-        status = database_open(directory, DATABASE_READ, queries, QUERY_COUNT, &(*store)->database, error);
+        status = store_database_open(directory, DATABASE_READ, queries, QUERY_COUNT, &(*store)->database, error);
     if (status)
         mist_store_close(store);
     return status;
@@ -168,6 +153,7 @@ static enum mist_status fill_entry(mist_store *store, sqlite3_stmt *statement, e
         column_text(statement, 0),
         (uint64_t)sqlite3_column_int64(statement, 1),
         (uint64_t)sqlite3_column_int64(statement, 2),
+        NULL,
     };
     return MIST_OK;
 }
@@ -244,7 +230,7 @@ enum mist_status mist_store_find(mist_store *store, const char *dataset, enum mi
 enum mist_status mist_store_open_file(mist_store *store, const char *dataset, enum mist_catalog_kind kind,
                                       const char *path, int *descriptor, struct mist_error *error)
 {
-    char whole[MIST_DATASET_NAME_MAX + 1024 + 32];
+    char whole[MIST_DATASET_NAME_MAX + PATH_ROOM + sizeof "/items/.mist"];
     *descriptor = -1;
     if (!mist_dataset_name_is_valid(dataset))
         return error_set(error, MIST_ERROR_NOT_FOUND, "no dataset of this name");
@@ -259,5 +245,5 @@ enum mist_status mist_store_open_file(mist_store *store, const char *dataset, en
         length = snprintf(whole, sizeof whole, "%s/files/%s", dataset, path);
     if (length < 0 || (size_t)length >= sizeof whole)
         return error_set(error, MIST_ERROR_NOT_FOUND, "not a path of this store");
-    return open_beneath(store->root, whole, descriptor, error);
+    return confined_open_following(store->root, whole, descriptor, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Doing one unit of the plan: an item encoded, or an attachment copied, and the tables brought up to date. */
 #include "store/encode.h"
+#include "store/labels.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -10,8 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A source file of the unit. Texts are offsets into unit.text until load() is through. */
+/* Where the texts of a member start in unit.text; NO_TEXT where it has none. */
+struct member_places {
+    size_t path, disk, series, format;
+};
+#define NO_TEXT SIZE_MAX
+
+/* A source file of the unit. */
 struct member {
+    struct member_places places; /* while unit.text grows; load() sets the pointers to it when all are there */
     const char *path;
     const char *disk;
     const char *series;
@@ -32,16 +40,17 @@ struct unit {
     struct encode *encode;
     unsigned worker;
     bool attach;
-    char path[1300];
+    char path[UNIT_ROOM];
     uint64_t bytes;
     struct mist_buffer text;
     struct mist_buffer list; /* struct member each */
     struct member *members;
     uint32_t count;
     bool encoded; /* the item was written */
+    bool named;   /* as label maps are */
+    struct mist_import_report imported;
+    char why_label[24]; /* "" where it is none */
 };
-
-static const char *const no_text = (const char *)UINTPTR_MAX;
 
 static void unit_free(struct unit *unit)
 {
@@ -54,34 +63,34 @@ static void unit_free(struct unit *unit)
 
 /* ---- from the tables ---- */
 
-/* Appends a column's text to unit.text and gives its offset as a pointer. */
-static const char *keep_text(struct unit *unit, sqlite3_stmt *statement, int column, bool *good)
+/* Appends a column's text to unit.text and gives its offset. */
+static size_t keep_text(struct unit *unit, sqlite3_stmt *statement, int column, bool *good)
 {
     const char *text = column_text(statement, column);
     size_t offset = unit->text.size;
     if (!text)
-        return no_text;
+        return NO_TEXT;
     *good = *good && buffer_append(&unit->text, text, strlen(text) + 1);
-    return (const char *)(uintptr_t)offset;
+    return offset;
 }
 
-static const char *place_text(const struct unit *unit, const char *offset)
+static const char *text_at(const struct unit *unit, size_t offset)
 {
-    return offset == no_text ? NULL : (const char *)unit->text.data + (uintptr_t)offset;
+    return offset == NO_TEXT ? NULL : (const char *)unit->text.data + offset;
 }
 
 static enum mist_status add_member(struct unit *unit, sqlite3_stmt *statement, struct mist_error *error)
 {
     bool good = true;
     struct member member = {
-        .path = keep_text(unit, statement, 0, &good),
-        .disk = keep_text(unit, statement, 1, &good),
+        .places = {.path = keep_text(unit, statement, 0, &good),
+                   .disk = keep_text(unit, statement, 1, &good),
+                   .series = keep_text(unit, statement, 6, &good),
+                   .format = keep_text(unit, statement, 7, &good)},
         .size = sqlite3_column_int64(statement, 2),
         .mtime = sqlite3_column_int64(statement, 3),
         .label = sqlite3_column_int64(statement, 4),
         .kind = sqlite3_column_int64(statement, 5),
-        .series = keep_text(unit, statement, 6, &good),
-        .format = keep_text(unit, statement, 7, &good),
     };
     if (member.kind < 0) {
         const char *problem = column_text(statement, 8);
@@ -124,10 +133,10 @@ static enum mist_status load(struct unit *unit, uint64_t rank, struct mist_error
         sqlite3_reset(statement);
     for (uint32_t i = 0; i < unit->count && !status; i++) {
         struct member *member = &unit->members[i];
-        member->path = place_text(unit, member->path);
-        member->disk = place_text(unit, member->disk);
-        member->series = place_text(unit, member->series);
-        member->format = place_text(unit, member->format);
+        member->path = text_at(unit, member->places.path);
+        member->disk = text_at(unit, member->places.disk);
+        member->series = text_at(unit, member->places.series);
+        member->format = text_at(unit, member->places.format);
     }
     return status;
 }
@@ -167,12 +176,17 @@ static enum mist_status import(struct unit *unit, uint32_t only, const char *fil
                 continue;
             paths[options.count] = member->disk;
             names[options.count++] = member->path;
-            options.label |= member->label != 0;
+            enum label_said said = (enum label_said)member->label;
+            options.image |= said == LABEL_IMAGE;
+            options.name_agrees |= said == LABEL_NAMED;
+            unit->named |= said == LABEL_NAMED;
+            if (label_reason(said) && said > LABEL_NAMED)
+                options.label = label_reason(said);
         }
         pthread_mutex_lock(&unit->encode->maker.lock);
         options.threads = threads_for_item(unit->encode);
         pthread_mutex_unlock(&unit->encode->maker.lock);
-        status = mist_item_import(&options, file, NULL, &progress, error);
+        status = mist_item_import(&options, file, &unit->imported, &progress, error);
     }
     memory_free(paths);
     memory_free(names);
@@ -190,9 +204,7 @@ static uint32_t good_members(const struct unit *unit)
 /* A series did not encode: finds the files that do not encode alone either. */
 static enum mist_status find_culprits(struct unit *unit, struct mist_error *error)
 {
-    char name[32];
-    snprintf(name, sizeof name, ".probe-%u.mist", unit->worker);
-    char *probe = path_join(unit->encode->maker.directory, name);
+    char *probe = maker_scratch(&unit->encode->maker, "probe", unit->worker);
     if (!probe)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", unit->path);
     enum mist_status status = MIST_OK;
@@ -256,12 +268,14 @@ static enum mist_status keep_bytes(struct unit *unit, struct member *member, str
 {
     struct mist_error local = {0};
     uint64_t size = 0;
-    bool source_fault;
+    bool source_fault = false;
     char *to = maker_path(&unit->encode->maker, MIST_CATALOG_ATTACHMENT, member->path);
-    if (!to)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", member->path);
-    enum mist_status status = copy_file(member->disk, to, &size, &member->checksum, &source_fault, &local);
+    char *aside = maker_scratch(&unit->encode->maker, "copy", unit->worker);
+    enum mist_status status = to && aside
+                                  ? copy_file(member->disk, to, aside, &size, &member->checksum, &source_fault, &local)
+                                  : error_set(&local, MIST_ERROR_MEMORY, "%s: out of memory", member->path);
     memory_free(to);
+    memory_free(aside);
     if (!status) {
         member->copied = true;
         member->size = (int64_t)size; /* if it grew meanwhile, the next run sees that by its time */
@@ -283,7 +297,7 @@ static enum mist_status leave_old_place(struct unit *unit, const struct member *
     struct maker *maker = &unit->encode->maker;
     sqlite3_stmt *statement;
     bool row = false;
-    char old[1300] = "";
+    char old[UNIT_ROOM] = "";
     enum mist_status status =
         database_query(&maker->database, Q_SOURCE_OWNER, &statement, error, "it", maker->id, member->path);
     if (!status)
@@ -326,6 +340,61 @@ static enum mist_status record_member(struct unit *unit, const struct member *me
     return status;
 }
 
+/* What the summary says of label maps, and of what could be taken for one. */
+static void count_label(const struct unit *unit)
+{
+    struct mist_store_report *report = unit->encode->report;
+    if (!unit->encoded)
+        return;
+    if (*unit->why_label) {
+        report->label_maps++;
+        for (unsigned reason = 0; reason < MIST_LABEL_REASONS; reason++)
+            report->labels_by[reason] += strcmp(mist_label_reason(reason), unit->why_label) == 0;
+    } else if (unit->imported.looks_like_labels) {
+        report->looks_like++;
+        if (!*report->looks_like_path)
+            snprintf(report->looks_like_path, sizeof report->looks_like_path, "%s", unit->path);
+    } else if (unit->named) {
+        report->named_only++;
+        if (!*report->named_only_path)
+            snprintf(report->named_only_path, sizeof report->named_only_path, "%s", unit->path);
+    }
+}
+
+const char *mist_larger_reason(unsigned reason)
+{
+    static const char *const reasons[] = {
+        "it came compressed with loss, and levels come on top of its own bytes",
+        "its source is compressed better than HTJ2K can",
+        "its samples deflate better than HTJ2K codes them",
+        "its samples are noise, and its source is small",
+    };
+    _Static_assert(sizeof reasons / sizeof *reasons == MIST_LARGER_REASONS, "one phrase for each");
+    return reason < MIST_LARGER_REASONS ? reasons[reason] : NULL;
+}
+
+/* An item that takes more than what it was made of is counted, with the reason. */
+static void count_larger(const struct unit *unit, uint64_t stored)
+{
+    struct mist_store_report *report = unit->encode->report;
+    uint64_t source = 0;
+    bool gzip = false;
+    for (uint32_t i = 0; i < unit->count; i++)
+        if (!unit->members[i].fault) {
+            const char *path = unit->members[i].path;
+            size_t length = strlen(path);
+            source += (uint64_t)unit->members[i].size;
+            gzip = gzip || (length > 3 && strcmp(path + length - 3, ".gz") == 0);
+        }
+    if (stored <= source + MIST_LARGER_ROOM)
+        return;
+    unsigned reason = unit->imported.lossy ? 0 : unit->imported.compressed ? 1 : gzip ? 2 : 3;
+    report->larger++;
+    report->larger_by[reason]++;
+    if (!*report->larger_path)
+        snprintf(report->larger_path, sizeof report->larger_path, "%s", unit->path);
+}
+
 static enum mist_status record(struct unit *unit, const char *file, struct mist_error *error)
 {
     struct maker *maker = &unit->encode->maker;
@@ -335,7 +404,9 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
     if (!status && unit->encoded)
         status = mist_item_open(file, &item, error);
     if (!status && unit->encoded) {
-        stored = mist_item_info(item)->size;
+        const struct mist_item_info *info = mist_item_info(item);
+        stored = info->size;
+        snprintf(unit->why_label, sizeof unit->why_label, "%s", info->label ? info->label : "");
         status = maker_put_item(maker, item, unit->path, error);
     } else if (!status && !unit->attach) { /* an older version of it may be there */
         status = maker_remove(maker, MIST_CATALOG_ITEM, unit->path, error);
@@ -353,6 +424,13 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
     }
     unit->encode->report->items += unit->encoded;
     unit->encode->report->stored_bytes += stored;
+    count_label(unit);
+    if (unit->encoded && *unit->imported.warning) {
+        unit->encode->report->warnings++;
+        tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
+    }
+    if (unit->encoded)
+        count_larger(unit, stored);
     return MIST_OK;
 }
 

@@ -100,7 +100,7 @@ static enum mist_status verify_one(void *context, uint64_t index, unsigned worke
     struct verify *verify = context;
     const struct subject *subject = &verify->page[index];
     bool item = subject->kind == MIST_CATALOG_ITEM;
-    char label[1200], file[32];
+    char label[MIST_DATASET_NAME_MAX + 1 + PATH_ROOM], file[32];
     struct finding finding = {verify, label, 0};
     struct mist_error local = {0};
     int descriptor;
@@ -135,7 +135,7 @@ static void drop_page(struct verify *verify)
 static enum mist_status verify_rows(struct verify *verify, enum mist_catalog_kind kind, unsigned threads,
                                     struct mist_error *error)
 {
-    char after[1100] = "";
+    char after[PATH_ROOM] = "";
     enum mist_status status;
     do {
         drop_page(verify);

@@ -5,11 +5,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "store/labels.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,20 +26,15 @@ struct place {
     ino_t inode;
     const char *disk;    /* its path on this machine */
     const char *dataset; /* its path in the dataset; "" at the root */
-    bool label;          /* it or one above it is named labels... */
 };
 
 struct walk {
     struct encode *encode;
     struct stat store;
     const char *source; /* the source being walked, resolved */
+    bool several;       /* sources, each below its base name */
     uint64_t files;
 };
-
-static bool names_labels(const char *name)
-{
-    return strncmp(name, "labels", 6) == 0;
-}
 
 static enum mist_status no_memory(const char *path, struct mist_error *error)
 {
@@ -48,7 +43,7 @@ static enum mist_status no_memory(const char *path, struct mist_error *error)
 
 static void leave_out(struct walk *walk, const char *path, const char *reason)
 {
-    char sentence[300], printable[1100];
+    char sentence[300], printable[PATH_ROOM];
     snprintf(sentence, sizeof sentence, "%s; left out", reason);
     snprintf(printable, sizeof printable, "%s", path);
     if (!path_is_safe(path + strspn(path, "/"), strlen(path + strspn(path, "/"))))
@@ -58,15 +53,52 @@ static void leave_out(struct walk *walk, const char *path, const char *reason)
     encode_fail(walk->encode, printable, sentence);
 }
 
+/* A label map that a dataset.json lists, relative to the directory that it is in. */
+struct listing {
+    struct walk *walk;
+    const char *directory;
+    enum mist_status status;
+    struct mist_error *error;
+};
+
+static void add_listed(void *context, const char *path)
+{
+    struct listing *listing = context;
+    char *full = path_join(listing->directory, path);
+    if (!listing->status && !full)
+        listing->status = no_memory(path, listing->error);
+    if (!listing->status)
+        listing->status = database_run(&listing->walk->encode->maker.database, Q_LISTED_ADD, listing->error, "t", full);
+    memory_free(full);
+}
+
+static enum mist_status read_listed(struct walk *walk, const struct place *place, const char *disk,
+                                    struct mist_error *error)
+{
+    enum { MOST = 1 << 26 };
+    struct listing listing = {walk, place->dataset, MIST_OK, error};
+    struct mist_buffer text = {0};
+    if (file_read(disk, MOST, &text, NULL) == MIST_OK) /* what cannot be read is named when it is kept */
+        labels_listed((const char *)text.data, text.size, add_listed, &listing);
+    mist_buffer_free(&text);
+    return listing.status;
+}
+
 static enum mist_status add_file(struct walk *walk, const struct place *place, const char *disk, const char *path,
                                  const struct stat *about, struct mist_error *error)
 {
     struct encode *encode = walk->encode;
-    const char *pattern = encode->options->labels;
-    bool label = place->label || (pattern && fnmatch(pattern, path, 0) == 0);
+    /* The name of a source's own directory says nothing of what is in it. */
+    const char *inside = walk->several ? strchr(path, '/') : NULL;
+    enum label_said label = label_of_path(path, encode->options);
+    if (label == LABEL_NAMED && inside)
+        label = label_of_path(inside + 1, encode->options);
     int64_t mtime = (int64_t)about->st_mtim.tv_sec * 1000000000 + about->st_mtim.tv_nsec;
     enum mist_status status = database_run(&encode->maker.database, Q_LISTING_ADD, error, "ttiii", path, disk,
                                            (int64_t)about->st_size, mtime, (int64_t)label);
+    const char *name = strrchr(path, '/');
+    if (!status && strcmp(name ? name + 1 : path, "dataset.json") == 0)
+        status = read_listed(walk, place, disk, error);
     if (!status && ++walk->files % FILES_PER_REPORT == 0)
         status = tally_add(&encode->tally, 0, FILES_PER_REPORT, path, error);
     return status;
@@ -86,11 +118,10 @@ static bool is_above_source(const struct walk *walk, const char *disk)
     return above;
 }
 
-static enum mist_status enter(struct walk *walk, const struct place *above, const char *name, const char *disk,
-                              const char *path, const struct stat *about, struct mist_error *error)
+static enum mist_status enter(struct walk *walk, const struct place *above, const char *disk, const char *path,
+                              const struct stat *about, struct mist_error *error)
 {
-    struct place place = {
-        above, above->depth + 1, about->st_dev, about->st_ino, disk, path, above->label || names_labels(name)};
+    struct place place = {above, above->depth + 1, about->st_dev, about->st_ino, disk, path};
     if (about->st_dev == walk->store.st_dev && about->st_ino == walk->store.st_ino)
         return MIST_OK; /* the store itself */
     for (const struct place *p = above; p; p = p->above)
@@ -120,7 +151,7 @@ static enum mist_status visit(struct walk *walk, const struct place *place, cons
     else if (!path_is_safe(path, strlen(path)))
         leave_out(walk, disk, "its name is not UTF-8, too long, or has a backslash or control character");
     else if (S_ISDIR(about.st_mode))
-        status = enter(walk, place, name, disk, path, &about, error);
+        status = enter(walk, place, disk, path, &about, error);
     else if (S_ISREG(about.st_mode))
         status = add_file(walk, place, disk, path, &about, error);
     else
@@ -165,7 +196,6 @@ static enum mist_status walk_source(struct walk *walk, const char *source, bool 
     const char *base = strrchr(real, '/') + 1;
     bool directory = S_ISDIR(about.st_mode);
     struct place place = {.device = about.st_dev, .inode = about.st_ino, .disk = real, .dataset = several ? base : ""};
-    place.label = directory && names_labels(base);
     enum mist_status status = MIST_OK;
     if (*base && !path_is_safe(base, strlen(base)))
         status = error_set(error, MIST_ERROR_ARGUMENT, "%s: its name is not UTF-8 or has a control character", source);
@@ -203,7 +233,7 @@ static enum mist_status check_names(const struct mist_store_encode_options *opti
 enum mist_status encode_walk(struct encode *encode, struct mist_error *error)
 {
     const struct mist_store_encode_options *options = encode->options;
-    struct walk walk = {.encode = encode};
+    struct walk walk = {.encode = encode, .several = options->source_count > 1};
     enum mist_status status = check_names(options, error);
     if (!status && stat(encode->maker.store, &walk.store) != 0)
         status = error_set_errno(error, errno, "%s", encode->maker.store);
@@ -214,6 +244,8 @@ enum mist_status encode_walk(struct encode *encode, struct mist_error *error)
     tally_phase(&encode->tally, "files", 0);
     for (uint32_t i = 0; i < options->source_count && !status; i++)
         status = walk_source(&walk, options->sources[i], options->source_count > 1, error);
+    if (!status)
+        status = database_run(&encode->maker.database, Q_LISTED_APPLY, error, "i", (int64_t)LABEL_LISTED);
     enum mist_status ended = database_execute(&encode->maker.database, "COMMIT", status ? NULL : error);
     return status ? status : ended;
 }

@@ -36,6 +36,11 @@ def size_of_png(path):
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
+def end_of(row, level):
+    """Where the level with all its slices ends."""
+    return row["ends"][(level + 1) * (row.get("steps", 0) + 1) - 1]
+
+
 class Commands(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -63,24 +68,48 @@ class Commands(unittest.TestCase):
 
     def test_info_of_an_item(self):
         info = json.loads(mist("info", self.item(CXR), "--json").stdout)
-        self.assertEqual((info["width"], info["height"], info["frames"], info["type"]), (1024, 1024, 1, "u8"))
-        self.assertEqual([level["width"] for level in info["levels"]], [64, 128, 256, 512, 1024])
-        ends = [level["end"] for level in info["levels"]]
-        self.assertEqual(ends, sorted(ends))
+        self.assertEqual((info["width"], info["height"], info["slices"], info["type"]), (1024, 1024, 1, "u8"))
+        self.assertEqual((info["levels"], info["coder"]), (5, "htj2k"))
+        self.assertNotIn("label", info)
+        ends = info["ends"]
+        self.assertEqual((ends, len(ends)), (sorted(ends), 5))
         self.assertEqual(info["size"], self.item(CXR).stat().st_size)
         self.assertLess(ends[2], 0.12 * info["source_bytes"])  # the paper's point
         text = mist("info", self.item(CXR)).stdout
         self.assertIn("1024x1024", text)
         rows = [line.split() for line in text.splitlines() if line.strip()[:1].isdigit()]
         self.assertEqual([row[1] for row in rows], ["64x64", "128x128", "256x256", "512x512", "1024x1024"])
+        self.assertIn("coder: htj2k\n", text)
         self.assertTrue(mist("info", self.work / "none", check=1).stderr.startswith("mist info: "))
+
+    def test_info_of_a_label_map(self):
+        info = json.loads(mist("info", self.item(LABELS), "--json").stdout)
+        self.assertEqual((info["label"], info["coder"], info["slices"], info["steps"]), ("intent", "lattice", 154, 3))
+        self.assertEqual((info["levels"], len(info["ends"])), (3, 3 * 4))
+        text = mist("info", self.item(LABELS)).stdout
+        self.assertIn("a label map, by intent\n", text)
+        self.assertIn("coder: lattice; every 8th slice can be had without the others\n", text)
+
+    def test_an_item_is_told_of_as_in_the_catalog(self):
+        """mist info of an item file says what its row says, in the same words, and what of it is there."""
+        rows = [json.loads(line) for line in mist("info", self.store, "--items", "--json").stdout.splitlines()]
+        for row in rows:
+            info = json.loads(mist("info", self.item(row["path"]), "--json").stdout)
+            self.assertEqual((info.pop("levels_present"), info.pop("tail_present")), (row["levels"], True))
+            self.assertIn(info.pop("coder"), ["lattice"] if "label" in row else ["htj2k", "pyramid"])
+            self.assertEqual(info.pop("path"), str(self.item(row["path"])))
+            self.assertEqual((info.pop("classes", 0) > 1, "vanish" in info), ("label" in row, "label" in row))
+            info.pop("vanish", None)
+            row.setdefault("files", [{"path": row["path"], "frames": row["slices"] * row.get("volumes", 1)}])
+            del row["path"]
+            self.assertEqual(info, row)
 
     def test_info_of_a_prefix(self):
         info = json.loads(mist("info", self.item(CXR), "--json").stdout)
         prefix = self.work / "prefix.mist"
-        prefix.write_bytes(self.item(CXR).read_bytes()[:info["levels"][1]["end"]])
+        prefix.write_bytes(self.item(CXR).read_bytes()[:info["ends"][1]])
         part = json.loads(mist("info", prefix, "--json").stdout)
-        self.assertEqual((part["levels_present"], part["tail_present"], part["levels"]), (2, False, info["levels"]))
+        self.assertEqual((part["levels_present"], part["tail_present"], part["ends"]), (2, False, info["ends"]))
         self.assertEqual(mist("info", prefix).stdout.count("not in this file"), 4)
         self.assertIn("levels 0 to 1 of 5", mist("verify", prefix).stdout)
         self.assertEqual(size_of_png(self.decode(prefix, "--reduce", 3) / CXR), (128, 128))
@@ -93,7 +122,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(len(items), rows[0]["items"])
         totals = rows[0]["bytes_by_reduce"]
         for reduce, total in enumerate(totals):
-            self.assertEqual(total, sum(item["ends"][max(item["levels"] - 1 - reduce, 0)] for item in items))
+            self.assertEqual(total, sum(end_of(item, max(item["levels"] - 1 - reduce, 0)) for item in items))
         self.assertIn(CXR, mist("info", self.store, "--items").stdout)
         self.assertIn("quarter", mist("info", self.store).stdout)
 
@@ -170,14 +199,18 @@ class Commands(unittest.TestCase):
                 out = self.decode(self.ct(), *options)
                 written = [pydicom.dcmread(out / "ct-head" / names[item.SOPInstanceUID]) for item in slices]
                 out = self.decode(self.ct(), *options, "--format", "nii.gz")
-                converted = nibabel.load(next(out.rglob("*.nii.gz"))).affine
+                converted = nibabel.load(next(out.rglob("*.nii.gz")))
+                samples = converted.get_fdata()
                 small = None
                 if reduce < 3:
                     small = nibabel.load(self.decode(self.item(ANGIOGRAPHY), *options) / ANGIOGRAPHY).affine
                 for column, row, frame in ((0, 0, 0), (1, 0, 2), (0, 1, 5), (30, 17, 3)):
                     where = in_patient(slices[frame], step * column + offset, step * row + offset)
                     self.assertTrue(np.allclose(in_patient(written[frame], column, row), where, atol=1e-4), options)
-                    self.assertTrue(np.allclose(converted @ [column, row, frame, 1], [*where, 1], atol=1e-3), options)
+                    upward = converted.shape[1] - 1 - row  # NIfTI files of DICOM have the first row last, as dcm2niix's
+                    self.assertTrue(np.allclose(converted.affine @ [column, upward, frame, 1], [*where, 1], atol=1e-3), options)
+                    value = written[frame].pixel_array[row, column] * float(written[frame].RescaleSlope)
+                    self.assertEqual(samples[column, upward, frame], value + float(written[frame].RescaleIntercept))
                     if small is not None:
                         where = volume.affine @ [step * column + offset, step * row + offset, frame, 1]
                         self.assertTrue(np.allclose(small @ [column, row, frame, 1], where, atol=1e-3), options)
@@ -186,7 +219,7 @@ class Commands(unittest.TestCase):
         out = self.decode(self.item(ANGIOGRAPHY), "--spacing", "1.5", "--format", "npy")
         arrays = list(out.rglob("*.npy"))
         self.assertEqual(len(arrays), 1)
-        self.assertEqual(sorted(np.load(arrays[0]).shape), [121, 128, 154])
+        self.assertEqual(sorted(np.load(arrays[0]).shape), [77, 121, 128])  # slices of 1 mm: every second is closest
 
     def test_wrong_usage(self):
         for arguments in [["--size", "0"], ["--size", "5", "--reduce", "1"], ["--exact"], ["--grid", "up"],

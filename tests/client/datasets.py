@@ -2,6 +2,7 @@
 import json
 import pathlib
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -16,8 +17,34 @@ def tree(root):
             if p.is_file() and ".mist" not in p.relative_to(root).parts}
 
 
+def cache_of(out):
+    """What mist get keeps beside its output."""
+    out = pathlib.Path(out)
+    return out.with_name(out.name + ".mist")
+
+
+def clear(out):
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.rmtree(cache_of(out), ignore_errors=True)
+
+
+def held(part, size):
+    """The ranges [start, end) that the list behind the item's `size` bytes says are here."""
+    data = pathlib.Path(part).read_bytes()[size:]
+    if data[:8] != b"MISTpart":
+        return []
+    count = struct.unpack_from("<Q", data, 16)[0]
+    return [struct.unpack_from("<QQ", data, 24 + 16 * i) for i in range(count)]
+
+
+def kept_bytes(part, size):
+    """All bytes of the item, where all are here."""
+    assert held(part, size) == [(0, size)], held(part, size)
+    return pathlib.Path(part).read_bytes()[:size]
+
+
 def write_catalog(dataset, lines, items, files):
-    header = {"format": "mist-catalog", "version": 1, "dataset": dataset.name, "items": items, "files": files,
+    header = {"format": "mist-catalog", "version": 2, "dataset": dataset.name, "items": items, "files": files,
               "source_bytes": 0, "item_bytes": 0, "file_bytes": 0, "id": "0" * 16}
     dataset.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(["zstd", "-q", "-f", "-", "-o", str(dataset / "catalog.jsonl.zst")], stdin=subprocess.PIPE,
@@ -44,7 +71,7 @@ class Downloads(unittest.TestCase):
         self.out = self.base / "out"
 
     def tearDown(self):
-        shutil.rmtree(self.out, ignore_errors=True)
+        clear(self.out)
 
 
 class Served(Downloads):

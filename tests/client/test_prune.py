@@ -7,7 +7,10 @@ import sqlite3
 import tempfile
 import unittest
 
-from datasets import Downloads, read_catalog, tree, write_catalog
+import nibabel
+import numpy
+
+from datasets import Downloads, cache_of, clear, read_catalog, tree, write_catalog
 from servers import EXAMPLES, mist
 
 GONE = {"cxr/00000061_012.png", "ct-head/I200", "ct-head/I210", "ct-head/I220", "ct-head/I230", "ct-head/I240",
@@ -77,9 +80,10 @@ class Prune(Case):
                          (len(GONE), len(GONE), GONE, ""))
         self.assertEqual(tree(self.out), {**{p: d for p, d in before.items() if p not in GONE},
                                           "cxr/mine.txt": b"not of the dataset"})
-        self.assertEqual({p.name for p in self.out.iterdir()}, {".mist", "cxr", "second.txt"})
-        kept = {p.relative_to(self.out / ".mist/ex/items").as_posix() for p in self.out.rglob("*.mist") if p.is_file()}
-        self.assertEqual(kept, {f"{row['path']}.mist" for row in read_catalog(self.new) if "path" in row})
+        self.assertEqual({p.name for p in self.out.iterdir()}, {"cxr", "second.txt"})
+        items = cache_of(self.out) / "ex/items"
+        kept = {p.relative_to(items).as_posix() for p in items.rglob("*") if p.is_file()}
+        self.assertEqual(kept, {f"{row['path']}.mist-part" for row in read_catalog(self.new) if "path" in row})
         self.assertEqual(self.counts(self.new, "--prune"), (0, 0))
         said = mist("get", self.new, "-o", self.out, "--size", "64", "--prune").stdout
         self.assertNotIn("host no longer", said)
@@ -147,7 +151,7 @@ class Prune(Case):
         self.assertGreater(report["vanished"], len(GONE))
         self.assertIn("mist get: ex: nothing was removed, since not all", stderr)
         self.assertLessEqual(GONE, set(tree(self.out)))
-        shutil.rmtree(self.out)
+        clear(self.out)
         self.get(broken, check=1)
         self.assertNotIn("nothing was removed", self.get(broken, "--prune", check=1)[1])
 
@@ -208,14 +212,14 @@ class Prune(Case):
         victim = self.base / "victim"
         victim.write_text("precious")
         about = victim.stat()
-        with sqlite3.connect(self.out / ".mist/ex/written.sqlite") as database:
+        with sqlite3.connect(cache_of(self.out) / "ex/written.sqlite") as database:
             for path in ["../victim", str(victim), "cxr/../../victim", "a\0b", "x" * 2000, "", ".mist/ex/written.sqlite"]:
                 database.execute("INSERT INTO file VALUES(?, 2, 'notes/first.txt', ?, ?)",
                                  (path, about.st_size, about.st_mtime_ns))
         database.close()
         self.get(self.new, "--prune")
         self.assertEqual(victim.read_text(), "precious")
-        self.assertTrue((self.out / ".mist/ex/written.sqlite").exists())
+        self.assertTrue((cache_of(self.out) / "ex/written.sqlite").exists())
         victim.unlink()
 
 
@@ -264,19 +268,49 @@ class Claims(Case):
             self.assertEqual(len(before), 1)
             self.assertEqual(self.counts(second, "--exclude", "*.png", "--prune", *format), (0, 0))
             self.assertEqual(tree(self.out), before)
-            shutil.rmtree(self.out)
-        # One of several files that were made of one, with its number; another such with a name of its own goes.
-        self.get(first, "--format", "npy")
-        made, = tree(self.out)
-        for name, left in [(made.replace(".npy", "_0001.npy"), True), (made.replace(".npy", "_12345.npy"), True),
-                           (made.replace(".npy", "_123.npy"), False)]:
-            with sqlite3.connect(self.out / ".mist/ex/written.sqlite") as database:
-                database.execute("UPDATE file SET path = ?", (name,))
-            database.close()
-            (self.out / made).rename(self.out / name)
-            made = name
-            self.assertEqual(self.counts(second, "--exclude", "*.png", "--prune", "--format", "npy"),
-                             (0, 0) if left else (1, 1), name)
+            clear(self.out)
+
+    def test_numbered_files(self):
+        """Of a volume written as a file a frame: its own numbers are known, others are not."""
+        volume = self.base / "volume"
+        (volume / "source").mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, volume)
+        nibabel.save(nibabel.Nifti1Image(numpy.arange(64 * 64 * 3, dtype=numpy.int16).reshape(64, 64, 3), None),
+                     volume / "source/v.nii.gz")
+        mist("encode", volume / "source", "-o", volume / "store", "--dataset", "ex")
+        row, = read_catalog(volume / "store/ex")
+        row["files"] = [{"path": "v.nii.gz", "frames": 3}]
+        item = volume / "store/ex/items/v.nii.gz.mist"
+        first = self.made("first", [{**row, "path": "zebra"}], (item, "zebra"))
+        second = self.made("second", [{**row, "path": "ape"}], (item, "ape"))
+        self.get(first, "--format", "png")
+        self.assertEqual(set(tree(self.out)), {f"v_000{n}.png" for n in (1, 2, 3)})
+        keep = ["--exclude", "ape", "--prune", "--format", "png"]
+        self.assertEqual(self.counts(second, *keep), (0, 0))
+        with sqlite3.connect(cache_of(self.out) / "ex/written.sqlite") as database:
+            database.execute("UPDATE file SET path = 'v_0004.png' WHERE path = 'v_0003.png'")
+        database.close()
+        (self.out / "v_0003.png").rename(self.out / "v_0004.png")
+        self.assertEqual(self.counts(second, *keep), (1, 1))
+        self.assertEqual(set(tree(self.out)), {"v_0001.png", "v_0002.png"})
+        # The item gone altogether: all numbers go.
+        empty = self.made("empty", [])
+        self.assertEqual(self.counts(empty, "--prune", "--format", "png"), (2, 2))
+        self.assertEqual(tree(self.out), {})
+
+    def test_a_lost_record(self):
+        """Nothing is removed, and it is said; a damaged record, or a half-made one, is made again."""
+        database = cache_of(self.out) / "ex/written.sqlite"
+        for damage in (b"", b"SQLite format 3\0" + b"x" * 500, None):
+            self.get(self.old)
+            before = tree(self.out)
+            database.unlink() if damage is None else database.write_bytes(damage)
+            self.assertEqual(self.get(self.old, "--dry-run")[0]["failed"], 0)
+            report, stderr = self.get(self.new, "--prune")
+            self.assertEqual((report["vanished"], report["removed"], report["failed"]), (0, 0, 0))
+            self.assertIn("nothing is removed", stderr)
+            self.assertEqual(set(tree(self.out)), set(before))
+            clear(self.out)
 
     def test_of_two_one_is_refused(self):
         """At different levels too: of one item 1/16 is wanted, of the other, which is small, all."""
@@ -284,7 +318,7 @@ class Claims(Case):
         self.addCleanup(shutil.rmtree, small)
         self.get(self.old, "--include", self.file)
         mist("encode", self.out, "-o", small, "--dataset", "ex")
-        shutil.rmtree(self.out)
+        clear(self.out)
         row = next(row for row in read_catalog(small / "ex") if row.get("path") == self.file)
         both = self.made("both", [{**self.row, "path": "ape"},
                                   {**row, "path": "zebra", "files": self.row["files"]}],

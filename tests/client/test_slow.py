@@ -5,7 +5,7 @@ import socket
 import threading
 import unittest
 
-from datasets import Served, read_catalog, tree, write_catalog
+from datasets import Served, cache_of, read_catalog, tree, write_catalog
 
 ITEM = "cxr/00000061_012.png"
 REMOTE = f"/ex/items/{ITEM}.mist"
@@ -234,7 +234,7 @@ class Again(Case):
         """The same where files cannot be written."""
         self.many(60)
         for i in range(60):
-            (self.out / ".mist/many/items" / f"{i:03}.png.mist.part").mkdir(parents=True)
+            (cache_of(self.out) / "many/items" / f"{i:03}.png.mist-part").mkdir(parents=True)
         _, stderr = self.get("-j", "1", url=self.base / "many/many", check=1)
         self.assertIn("mist get: given up after 24 failures in a row; run again to go on", stderr.splitlines())
 

@@ -4,15 +4,19 @@
  *   dicom_tool group FILE...                     one line per file: series UID, key; or "! status: message"
  *   dicom_tool detect FILE...                    what format_detect() says: "dicom" or "other"
  *   dicom_tool describe FILE...                  what a series is, as JSON
- *   dicom_tool write REDUCE native|center|WxH DIRECTORY FILE...
+ *   dicom_tool write REDUCE native|keep|center|WxH DIRECTORY FILE...
  *       writes each file of a series at another size; its samples are samples of the original: (x << r, y << r), or for
  *       WxH the one at the same fraction, so that the reader knows what to expect
- *   dicom_tool hostile SEED COUNT DIRECTORY FILE damages a file in COUNT ways; prints how often opening it succeeded
- *   dicom_tool starve REDUCE DIRECTORY FILE...   as write, with the 1st, 2nd ... allocation failing until none does
+ *   dicom_tool samples OUT FILE...               what a series is, as JSON, and the samples of all frames, interleaved,
+ * to OUT dicom_tool streams DIRECTORY FILE            writes the file again from its codestreams dicom_tool frames FILE
+ * what the file says of each frame, one JSON object a line dicom_tool hostile SEED COUNT DIRECTORY FILE damages a file
+ * in COUNT ways; prints how often opening it succeeded dicom_tool starve REDUCE DIRECTORY FILE...   as write, with the
+ * 1st, 2nd ... allocation failing until none does
  */
 #include "base/file.h"
 #include "base/memory.h"
-#include "format/formats.h"
+#include "format/dicom_reading.h"
+#include "format/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,22 +32,55 @@ static int group(int count, char **paths)
 {
     int result = 0;
     for (int i = 0; i < count; i++) {
-        struct format_dicom_group found;
+        struct format_group found;
         struct mist_error error = {0};
-        if (format_dicom_group(paths[i], &found, &error))
+        const struct format_input input = format_input_path(paths[i]);
+        if (format_look(FORMAT_DICOM, &input, &found, &error))
             result = fail(&error);
         else
-            printf("%s %s\n", found.series_uid, found.key);
+            printf("%s %s\n", found.series, found.key);
     }
     return result;
 }
+
+static enum mist_status open_series(char **paths, int count, struct format_source **source, struct mist_error *error)
+{
+    struct format_input *inputs = calloc((size_t)count, sizeof *inputs);
+    for (int i = 0; inputs && i < count; i++)
+        inputs[i] = format_input_path(paths[i]);
+    enum mist_status status = format_open(FORMAT_DICOM, inputs, (uint32_t)count, source, error);
+    free(inputs);
+    return status;
+}
+
+static const char *const colors[] = {"grey", "grey-inverted", "palette", "rgb", "ybr", "ybr-partial", "other"};
+static const char *const streams[] = {"none", "jpeg",  "jpeg-12", "jpeg-lossless", "jpeg-ls",
+                                      "j2k",  "htj2k", "rle",     "deflate",       "wrapped"};
+
+static void describe_more(const struct format_source *source)
+{
+    printf("], \"color\": \"%s\", \"stream\": \"%s\", \"lossy\": %s, \"warning\": \"%s\", \"holes\": [",
+           colors[source->color], streams[source->stream], source->stream_lossy ? "true" : "false", source->warning);
+    for (uint32_t i = 0; i < source->hole_count; i++)
+        printf("%s[%.17g, %.17g]", i ? ", " : "", source->hole[i].low, source->hole[i].high);
+    printf("]}\n");
+}
+
+static int describe_source(const struct format_source *source);
 
 static int describe(int count, char **paths)
 {
     struct format_source *source;
     struct mist_error error = {0};
-    if (format_open(FORMAT_DICOM, (const char *const *)paths, (uint32_t)count, &source, &error))
+    if (open_series(paths, count, &source, &error))
         return fail(&error);
+    describe_source(source);
+    format_close(&source);
+    return 0;
+}
+
+static int describe_source(const struct format_source *source)
+{
     const struct mist_image_info *info = &source->info;
     printf("{\"type\": \"%s\", \"precision\": %u, \"width\": %u, \"height\": %u, \"components\": %u, \"frames\": %u, "
            "\"label\": %s, \"spacing\": [%.9g, %.9g, %.9g], \"affine\": ",
@@ -55,9 +92,111 @@ static int describe(int count, char **paths)
     printf("%s, \"order\": [", info->geometry.has_affine ? "]" : "null");
     for (uint32_t i = 0; i < source->files; i++)
         printf("%s%u", i ? ", " : "", source->file_order[i]);
-    printf("]}\n");
-    format_close(&source);
+    describe_more(source);
     return 0;
+}
+
+static int samples(const char *out, int count, char **paths)
+{
+    struct format_source *source;
+    struct mist_error error = {0};
+    if (open_series(paths, count, &source, &error))
+        return fail(&error);
+    const struct mist_image_info *info = &source->info;
+    size_t bytes = mist_frame_bytes(info->type, info->width, info->height, info->components);
+    struct mist_view view =
+        mist_view_interleaved(malloc(bytes), info->type, info->width, info->height, info->components);
+    FILE *file = fopen(out, "wb");
+    int result = file && view.data ? 0 : 2;
+    for (uint32_t i = 0; i < info->frames && !result; i++) {
+        if (source->ops->read_frame(source, i, &view, &error))
+            result = fail(&error);
+        else if (fwrite(view.data, 1, bytes, file) != bytes)
+            result = 2;
+    }
+    if (!result)
+        describe_source(source);
+    if (file)
+        fclose(file);
+    free(view.data);
+    format_close(&source);
+    return result;
+}
+
+/* The original of one file, from its codestreams. */
+static int write_streams(const char *directory, char *path)
+{
+    struct format_source *source;
+    struct format_archive archive = {0};
+    struct format_writer *writer = NULL;
+    struct mist_buffer bytes = {0};
+    struct mist_error error = {0};
+    if (open_series(&path, 1, &source, &error))
+        return fail(&error);
+    const char *slash = strrchr(path, '/');
+    char *out = path_join(directory, slash ? slash + 1 : path);
+    struct format_target target = {.kind = FORMAT_DICOM, .source_kind = FORMAT_DICOM, .path = out};
+    target.source = &source->info;
+    target.info = source->info;
+    target.archive = &archive;
+    enum mist_status status = source->ops->read_archive(source, 0, &archive, &error);
+    if (!status)
+        status = format_writer_open(&target, &writer, &error);
+    for (uint32_t i = 0; i < source->info.frames && !status; i++) {
+        enum format_stream stream;
+        status = source->ops->codestream(source, i, &bytes, &stream, &error);
+        if (!status)
+            status = format_writer_bytes(writer, bytes.data, bytes.size, &error);
+    }
+    if (!status)
+        status = format_writer_finish(&writer, &error);
+    format_writer_cancel(&writer);
+    format_archive_free(&archive);
+    mist_buffer_free(&bytes);
+    memory_free(out);
+    format_close(&source);
+    return status ? fail(&error) : 0;
+}
+
+static void put_real(const char *name, double value)
+{
+    if (value == value)
+        printf(", \"%s\": %.12g", name, value);
+    else
+        printf(", \"%s\": null", name);
+}
+
+static int frames(char *path)
+{
+    const struct format_input input = format_input_path(path);
+    struct dicom_bytes bytes;
+    struct dicom_layout layout;
+    struct dicom_reading reading = {0};
+    struct dicom_header header;
+    struct dicom_frames said = {0};
+    struct mist_error error = {0};
+    enum mist_status status = dicom_bytes_open(&input, &bytes, &layout, &error);
+    if (!status)
+        status = dicom_reading_open(&bytes, &layout, &reading, &header, &said, &error);
+    for (uint32_t i = 0; i < said.count && !status; i++) {
+        const struct dicom_frame_info *info = &said.info[i];
+        printf("{\"frame\": %u, \"slope\": %.12g, \"intercept\": %.12g, \"units\": \"%s\", \"position\": ", i,
+               info->slope, info->intercept, info->units);
+        if (info->has_position)
+            printf("[%.9g, %.9g, %.9g]", info->position[0], info->position[1], info->position[2]);
+        else
+            printf("null");
+        put_real("spacing", info->spacing[0]);
+        put_real("thickness", info->slice_thickness);
+        put_real("acquisition_time", info->acquisition_time);
+        put_real("echo_time", info->echo_time);
+        printf(", \"instance\": %d, \"in_stack\": %d, \"dimensions\": %u}\n", info->instance, info->in_stack_position,
+               info->dimensions);
+    }
+    dicom_reading_close(&reading);
+    dicom_frames_free(&said);
+    dicom_bytes_close(&input, &bytes);
+    return status ? fail(&error) : 0;
 }
 
 /* Every so many samples of `full`, into `small`. */
@@ -114,21 +253,23 @@ static enum mist_status write_all(unsigned reduce, const char *grid, const char 
                                   struct mist_error *error)
 {
     struct format_source *source;
-    enum mist_status status = format_open(FORMAT_DICOM, (const char *const *)paths, (uint32_t)count, &source, error);
+    enum mist_status status = open_series(paths, count, &source, error);
     if (status)
         return status;
     struct format_target target = {.kind = FORMAT_DICOM, .source_kind = FORMAT_DICOM, .reduce = reduce};
     target.source = &source->info;
     target.info = source->info;
-    target.resampled = strcmp(grid, "native") != 0;
+    target.keep_uids = strcmp(grid, "keep") == 0; /* native, under the identifiers of the original */
+    target.resampled = strcmp(grid, "native") != 0 && !target.keep_uids;
     if (sscanf(grid, "%ux%u", &target.info.width, &target.info.height) == 2) {
-        target.info.geometry = mist_geometry_resize(&source->info.geometry, source->info.width, source->info.height,
-                                                    target.info.width, target.info.height);
+        target.sampling =
+            sampling_resize(source->info.width, source->info.height, target.info.width, target.info.height);
     } else {
         target.info.width = mist_reduced_size(source->info.width, reduce);
         target.info.height = mist_reduced_size(source->info.height, reduce);
-        target.info.geometry = mist_geometry_reduce(&source->info.geometry, reduce, target.resampled);
+        target.sampling = sampling_reduce(reduce, 0, target.resampled);
     }
+    target.info.geometry = sampling_geometry(&target.sampling, &source->info.geometry);
     for (uint32_t i = 0; i < source->files && !status; i++) {
         const char *path = paths[source->file_order[i]], *slash = strrchr(path, '/');
         char out[4096];
@@ -175,16 +316,17 @@ static int hostile(uint64_t seed, unsigned count, const char *directory, char *o
     for (unsigned i = 0; i < count; i++) {
         struct mist_buffer bytes = {0};
         struct mist_error error = {0};
-        struct format_dicom_group found;
+        struct format_group found;
         if (file_read(original, (size_t)1 << 30, &bytes, &error))
             return fail(&error);
         damage(&bytes, &state);
         FILE *file = fopen(path, "wb");
         if (!file || fwrite(bytes.data, 1, bytes.size, file) != bytes.size || fclose(file) != 0)
             return 2;
-        format_dicom_detect(bytes.data, bytes.size < 1024 ? bytes.size : 1024);
+        dicom_layout_detect(bytes.data, bytes.size < 1024 ? bytes.size : 1024);
         mist_buffer_free(&bytes);
-        bool fine = format_dicom_group(path, &found, &error) == MIST_OK;
+        const struct format_input input = format_input_path(path);
+        bool fine = format_look(FORMAT_DICOM, &input, &found, &error) == MIST_OK;
         if (!fine && (error.message[0] == '\0' || error.status == MIST_OK || strchr(error.message, '\n'))) {
             printf("damage %u: no sentence\n", i);
             return 1;
@@ -209,7 +351,8 @@ static int detect(int count, char **paths)
     for (int i = 0; i < count; i++) {
         enum format_kind kind;
         struct mist_error error = {0};
-        if (format_detect(paths[i], &kind, &error))
+        const struct format_input input = format_input_path(paths[i]);
+        if (format_detect(&input, &kind, &error))
             return fail(&error);
         printf("%s\n", kind == FORMAT_DICOM ? "dicom" : "other");
     }
@@ -248,6 +391,12 @@ int main(int count, char **words)
         return describe(count - 2, words + 2);
     if (count > 5 && strcmp(words[1], "write") == 0)
         return write_all((unsigned)atoi(words[2]), words[3], words[4], words + 5, count - 5, &error) ? fail(&error) : 0;
+    if (count > 3 && strcmp(words[1], "samples") == 0)
+        return samples(words[2], count - 3, words + 3);
+    if (count == 4 && strcmp(words[1], "streams") == 0)
+        return write_streams(words[2], words[3]);
+    if (count == 3 && strcmp(words[1], "frames") == 0)
+        return frames(words[2]);
     if (count == 6 && strcmp(words[1], "hostile") == 0)
         return hostile(strtoull(words[2], NULL, 10), (unsigned)atoi(words[3]), words[4], words[5]);
     fprintf(stderr, "usage: see the top of dicom_tool.c\n");

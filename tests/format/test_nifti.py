@@ -16,7 +16,7 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
-tool = sys.argv[1]
+tool, nifti_tool = sys.argv[1:3]
 shared = pathlib.Path(os.environ.get("MIST_SHARED", "")) / "data"
 source_tree = pathlib.Path(os.environ["MIST_SOURCE"])
 work = tempfile.TemporaryDirectory(prefix="mist-nifti-")
@@ -35,13 +35,21 @@ def content(path):
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-def raw_samples(path):
-    """The samples as an array [frame][y][x] (or [frame][y][x][rgb]) in the machine's order, read by nibabel."""
+def axes_of(shape):
+    """The file's axes that columns, rows and slices go along: planes are spanned by the two longest, the first of equals."""
+    sizes = (tuple(shape) + (1, 1, 1))[:3]
+    across = max(axis for axis in range(3) if sizes[axis] == min(sizes))
+    return [axis for axis in range(3) if axis != across] + [across]
+
+
+def raw_samples(path, axes=None):
+    """The samples as an array [frame][y][x] (or [frame][y][x][component]) in the machine's order, read by nibabel."""
     image = nibabel.load(path)
     data = numpy.asarray(image.dataobj.get_unscaled())
-    data = data.reshape(data.shape + (1,) * (2 - data.ndim))
-    frames = numpy.prod(data.shape[2:], dtype=int)
-    data = data.reshape(data.shape[0], data.shape[1], frames, order="F").transpose(2, 1, 0)
+    data = data.reshape(data.shape + (1,) * (3 - data.ndim))
+    column, row, across = axes or axes_of(data.shape)
+    data = data.reshape(*data.shape[:3], -1, order="F").transpose(3, across, row, column)
+    data = data.reshape(-1, *data.shape[2:])
     if data.dtype.names:
         data = numpy.stack([data[name] for name in data.dtype.names], axis=-1)
     return numpy.ascontiguousarray(data.astype(data.dtype.newbyteorder("=")))
@@ -51,7 +59,7 @@ def reduced(size, reduce):
     return -(-size >> reduce)
 
 
-def check_affine(path, original, scale, shift, expect_fallback):
+def check_affine(path, original, scale, shift, expect_fallback, axes):
     """Voxel n of the new file lies on voxel scale * n + shift of the original, by every affine that the file has."""
     new, old = nibabel.load(path).header, nibabel.load(original).header
     pairs = []
@@ -65,12 +73,14 @@ def check_affine(path, original, scale, shift, expect_fallback):
     for before, after in pairs:
         grid = numpy.array(list(itertools.product((0, 1, 7), (0, 2, 5), (0, 3), (1,))), float).T
         there = grid.copy()
-        there[0] = grid[0] * scale[0] + shift[0]
-        there[1] = grid[1] * scale[1] + shift[1]
+        for i in range(len(scale)):
+            there[axes[i]] = grid[axes[i]] * scale[i] + shift[i]
         error = numpy.abs(after @ grid - before @ there).max()
         assert error < 1e-4 * max(1, numpy.abs(before).max()) / 10, (path, error)
-    numpy.testing.assert_allclose(new["pixdim"][1:3], old["pixdim"][1:3] * scale, rtol=1e-6)
-    assert (new["pixdim"][3:] == old["pixdim"][3:]).all() and new["pixdim"][0] == old["pixdim"][0]
+    sizes = old["pixdim"].copy()
+    for i in range(len(scale)):
+        sizes[axes[i] + 1] *= scale[i]
+    numpy.testing.assert_allclose(new["pixdim"], sizes, rtol=1e-6)
 
 
 KEPT = ("scl_slope", "scl_inter", "cal_min", "cal_max", "intent_code", "intent_p1", "descrip", "aux_file", "xyzt_units",
@@ -98,9 +108,10 @@ def check_file(path, fallback=False):
     header = nibabel.load(path).header
     assert (about["frames"], about["height"], about["width"]) == samples.shape[:3], about
     assert run("detect", path).strip() == "nifti"
+    axes = axes_of(nibabel.load(path).shape)
     if not fallback:
-        numpy.testing.assert_allclose(numpy.array(about["affine"]).reshape(4, 4), header.get_best_affine(), atol=1e-4,
-                                      rtol=1e-6)
+        affine = header.get_best_affine()[:, axes + [3]]
+        numpy.testing.assert_allclose(numpy.array(about["affine"]).reshape(4, 4), affine, atol=1e-4, rtol=1e-6)
     size = header_type(path).itemsize
     for kind, suffix in (("nifti", ".nii"), ("nifti.gz", ".nii.gz")):
         out = directory / f"again{suffix}"
@@ -122,11 +133,13 @@ def check_file(path, fallback=False):
             new_width, new_height = reduced(width, reduce), reduced(height, reduce)
             scale = numpy.array((2.0**reduce, 2.0**reduce))
             shift = (scale - 1) / 2 if grid == "center" else numpy.zeros(2)
-            assert raw_samples(out).tobytes() == samples[:, :: 2**reduce, :: 2**reduce].tobytes(), (path, reduce)
+            assert raw_samples(out, axes).tobytes() == samples[:, :: 2**reduce, :: 2**reduce].tobytes(), (path, reduce)
         new = nibabel.load(out)
-        shape = nibabel.load(path).shape
-        assert (new.shape + (1,))[:2] == (new_width, new_height) and new.shape[2:] == shape[2:]
-        check_affine(out, path, scale, shift, fallback)
+        shape = list(nibabel.load(path).shape)
+        shape += [1] * (axes[1] + 1 - len(shape)) # a line may become a plane
+        shape[axes[0]], shape[axes[1]] = new_width, new_height
+        assert list(new.shape) == shape or list(new.shape) + [1] == shape, (new.shape, shape)
+        check_affine(out, path, scale, shift, fallback, axes)
         old_bytes, new_bytes = content(path)[:size], content(out)[:size]
         changed = ["dim", "pixdim", "srow_x", "srow_y", "srow_z", "qoffset_x", "qoffset_y", "qoffset_z"]
         assert header_bytes_but(path, bytearray(old_bytes), changed) == header_bytes_but(path, bytearray(new_bytes), changed)
@@ -156,15 +169,16 @@ def real_files():
 def made_files():
     """Every datatype, both versions and byte orders, 1 to 7 dimensions, extensions, trailing bytes."""
     random = numpy.random.default_rng(5)
-    shapes = [(33, 41, 3), (20, 17), (40,), (9, 8, 2, 3), (5, 6, 2, 1, 3, 2, 2)]
-    types = ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"]
-    for index, (kind, version, order) in enumerate(itertools.product(types + ["rgb"], (1, 2), "<>")):
-        shape = shapes[index % len(shapes)]
-        if kind == "rgb":
-            pixel = numpy.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
-            data = random.integers(0, 256, shape + (3,), dtype="u1").view(pixel).reshape(shape)
+    shapes = [(33, 41, 3), (20, 17), (40,), (9, 8, 2, 3), (5, 6, 2, 1, 3, 2, 2), (3, 33, 41), (20, 4, 17), (2, 40, 30, 3),
+              (31, 1, 20), (40, 41, 42), (17, 5, 9, 2, 2), (6, 6, 6)]
+    types = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "c8", "c16"]
+    for index, (kind, version, order) in enumerate(itertools.product(types + ["rgb", "rgba"], (1, 2), "<>")):
+        shape = shapes[(index * 5 + 1) % len(shapes)]
+        if kind in ("rgb", "rgba"):
+            pixel = numpy.dtype([(name, "u1") for name in kind.upper()])
+            data = random.integers(0, 256, shape + (len(kind),), dtype="u1").view(pixel).reshape(shape)
         else:
-            bits = random.integers(0, 256, int(numpy.prod(shape)) * int(kind[1]), dtype="u1")
+            bits = random.integers(0, 256, int(numpy.prod(shape)) * int(kind[1:]), dtype="u1")
             data = bits.view(order + kind).reshape(shape)
         header = (nibabel.Nifti1Header if version == 1 else nibabel.Nifti2Header)(endianness=order)
         header.set_data_dtype(data.dtype)
@@ -242,9 +256,11 @@ def refused():
     case("planes", 16, "8q", 7, 6, 5, *[(1 << 63) - 1] * 5, base=wide)
     case("beyond the limits", 16, "8q", 3, 65535, 65535, 4, 1, 1, 1, 1, base=wide)
     case("needs", 16, "8q", 3, 32768, 32767, 999999, 1, 1, 1, 1, base=wide)
-    case("datatype 32, complex64, is not encoded", 70, "h", 32)
-    case("datatype 1024, int64, is not encoded", 70, "h", 1024)
-    case("datatype 2304, RGBA32, is not encoded", 70, "h", 2304)
+    case("datatype 1, 1-bit, is not encoded", 70, "h", 1)
+    case("datatype 1536, float128, is not encoded", 70, "h", 1536)
+    case("datatype 2048, complex256, is not encoded", 70, "h", 2048)
+    case("no image but CIFTI", 504, "i", 3001, base=wide)
+    case("no image but a list of points", 68, "h", 1008)
     case("datatype 3 does not exist", 70, "h", 3)
     case("start at byte 0", 108, "f", 0)
     case("start at byte nan", 108, "f", float("nan"))
@@ -252,7 +268,7 @@ def refused():
     case("start at byte", 108, "f", 1e20)
     case("start at byte", 168, "q", -(1 << 63), base=wide)
     case("start at byte", 168, "q", (1 << 63) - 1, base=wide)
-    case(".hdr and .img", 344, "4s", b"ni1\0")
+    case("without its .img", 344, "4s", b"ni1\0")
     for word, bytes_ in cases:
         for suffix, packed in ((".nii", bytes_), (".nii.gz", gzip.compress(bytes_))):
             path = directory / ("bad" + suffix)
@@ -285,6 +301,101 @@ def from_other_formats():
         numpy.testing.assert_allclose(new, affine @ (10 * 4 + 1.5, 20 * 4 + 1.5, 0, 1), atol=1e-3)
 
 
+def planes(*paths):
+    """What nifti_tool says of a file or a pair, and its samples."""
+    done = subprocess.run([nifti_tool, "planes", *paths], capture_output=True, timeout=120)
+    assert done.returncode == 0, (paths, done.stdout[:300])
+    line, _, samples = done.stdout.partition(b"\n")
+    return json.loads(line), samples
+
+
+def copy(reduce, step, out, *paths):
+    done = subprocess.run([nifti_tool, "copy", str(reduce), str(step), out, *paths], capture_output=True, timeout=120)
+    assert done.returncode == 0, (paths, done.stdout[:300])
+
+
+def taken(data, axes, reduce, step):
+    """Every 2^reduce-th voxel of the planes of every 2^step-th slice."""
+    by_axis = {axes[0]: 2**reduce, axes[1]: 2**reduce, axes[2]: 2**step}
+    return data[tuple(slice(None, None, by_axis.get(axis, 1)) for axis in range(data.ndim))]
+
+
+def slices():
+    """All three axes reduced: voxels lie where they lay, whatever axes the planes have."""
+    random = numpy.random.default_rng(8)
+    for shape in ((33, 41, 9), (9, 33, 41), (33, 9, 41, 2), (8, 9, 10), (1, 20, 30), (64, 64, 64, 1, 2)):
+        axes = axes_of(shape)
+        affine = numpy.array([[0, -1.5, 0.1, 4], [2, 0, 0, -7], [0, 0.2, 3, 9], [0, 0, 0, 1]])
+        data = random.integers(-3000, 3000, shape).astype("i2")
+        path = directory / "volume.nii"
+        nibabel.save(nibabel.Nifti1Image(data, affine), path)
+        about, samples = planes(path)
+        assert about["axes"] == axes and about["slices"] == shape[axes[2]], about
+        assert samples == raw_samples(path).tobytes()
+        for reduce, step, name in ((0, 1, "out.nii"), (1, 1, "out.nii.gz"), (2, 0, "out.nii"), (1, 3, "out.nii")):
+            copy(reduce, step, directory / name, path)
+            small = nibabel.load(directory / name)
+            assert numpy.array_equal(numpy.asarray(small.dataobj), taken(data, axes, reduce, step)), (shape, reduce, step)
+            scale = [1, 1, 1]
+            scale[axes[0]] = scale[axes[1]] = 2**reduce
+            scale[axes[2]] = 2**step
+            for get in (small.get_sform, small.get_qform):
+                original = getattr(nibabel.load(path), get.__name__)()
+                voxel = [min(1, size - 1) for size in small.shape[:3]]
+                there = [n * factor for n, factor in zip(voxel, scale)]
+                numpy.testing.assert_allclose(get() @ (*voxel, 1), original @ (*there, 1), atol=1e-3)
+
+
+def pairs():
+    """.hdr and .img of NIfTI and ANALYZE: both come back as they were, smaller ones are pairs again, or one file."""
+    random = numpy.random.default_rng(9)
+    kinds = (nibabel.Nifti1Pair, nibabel.Nifti2Pair, nibabel.AnalyzeImage, nibabel.Spm2AnalyzeImage)
+    for kind, order, shape in itertools.product(kinds, "<>", ((33, 41, 5), (4, 33, 41), (20, 17, 3, 2))):
+        analyze = kind in kinds[2:]
+        data = random.integers(0, 3000, shape).astype(order + "i2")
+        header = kind.header_class(endianness=order)
+        header.set_data_dtype(data.dtype)
+        header.set_data_shape(shape)
+        header.set_zooms((1.5, 2, 3, 1)[: len(shape)])
+        image = kind(data, None if analyze else numpy.diag((1.5, 2, 3, 1)), header)
+        nibabel.save(image, directory / "pair.hdr")
+        first, second = directory / "pair.hdr", directory / "pair.img"
+        if kind is nibabel.Spm2AnalyzeImage:
+            (directory / "pair.mat").unlink(missing_ok=True)
+        second.write_bytes(second.read_bytes() + b"behind")
+        assert run("detect", first).strip() == "nifti"
+        axes = axes_of(shape)
+        for inputs in ((first, second), (second, first)):
+            about, samples = planes(*inputs)
+            assert about["axes"] == axes and about["files"] == 2 and (about["affine"] is None) == analyze, about
+            assert samples == raw_samples(first).tobytes(), (kind, order, shape)
+        numpy.testing.assert_allclose(about["spacing"], numpy.array((1.5, 2, 3))[axes])
+        for path in (first, second):
+            copy(0, 0, directory / f"again{path.suffix}", first, second)
+            assert (directory / f"again{path.suffix}").read_bytes() == path.read_bytes(), (kind, order, shape)
+        copy(1, 1, directory / "small.hdr", first, second)
+        copy(1, 1, directory / "small.img", first, second)
+        small = kind.load(directory / "small.hdr")
+        assert numpy.array_equal(numpy.asarray(small.dataobj), taken(data, axes, 1, 1)), (kind, order, shape)
+        scale = [1.5, 2, 3]
+        for position, axis in enumerate(axes):
+            scale[axis] *= 2
+        numpy.testing.assert_allclose(small.header.get_zooms()[:3], scale)
+        copy(1, 1, directory / "joined.nii.gz", first, second)
+        joined = nibabel.load(directory / "joined.nii.gz")
+        assert numpy.array_equal(numpy.asarray(joined.dataobj), taken(data, axes, 1, 1)), (kind, order, shape)
+        assert (joined.header["sform_code"] == 0) == analyze and joined.header["magic"].item()[:2] == b"n+"
+    said = subprocess.run([nifti_tool, "planes", first, first], capture_output=True, timeout=60).stdout.decode()
+    assert said.startswith("! "), said
+
+
+def named():
+    """What is no image on a grid is called by its name."""
+    path = directory / "surface.gii"
+    path.write_text('<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE GIFTI SYSTEM "x">\n<GIFTI Version="1.0"></GIFTI>')
+    assert "no image but GIFTI" in run("describe", path, fails=True)
+
+
 def hostile():
     data = numpy.arange(2 * 40 * 50, dtype="i2").reshape(50, 40, 2)
     for index, image in enumerate((nibabel.Nifti1Image(data, numpy.eye(4)), nibabel.Nifti2Image(data, numpy.eye(4)))):
@@ -302,6 +413,9 @@ real_files()
 made_files()
 labels_and_units()
 several_members()
+slices()
+pairs()
+named()
 refused()
 from_other_formats()
 hostile()

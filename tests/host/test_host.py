@@ -117,11 +117,16 @@ class HostTest(unittest.TestCase):
                 row = rows[item["path"]]
                 if expected:
                     self.assertEqual(item["reduce"], min(expected(row), row["levels"] - 1))
-                self.assertEqual(item["bytes"], row["ends"][row["levels"] - 1 - item["reduce"]])
+                steps = row.get("steps", 0) + 1
+                body = row["ends"][(row["levels"] - item["reduce"]) * steps - 1]
+                tail = row["size"] - row["ends"][-1] if item["reduce"] == 0 or row["format"] == "dicom" else 0
+                if item["step"] == 0:
+                    self.assertEqual(item["bytes"], body + tail)
+                self.assertEqual(item["bytes"], sum(end - start for start, end in item["ranges"]))
                 self.assertEqual(item["width"], -(-row["width"] // 2 ** item["reduce"]))
                 if query:  # without a query an item comes with its tail
                     prefix = self.host.get(f"/v1/datasets/ex/items/{quote(item['path'])}?{query}")
-                    self.assertEqual(len(prefix), item["bytes"], (item["path"], query))
+                    self.assertEqual(len(prefix), body, (item["path"], query))
 
     def test_plan_selects(self):
         def names(query):
@@ -142,7 +147,7 @@ class HostTest(unittest.TestCase):
             got = json.loads(self.host.get(f"/v1/datasets/ex/plan?max-bytes={totals[r]}").splitlines()[-1])["bytes"]
             self.assertEqual(got, totals[r])
         self.assertIn(str(min(totals)), self.refused(f"/v1/datasets/ex/plan?max-bytes={min(totals) - 1}", 400))
-        for query in ["max-bytes=x", "max-bytes=1&reduce=1", "size=0", "size=1x", "size=70000", "size=1&reduce=1",
+        for query in ["max-bytes=x", "max-bytes=0", "grid=middle", "exact=yes", "exact=1", "format=bmp", "size=1x1x1x1", "reduce=1,99", "size=0", "size=1x", "size=70000", "size=1&reduce=1",
                       "reduce=-1", "reduce=33", "spacing=0", "spacing=nan", "spacing=-1", "spacing=1x", "policy=best",
                       "sise=256", "size=1&size=2"]:
             self.refused("/v1/datasets/ex/plan?" + query, 400)
@@ -216,6 +221,16 @@ class HostTest(unittest.TestCase):
             self.assertEqual((status, got == data), (200, True), value)
             self.assertNotIn("content-range", fields)
 
+    def test_ranges_are_for_get_alone(self):
+        """RFC 9110, 14.2: a Range field of any other method is ignored."""
+        for path in [f"/v1/datasets/ex/items/{CXR}", "/ex/catalog.jsonl.zst", f"/v1/datasets/ex/items/{CXR}?reduce=2",
+                     f"/v1/datasets/ex/items/{CXR}/frames/0"]:
+            whole = self.host.request(path, method="HEAD")
+            for value in ["bytes=0-9", "bytes=-5", "bytes=999999999999-"]:
+                status, fields, body = self.host.request(path, {"Range": value}, "HEAD")
+                self.assertEqual((status, fields["content-length"], body), (200, whole[1]["content-length"], b""), path)
+                self.assertNotIn("content-range", fields)
+
     def test_ranges_of_a_prefix_join_up(self):
         """What a client does: a level, then the bytes behind it; curl is the judge of the protocol."""
         target = self.work / "joined.mist"
@@ -274,14 +289,29 @@ class HostTest(unittest.TestCase):
             item = reader.Item(self.file(path))
             told = self.json(f"/v1/datasets/ex/items/{quote(path)}/map")
             self.assertEqual((told["id"], told["head_end"], told["size"]),
-                             ("%016x" % item.id, item.head_size, len(item.data)))
+                             ("%016x" % item.id, item.head_size, item.size))
             self.assertEqual([level["end"] for level in told["levels"]], list(item.ends))
-            offset = item.head_size
-            for level in told["levels"]:
-                self.assertEqual(level["offset"], offset)
-                self.assertEqual(len(level["sizes"]), told["frames"])
-                offset += sum(level["sizes"])
-                self.assertEqual(level["end"], offset)
+            self.assertEqual(told["frames"], item.frames)
+            edges = [item.head_size, *item.ends]
+            for number, level in enumerate(told["levels"]):
+                self.assertEqual((level["offset"], level["end"]), (edges[number], edges[number + 1]))
+                self.assertEqual(level["ranges"], [self.picture_range(item, number, frame) for frame in range(item.frames)])
+                if len(item.streams) == 1:  # nothing else is in the level but what other classes of a unit have
+                    stretches = sorted(set(map(tuple, level["ranges"])))
+                    ends = [offset + size for offset, size in stretches]
+                    self.assertTrue(all(end <= offset for end, (offset, _) in zip(ends, stretches[1:])), path)
+                    self.assertLessEqual(sum(size for _, size in stretches), level["end"] - level["offset"])
+                    if item.streams[0].unit == 1:
+                        self.assertEqual([level["offset"], *ends], [*(offset for offset, _ in stretches), level["end"]])
+
+    @staticmethod
+    def picture_range(item, level, frame):
+        """As docs/format.md places it: the chunks of the picture's coded levels that are in this level."""
+        picture, z = item.streams[0], frame % item.slices
+        t = next((t for t in range(item.steps) if z >> t & 1), item.steps)
+        unit = frame // item.slices * picture.volume_units + z // picture.unit
+        places = [picture.places[k, t, unit] for k in range(picture.coded_levels) if picture.level_of(k) == level]
+        return [places[0][0], sum(size for _, size in places)]
 
     def test_frames_decode_elsewhere(self):
         """Each frame at each level: what mist decode writes, and OpenJPEG and OpenJPH decode it to the same samples."""
@@ -291,7 +321,8 @@ class HostTest(unittest.TestCase):
             for reduce in range(item.levels):
                 out = self.work / "decoded"
                 shutil.rmtree(out, ignore_errors=True)
-                mist("decode", self.store / "ex" / "items" / (path + ".mist"), "-o", out, "--format", "npy", "--reduce", reduce)
+                mist("decode", self.store / "ex" / "items" / (path + ".mist"), "-o", out, "--format", "npy", "--reduce", reduce,
+                     "--grid", "center" if item.centred else "native")  # frames are on the item's own grid
                 expected = np.load(next(out.rglob("*.npy")))
                 frames = expected.reshape((-1,) + expected.shape[-2:])
                 for frame in sorted({0, len(frames) // 2, len(frames) - 1}):
@@ -316,13 +347,15 @@ class HostTest(unittest.TestCase):
         for path in self.item_paths():
             item = self.store / "ex" / "items" / (path + ".mist")
             info = json.loads(mist("info", item, "--json").stdout)
-            for reduce in range(len(info["levels"])):
+            frames = info["slices"] * info.get("volumes", 1)
+            for reduce in range(info["levels"]):
                 out = self.work / "streams"
                 shutil.rmtree(out, ignore_errors=True)
-                mist("decode", item, "-o", out, "--format", "j2c", "--reduce", reduce)
+                mist("decode", item, "-o", out, "--format", "j2c", "--reduce", reduce,
+                     "--grid", "center" if info.get("centred") else "native")
                 streams = sorted(out.rglob("*.j2c"))
-                self.assertEqual(len(streams), info["frames"])
-                if info["files"] > 1:
+                self.assertEqual(len(streams), frames)
+                if len(info["files"]) > 1:
                     continue  # the order of the names is not that of the frames
                 for frame in {0, len(streams) // 3, len(streams) - 1}:
                     got = self.host.get(f"/v1/datasets/ex/items/{quote(path)}/frames/{frame}?reduce={reduce}")

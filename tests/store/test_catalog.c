@@ -2,8 +2,8 @@
 #include "fixture.h"
 
 #include "base/memory.h"
-#include "store/catalog.h"
-#include "store/json.h"
+#include "source/catalog.h"
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,12 @@ static void assert_same_item(const struct mist_catalog_item *a, const struct mis
     assert_int_equal(a->image.components, b->image.components);
     assert_int_equal(a->image.frames, b->image.frames);
     assert_int_equal(a->image.label, b->image.label);
+    assert_int_equal(a->image.slices, b->image.slices);
+    assert_true(a->label ? strcmp(a->label, b->label) == 0 : !b->label);
+    assert_true(a->kept ? strcmp(a->kept, b->kept) == 0 : !b->kept);
+    assert_int_equal(a->centred, b->centred);
+    assert_int_equal(a->steps, b->steps);
+    assert_memory_equal(a->range_end, b->range_end, a->levels * (a->steps + 1) * sizeof *a->range_end);
     assert_int_equal(a->levels, b->levels);
     assert_int_equal(a->head_end, b->head_end);
     assert_memory_equal(a->level_end, b->level_end, a->levels * sizeof *a->level_end);
@@ -46,8 +52,11 @@ static void test_round_trip(void **state)
         if (series) {
             entry.item.files = files;
             entry.item.file_count = 3;
-            entry.item.image.frames = 7;
+            entry.item.image.frames = entry.item.image.slices = 7;
             entry.item.image.label = true;
+            entry.item.label = "name";
+            entry.item.kept = "few levels";
+            entry.item.centred = true;
             entry.item.image.geometry.spacing[0] = 0.1;
             entry.item.image.geometry.spacing[2] = 2.5;
         }
@@ -60,12 +69,13 @@ static void test_round_trip(void **state)
         assert_int_equal(memmem(text.data, text.size, "files", 5) != NULL, series);
     }
     entry = (struct mist_catalog_entry){.kind = MIST_CATALOG_ATTACHMENT};
-    entry.attachment = (struct mist_catalog_attachment){"labels.csv", 99, 0xfedcba9876543210};
+    entry.attachment = (struct mist_catalog_attachment){"labels.csv", 99, 0xfedcba9876543210, "too large"};
     text.size = 0;
     assert_int_equal(mist_catalog_entry_write(&entry, &text, &error), MIST_OK);
     assert_int_equal(catalog_row_parse((char *)text.data, text.size, &row, &error), MIST_OK);
     assert_int_equal(row.entry.kind, MIST_CATALOG_ATTACHMENT);
     assert_string_equal(row.entry.attachment.path, "labels.csv");
+    assert_string_equal(row.entry.attachment.kept, "too large");
     assert_true(row.entry.attachment.size == 99 && row.entry.attachment.checksum == 0xfedcba9876543210);
     catalog_row_free(&row);
     mist_buffer_free(&text);
@@ -108,15 +118,19 @@ static void test_hostile_rows(void **state)
         {"\"width\":100", "\"width\":\"100\""},
         {"\"width\":100,", ""},
         {"\"height\":100", "\"height\":0"},
-        {"\"frames\":1", "\"frames\":0"},
-        {"\"frames\":1", "\"frames\":1000001"},
+        {"\"slices\":1", "\"slices\":0"},
+        {"\"slices\":1", "\"slices\":1000001"},
+        {"\"slices\":1", "\"slices\":1000,\"volumes\":1001"},
+        {"\"levels\":2", "\"levels\":2,\"steps\":1"},
+        {"\"levels\":2", "\"levels\":2,\"steps\":17"},
+        {"\"levels\":2", "\"levels\":2,\"axes\":[0,1,1]"},
         {"\"components\":1", "\"components\":5"},
         {"\"components\":1", "\"components\":0"},
         {"\"precision\":12", "\"precision\":17"},
         {"\"type\":\"u16\"", "\"type\":\"u128\""},
         {"\"type\":\"u16\"", "\"type\":null"},
         {"\"format\":\"png\"", "\"format\":\"p/g\""},
-        {"\"format\":\"png\"", "\"format\":\"muchtoolong\""},
+        {"\"format\":\"png\"", "\"format\":\"muchtoolonganame\""},
         {"\"levels\":2", "\"levels\":3"},
         {"\"levels\":2", "\"levels\":0"},
         {"\"levels\":2", "\"levels\":34"},
@@ -127,7 +141,7 @@ static void test_hostile_rows(void **state)
         {"[1100,4100]", "[1100,9223372036854775808]"},
         {"\"size\":4117", "\"size\":4099"},
         {"\"head_end\":100", "\"head_end\":0"},
-        {"\"label\":false", "\"label\":0"},
+        {"\"levels\":2", "\"levels\":2,\"label\":0"},
         {"\"id\":\"0123456789abcdef\"", "\"id\":\"0123\""},
         {"\"id\":\"0123456789abcdef\"", "\"id\":\"0123456789abcdeg\""},
         {"\"path\":", "\"path\":\"b\",\"path\":"},
@@ -181,7 +195,7 @@ static void test_failing_allocations(void **state)
 
 /* ---- whole catalogs ---- */
 
-static const char header[] = "{\"format\":\"mist-catalog\",\"version\":1,\"dataset\":\"d\",\"items\":%u,\"files\":%u,"
+static const char header[] = "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"d\",\"items\":%u,\"files\":%u,"
                              "\"id\":\"0000000000000001\"}\n";
 
 static struct mist_buffer compress(const char *text, size_t size)
@@ -272,10 +286,11 @@ static void test_hostile_catalogs(void **state)
         "{}\n",
         "[]\n",
         "hello\n",
-        "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"d\",\"items\":0,\"files\":0}\n",
-        "{\"format\":\"mist-catalog\",\"version\":1,\"dataset\":\"../d\",\"items\":0,\"files\":0}\n",
-        "{\"format\":\"mist-catalog\",\"version\":1,\"dataset\":\"v1\",\"items\":0,\"files\":0}\n",
-        "{\"format\":\"mist-catalog\",\"version\":1,\"dataset\":\"d\",\"items\":1e9,\"files\":0}\n"};
+        "{\"format\":\"mist-catalog\",\"version\":1,\"dataset\":\"d\",\"items\":0,\"files\":0}\n",
+        "{\"format\":\"mist-catalog\",\"version\":3,\"dataset\":\"d\",\"items\":0,\"files\":0}\n",
+        "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"../d\",\"items\":0,\"files\":0}\n",
+        "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"v1\",\"items\":0,\"files\":0}\n",
+        "{\"format\":\"mist-catalog\",\"version\":2,\"dataset\":\"d\",\"items\":1e9,\"files\":0}\n"};
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         assert_int_not_equal(read_text(starts[i], strlen(starts[i]), &entries, &error), MIST_OK);
     const char *orders[][3] = {{"b", "a", "descend"}, {"a", "a", "twice"}, {"a", "b", "more than said"}};

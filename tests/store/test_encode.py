@@ -25,14 +25,15 @@ def mist(*arguments, check=None, **options):
     return result
 
 
-def png(path, seed=0, size=100, bits=8):
-    """A grey PNG of smooth noise, written here so that nothing else is needed."""
+def png(path, seed=0, size=100, bits=8, level=-1, regions=False):
+    """A grey PNG of smooth noise, or of what label maps have, written here so that nothing else is needed; of level 0
+    all have one size."""
     rng = random.Random(seed)
     rows, step = [], bits // 8
     for y in range(size):
-        row = bytes((x * y + rng.randrange(16)) & 255 for x in range(size * step))
+        row = bytes((x // 16 * 3 + y // 16) % 5 if regions else (x * y + rng.randrange(16)) & 255 for x in range(size * step))
         rows.append(b"\0" + row)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", size, size, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"".join(rows))),
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", size, size, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"".join(rows), level)),
               (b"IEND", b"")]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(body)) + name + body
                                           + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks)
@@ -44,6 +45,11 @@ def catalog(store, dataset):
     data = subprocess.run(["zstd", "-dcq", f"{store}/{dataset}/catalog.jsonl.zst"], capture_output=True, check=True)
     lines = [json.loads(line) for line in data.stdout.splitlines()]
     return lines[0], {l["path"]: l for l in lines if "path" in l}, {l["file"]: l for l in lines if "file" in l}
+
+
+def labels_of(items):
+    """{path: why} of the label maps."""
+    return {path: row["label"] for path, row in items.items() if "label" in row}
 
 
 def tree(root):
@@ -100,14 +106,15 @@ class Encode(Case):
         self.assertRegex(series[0], r"^ct-head/[0-9.]+$")
         self.assertEqual({f["path"] for f in items[series[0]]["files"]},
                          {f"ct-head/{p.name}" for p in (EXAMPLES / "ct-head").iterdir()})
-        self.assertEqual(items[series[0]]["frames"], 6)
+        self.assertEqual(items[series[0]]["slices"], 6)
         self.assertIn("pictures/named-otherwise.txt", items)
         self.assertNotIn("files", items["pictures/a.png"])
         self.assertEqual(set(files), {"pictures/no-image.png", "table.csv", "empty"})
         self.assertEqual((self.store / "d/files/table.csv").read_bytes(), b"a,b\n")
-        labels = {path for path, row in items.items() if row["label"]}
-        self.assertEqual(labels, {path for path in items if "/labels/" in path})
-        self.assertGreater(len(labels), 0)
+        labels = labels_of(items)
+        self.assertEqual(set(labels), {path for path in items if "/labels/" in path})
+        self.assertEqual(set(labels.values()), {"name", "intent"})
+        self.assertEqual(report["labels_by"], {why: list(labels.values()).count(why) for why in ("name", "intent")})
         self.assertEqual((report["items"], report["attachments"], report["failed"]), (len(items), 3, 0))
 
     def test_nothing_is_done_twice(self):
@@ -148,6 +155,69 @@ class Encode(Case):
         self.assertEqual((report["items"], report["attachments"]), (1, 1))
         self.assert_consistent()
 
+    def test_what_changed_at_the_same_size_is_done_again(self):
+        """Another content of as many bytes, at another time: nothing but the bytes themselves tells them apart."""
+        png(self.source / "a.png", 1, level=0)
+        (self.source / "t.csv").write_text("1")
+        self.encode()
+        sizes = {p: p.stat().st_size for p in self.source.iterdir()}
+        _, before, old_files = catalog(self.store, "d")
+        png(self.source / "a.png", 2, level=0)
+        (self.source / "t.csv").write_text("2")
+        self.assertEqual(sizes, {p: p.stat().st_size for p in self.source.iterdir()})
+        for path in sizes:
+            os.utime(path, (1000, 1000))
+        report, _ = self.encode()
+        self.assertEqual((report["items"], report["attachments"], report["unchanged"]), (1, 1, 0))
+        items, files = self.assert_consistent()
+        self.assertNotEqual(items["a.png"]["id"], before["a.png"]["id"])
+        self.assertNotEqual(files["t.csv"]["checksum"], old_files["t.csv"]["checksum"])
+        self.assertEqual((self.store / "d/files/t.csv").read_text(), "2")
+
+    def test_a_damaged_catalog_is_written_anew(self):
+        png(self.source / "a.png", 1)
+        (self.source / "t.csv").write_text("1")
+        self.encode()
+        path = self.store / "d/catalog.jsonl.zst"
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        for damaged in [b"", b"x", whole[:-5], whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1:],
+                        whole + b"x", b"x" * len(whole)]:
+            path.write_bytes(damaged)
+            report, _ = self.encode()
+            self.assertEqual((report["items"], report["unchanged"]), (0, 2))
+            self.assertEqual(path.read_bytes(), whole)
+
+    def test_names_that_files_being_written_have(self):
+        """A file that is really called x.part is kept as any other, through every command that sweeps up."""
+        names = ["x.part", "deep/y.part", "x", "p.png.part"]
+        for name in names[:3]:
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.source / name).write_text(name)
+        png(self.source / names[3], 1)
+        self.encode()
+        for again in ["one", "two"]:
+            items, files = self.assert_consistent()
+            self.assertEqual((set(items), set(files)), ({"p.png.part"}, set(names[:3])))
+            for name in files:
+                self.assertEqual((self.store / "d/files" / name).read_bytes(), (self.source / name).read_bytes(), name)
+            (self.source / "x").write_text(again)  # written anew, beside x.part
+            self.encode()
+            mist("index", self.store, check=0)
+
+    def test_what_failed_for_want_of_room_is_tried_again(self):
+        """A full disk is no property of the source."""
+        png(self.source / "small.png", 1)
+        png(self.source / "large.png", 2, size=700)
+        program = (f"ulimit -f 100; trap '' XFSZ;"
+                   f" exec {MIST} encode {self.source} -o {self.store} --dataset d")
+        result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("File too large", result.stderr)
+        report, _ = self.encode()
+        items, _ = self.assert_consistent()
+        self.assertEqual((report["failed"], set(items)), (0, {"small.png", "large.png"}))
+
     def test_an_image_becomes_none_and_back(self):
         png(self.source / "a.png")
         whole = (self.source / "a.png").read_bytes()
@@ -176,17 +246,31 @@ class Encode(Case):
         shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")
         slices = sorted((self.source / "ct").iterdir())
         data = slices[2].read_bytes()
-        slices[2].write_bytes(data[:len(data) - 1000])
+        slices[2].write_bytes(data[:len(data) - 100000])
         report, errors = self.encode(check=1)
         self.assertEqual((report["failed"], report["items"], report["attachments"]), (1, 1, 1))
         self.assertIn(f"ct/{slices[2].name}", errors)
         items, files = self.assert_consistent()
         self.assertEqual(list(files), [f"ct/{slices[2].name}"])
-        self.assertEqual(list(items.values())[0]["frames"], 5)
+        self.assertEqual(list(items.values())[0]["slices"], 5)
         slices[2].write_bytes(data)
         self.encode()
         items, files = self.assert_consistent()
-        self.assertEqual((list(items.values())[0]["frames"], files), (6, {}))
+        self.assertEqual((list(items.values())[0]["slices"], files), (6, {}))
+
+    def test_a_slice_that_ends_early_is_told_of(self):
+        """Of the last rows a few are missing: it stays in its series, comes back as it is, and is named."""
+        shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")
+        cut = sorted((self.source / "ct").iterdir())[2]
+        data = cut.read_bytes()[:-1000]
+        cut.write_bytes(data)
+        report, errors = self.encode()
+        items, files = self.assert_consistent()
+        (path, row), = items.items()
+        self.assertEqual((row["slices"], files, report["failed"]), (6, {}, 0))
+        self.assertEqual(errors, f"mist encode: {path}: the last 1000 of 524288 bytes of pixel data are missing: {cut.name}\n")
+        mist("get", self.store / "d", "-o", self.work / "out", check=0)
+        self.assertEqual((self.work / "out" / "ct" / cut.name).read_bytes(), data)
 
     def test_a_large_series(self):
         """Large enough to be spooled, in a directory of the store that is not there yet."""
@@ -197,7 +281,7 @@ class Encode(Case):
         report, errors = self.encode()
         self.assertEqual((report["items"], report["attachments"], errors), (1, 0, ""))
         items, _ = self.assert_consistent()
-        self.assertEqual([row["frames"] for row in items.values()], [54])
+        self.assertEqual([row["slices"] for row in items.values()], [54])
         self.assertEqual([row["levels"] for row in items.values()], [4])
 
     def test_prune(self):
@@ -217,7 +301,7 @@ class Encode(Case):
         self.assertEqual((report["vanished"], report["removed"], report["items"]), (2, 2, 1))
         items, files = self.assert_consistent()
         self.assertEqual((len(items), len(files)), (3, 0))
-        self.assertEqual([row["frames"] for path, row in items.items() if path.startswith("ct/")], [5])
+        self.assertEqual([row["slices"] for path, row in items.items() if path.startswith("ct/")], [5])
         shutil.rmtree(self.source / "p")
         self.encode("--prune")
         self.assertFalse((self.store / "d/items/p").exists())
@@ -251,15 +335,36 @@ class Encode(Case):
         self.assertEqual(len(catalog(self.store, "d")[1]), 3)
 
     def test_labels_by_pattern(self):
-        png(self.source / "a/x_seg.png")
-        png(self.source / "a/x.png")
-        png(self.source / "labelsTr/x.png")
-        self.encode()
-        self.assertEqual({p for p, row in catalog(self.store, "d")[1].items() if row["label"]}, {"labelsTr/x.png"})
-        report, _ = self.encode("--labels", "*_seg.png")
-        self.assertEqual(report["items"], 1)
-        self.assertEqual({p for p, row in catalog(self.store, "d")[1].items() if row["label"]},
-                         {"labelsTr/x.png", "a/x_seg.png"})
+        for name in ["a/x_seg.png", "a/x.png", "labelsTr/x.png", "labelsTr/not.png"]:
+            png(self.source / name, regions=name != "labelsTr/not.png")
+        png(self.source / "a/noise.png")
+        report, _ = self.encode()
+        by_name = {"labelsTr/x.png": "name", "a/x_seg.png": "name"}
+        self.assertEqual(labels_of(catalog(self.store, "d")[1]), by_name)
+        self.assertEqual((report["label_maps"], report["labels_by"]), (2, {"name": 2}))
+        # What is doubtful is said: a/x.png looks like a label map, labelsTr/not.png is only called one.
+        self.assertEqual((report["looks_like_labels"], report["named_like_labels_only"]), (1, 1))
+        options = "--labels", "*/x.png", "--labels", "a/noise.png", "--images", "*Tr/*", "--images", "no*"
+        report, _ = self.encode(*options)
+        items, _ = self.assert_consistent()
+        self.assertEqual(labels_of(items), {"a/x_seg.png": "name", "a/x.png": "option", "a/noise.png": "option"})
+        self.assertEqual(report["items"], 4)  # labelsTr/not.png was asked about: it is looked at again
+        self.assertEqual(self.encode(*options)[0]["items"], 0)
+
+    def test_labels_by_the_names_in_a_dataset(self):
+        """Names within the dataset say so; that of the source directory is not one of them."""
+        for name in ["labels", "images"]:
+            png(self.work / name / "x.png", regions=True)
+            png(self.work / name / "labels.png", regions=True)
+            png(self.work / name / "deep" / "groundTruth" / "y.png", regions=True)
+            expected = {"labels.png": "name", "deep/groundTruth/y.png": "name"}
+            for slash in ["", "/"]:
+                dataset = name + (slash and "-slash")
+                mist("encode", str(self.work / name) + slash, "-o", self.store, "--dataset", dataset, check=0)
+                self.assertEqual(labels_of(catalog(self.store, dataset)[1]), expected, dataset)
+        mist("encode", self.work / "labels", self.work / "images", "-o", self.store, "--dataset", "both", check=0)
+        self.assertEqual(labels_of(catalog(self.store, "both")[1]),
+                         {f"{name}/{path}": why for name in ["labels", "images"] for path, why in expected.items()})
 
     def test_several_sources_and_odd_names(self):
         first, second = self.work / "one" / "x", self.work / "two" / "y"
@@ -297,9 +402,10 @@ class Interrupted(Case):
     def test_killed_and_run_again(self):
         self.make(60)
         reference = self.work / "reference"
+        started = time.monotonic()
         mist("encode", self.source, "-o", reference, "--dataset", "d", check=0)
-        killed = 0
-        for delay in [0.01, 0.03, 0.05, 0.08, 0.12]:
+        whole, killed = time.monotonic() - started, 0
+        for delay in (whole * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)):  # however busy the machine is
             process = subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", "d", "-j", "2"],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(delay)
@@ -308,7 +414,7 @@ class Interrupted(Case):
             process.wait()
         self.assertGreater(killed, 0)
         # What a run that died in the middle of a write leaves behind.
-        for name in ["items/00/000.png.mist.part", "files/00/zzz.part", ".probe-0.mist"]:
+        for name in ["items/00/000.png.mist.part", ".copy-3", ".probe-0"]:
             path = self.store / "d" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"half")

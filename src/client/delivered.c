@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* CACHE/DATASET/delivered.json: what the last download into an output directory was. */
+#include "client/session.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <mist/mist.h>
+#include <stdio.h>
+
+static bool put_text(struct mist_buffer *out, const char *name, const char *text)
+{
+    return json_put(out, ",\"%s\":", name) && (text ? json_put_string(out, text) : json_put(out, "null"));
+}
+
+static bool put_request(const struct session *session, struct mist_buffer *out)
+{
+    const struct mist_get_options *options = session->options;
+    const struct mist_resolution_request *asked = &options->resolution;
+    bool good = json_put(out, ",\"request\":{\"policy\":%d", (int)asked->policy);
+    if (asked->by_reduce)
+        good = good && json_put(out, ",\"reduce\":[%u,%u]", asked->reduce, asked->step);
+    if (asked->width)
+        good = good && json_put(out, ",\"size\":[%u,%u,%u]", asked->width, asked->height, asked->depth);
+    if (asked->spacing[0] > 0)
+        good = good &&
+               json_put(out, ",\"spacing\":[%.9g,%.9g,%.9g]", asked->spacing[0], asked->spacing[1], asked->spacing[2]);
+    if (options->max_bytes)
+        good = good && json_put(out, ",\"max_bytes\":%" PRIu64 ",\"budget_reduce\":%d", options->max_bytes,
+                                session->report.budget_reduce);
+    good = good && json_put(out, ",\"exact\":%s,\"grid\":\"%s\"", options->exact ? "true" : "false",
+                            options->grid == MIST_GRID_CENTER ? "center" : "native");
+    for (int exclude = 0; exclude < 2; exclude++) {
+        const char *const *patterns = exclude ? options->exclude : options->include;
+        uint32_t count = exclude ? options->exclude_count : options->include_count;
+        good = good && json_put(out, ",\"%s\":[", exclude ? "exclude" : "include");
+        for (uint32_t i = 0; i < count && good; i++)
+            good = json_put(out, "%s", i ? "," : "") && json_put_string(out, patterns[i]);
+        good = good && json_put(out, "]");
+    }
+    return good && put_text(out, "format", options->format) && json_put(out, "}");
+}
+
+static bool put_all(const struct session *session, struct mist_buffer *out)
+{
+    const struct mist_get_report *report = &session->report;
+    bool good = json_put(out, "{\"mist\":\"" MIST_VERSION "\"") && put_text(out, "dataset", session->dataset.name) &&
+                json_put(out, ",\"id\":\"%016" PRIx64 "\"", session->dataset.id) &&
+                put_text(out, "url", session->settings.url.base) && put_request(session, out) &&
+                json_put(out,
+                         ",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64
+                         ",\"unchanged\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"larger\":[",
+                         report->items, report->attachments, report->failed, report->files, report->unchanged,
+                         report->selected_bytes);
+    for (unsigned i = 0; i < report->larger_count && good; i++)
+        good = json_put(out, "%s{\"why\":", i ? "," : "") && json_put_string(out, report->larger[i].why) &&
+               json_put(out, ",\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", report->larger[i].files,
+                        report->larger[i].bytes);
+    return good && json_put(out, "]}\n");
+}
+
+enum mist_status session_say_what_was_delivered(const struct session *session, struct mist_error *error)
+{
+    struct mist_buffer text = {0};
+    enum mist_status status = put_all(session, &text) && session->delivered_path
+                                  ? file_write_whole(session->delivered_path, text.data, text.size, error)
+                                  : error_set(error, MIST_ERROR_MEMORY, "out of memory");
+    mist_buffer_free(&text);
+    return status;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "format/names.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define FORMAT(row, operations, ...) [FORMAT_##row] = {.kind = FORMAT_##row, __VA_ARGS__},
+static const struct format formats[FORMAT_KINDS] = {
+#include "format/formats.def"
+};
+#undef FORMAT
+
+const struct format *format_of(enum format_kind kind)
+{
+    return kind > FORMAT_UNKNOWN && kind < FORMAT_KINDS ? &formats[kind] : NULL;
+}
+
+const char *format_name(enum format_kind kind)
+{
+    const struct format *format = format_of(kind);
+    return format ? format->name : NULL;
+}
+
+enum format_kind format_from_name(const char *name)
+{
+    for (unsigned kind = FORMAT_UNKNOWN + 1; name && kind < FORMAT_KINDS; kind++)
+        if (strcmp(formats[kind].name, name) == 0)
+            return (enum format_kind)kind;
+    return FORMAT_UNKNOWN;
+}
+
+/* ---- outputs ---- */
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), ending = strlen(suffix);
+    return length >= ending && strcasecmp(path + length - ending, suffix) == 0;
+}
+
+/* The first output that `is` says yes to. */
+static const struct format_output *find_output(bool (*is)(const struct format_output *output, const char *text),
+                                               const char *text, const struct format **format)
+{
+    for (unsigned kind = FORMAT_UNKNOWN + 1; kind < FORMAT_KINDS; kind++)
+        for (const struct format_output *output = formats[kind].outputs; output->name; output++)
+            if (is(output, text)) {
+                *format = &formats[kind];
+                return output;
+            }
+    *format = NULL;
+    return NULL;
+}
+
+static bool has_name(const struct format_output *output, const char *name)
+{
+    return output->item && strcmp(output->name, name) == 0;
+}
+
+static bool has_suffix(const struct format_output *output, const char *path)
+{
+    return ends_in(path, output->suffix);
+}
+
+const struct format_output *format_output_find(const char *name, const struct format **format)
+{
+    return find_output(has_name, name, format);
+}
+
+const struct format_output *format_output_of_path(const char *path, const struct format **format)
+{
+    return find_output(has_suffix, path, format);
+}
+
+bool format_output_is_of(const char *name, enum format_kind source)
+{
+    const struct format *format;
+    return format_output_find(name, &format) && format->kind == source;
+}
+
+static const char *list_outputs(bool pictures, char text[FORMAT_LIST_SIZE])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (unsigned kind = FORMAT_UNKNOWN + 1; kind < FORMAT_KINDS; kind++)
+        for (const struct format_output *output = formats[kind].outputs; output->name; output++) {
+            if (used >= FORMAT_LIST_SIZE || !(pictures ? output->picture_bits > 0 : output->item))
+                continue;
+            used += (size_t)snprintf(text + used, FORMAT_LIST_SIZE - used, "%s%s", used ? ", " : "",
+                                     pictures ? output->suffix : output->name);
+        }
+    return text;
+}
+
+const char *format_item_outputs(char text[FORMAT_LIST_SIZE])
+{
+    return list_outputs(false, text);
+}
+
+const char *format_picture_outputs(char text[FORMAT_LIST_SIZE])
+{
+    return list_outputs(true, text);
+}
+
+/* ---- paths ---- */
+
+static const char *suffix_of_path(const char *path, const struct format **format)
+{
+    for (unsigned kind = FORMAT_UNKNOWN + 1; kind < FORMAT_KINDS; kind++)
+        for (unsigned i = 0; i < FORMAT_MAX_NAMES && formats[kind].suffixes[i]; i++)
+            if (ends_in(path, formats[kind].suffixes[i])) {
+                *format = &formats[kind];
+                return formats[kind].suffixes[i];
+            }
+    *format = NULL;
+    return NULL;
+}
+
+const struct format *format_of_path(const char *path)
+{
+    const struct format *format;
+    suffix_of_path(path, &format);
+    return format;
+}
+
+size_t format_stem(const char *path)
+{
+    const struct format *format;
+    const char *suffix = suffix_of_path(path, &format);
+    size_t length = strlen(path), stem = suffix ? length - strlen(suffix) : length;
+    return stem == 0 || path[stem - 1] == '/' ? length : stem;
+}
+
+bool format_path_is_gzip(const char *path)
+{
+    return ends_in(path, ".gz");
+}

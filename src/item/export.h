@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Volumes of a DICOM series as files of formats that hold volumes: as the descriptions of its frames say, no header. */
+#ifndef ITEM_EXPORT_H
+#define ITEM_EXPORT_H
+
+#include "format/format.h"
+#include "item/item.h"
+
+/* What the files are made of. All pointers are the caller's. */
+struct export_volumes {
+    const mist_item *item;
+    const struct mist_export_options *options;
+    const char *directory;
+    const char *suffix;          /* of the files: ".nii.gz" */
+    struct format_target target; /* of each file, but for its frames, its geometry and its path */
+    const uint32_t *frames;      /* [count] which frames of the item are written: those of the slice step */
+    uint32_t count;
+    /* Writes these frames of the item, in this order; `export` is its context. */
+    enum mist_status (*write)(void *export, struct format_writer *writer, const uint32_t *frames, uint32_t count,
+                              struct mist_error *error);
+    void *export;
+    void (*written)(void *context, const char *path); /* may be NULL */
+    void *context;
+};
+
+/* Whether a format is written so: NIfTI, and arrays, from items that keep descriptions of their frames. */
+bool export_takes_volumes(const struct format *format, const mist_item *item);
+
+/*
+ * One file and its sidecar for each volume plan (format/dicom_volume.h), named after the first source file or
+ * options->name, with the plan's suffix. What the plans warn of goes to options->note.
+ */
+enum mist_status export_volumes(const struct export_volumes *volumes, struct mist_error *error);
+
+#endif

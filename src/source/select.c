@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/select.h"
+
+#include "base/error.h"
+#include "item/export_plan.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- which ---- */
+
+static bool matches_one(const char *const *patterns, uint32_t count, const char *path)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (fnmatch(patterns[i], path, FNM_LEADING_DIR) == 0)
+            return true;
+    return false;
+}
+
+/* An item is also known by its files. */
+static bool matches(const char *const *patterns, uint32_t count, const struct mist_catalog_entry *entry)
+{
+    bool item = entry->kind == MIST_CATALOG_ITEM;
+    if (count == 0)
+        return false;
+    if (matches_one(patterns, count, item ? entry->item.path : entry->attachment.path))
+        return true;
+    for (uint32_t i = 0; item && i < entry->item.file_count; i++)
+        if (matches_one(patterns, count, entry->item.files[i].path))
+            return true;
+    return false;
+}
+
+bool select_takes(const struct select *select, const struct mist_catalog_entry *entry)
+{
+    return (select->include_count == 0 || matches(select->include, select->include_count, entry)) &&
+           !matches(select->exclude, select->exclude_count, entry);
+}
+
+/* ---- how ---- */
+
+bool select_wants_items(const struct select *select)
+{
+    return select->format && strcmp(select->format, "mist") == 0;
+}
+
+enum mist_status select_check(const struct select *select, struct mist_error *error)
+{
+    char names[FORMAT_LIST_SIZE];
+    const struct format *format = NULL;
+    const struct mist_resolution_request *asked = &select->resolution;
+    bool items = select_wants_items(select);
+    if (select->format && !items && !format_output_find(select->format, &format))
+        return error_set(error, MIST_ERROR_ARGUMENT, "no format '%.20s' can be written; there is %s, mist",
+                         select->format, format_item_outputs(names));
+    if (select->exact && (!asked->width || !asked->height || asked->width > MIST_MAX_SIDE ||
+                          asked->height > MIST_MAX_SIDE || asked->depth > MIST_MAX_SIDE))
+        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size");
+    bool resampled = select->exact || select->grid != MIST_GRID_NATIVE;
+    if (resampled && (items || (format && format->whole_codestream)))
+        return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", select->format);
+    return MIST_OK;
+}
+
+struct mist_export_options select_export(const struct select *select, const struct selected *selected)
+{
+    struct mist_export_options options = {.reduce = selected->written.reduce,
+                                          .step = selected->written.step,
+                                          .grid = select->grid,
+                                          .format = select->format};
+    if (select->exact) {
+        options.exact_width = select->resolution.width;
+        options.exact_height = select->resolution.height;
+        options.exact_depth = select->resolution.depth;
+    }
+    return options;
+}
+
+/* Files of many frames that are written from their original headers keep all frames: the headers speak of each. */
+static bool keeps_all_slices(const struct select *select, const struct mist_catalog_item *item)
+{
+    enum format_kind source = format_from_name(item->format);
+    const struct format *format = format_of(source);
+    if (!format || !format->needs_tail_when_reduced || item->file_count == item->image.frames ||
+        (select->format && !format_output_is_of(select->format, source)))
+        return false;
+    return true;
+}
+
+/* Some (DICOM) need their original header at every size; others what follows their samples, when they are to be the
+ * originals again. */
+static bool wants_tail(const struct select *select, const struct mist_catalog_item *item,
+                       const struct export_grid *grid, struct mist_choice written)
+{
+    const enum format_kind source = format_from_name(item->format);
+    if (select->format && !format_output_is_of(select->format, source))
+        return false;
+    bool original = written.reduce == 0 && written.step == 0 && !grid->resampled && !grid->between_slices;
+    return original || (source != FORMAT_UNKNOWN && format_of(source)->needs_tail_when_reduced);
+}
+
+static struct selected select_at(const struct select *select, const struct mist_catalog_item *item,
+                                 struct mist_choice asked)
+{
+    struct selected selected = {.written = mist_choice_within(item, asked)};
+    if (select_wants_items(select) || keeps_all_slices(select, item))
+        selected.written.step = 0; /* an item's file is a prefix */
+    selected.fetched = selected.written;
+    if (select_wants_items(select)) {
+        selected.tail = selected.written.reduce == 0;
+    } else {
+        struct mist_export_options options = select_export(select, &selected);
+        struct export_grid grid = {0};
+        if (export_grid(&item->image, item->centred, &options, &grid, NULL) == MIST_OK)
+            selected.fetched = (struct mist_choice){grid.reduce, grid.step};
+        selected.tail = wants_tail(select, item, &grid, selected.written);
+    }
+    selected.bytes = mist_catalog_item_bytes(item, selected.fetched, selected.tail);
+    return selected;
+}
+
+static struct mist_choice asked_of(const struct select *select, const struct mist_catalog_item *item)
+{
+    return mist_choose(item, &select->resolution);
+}
+
+struct selected select_item(const struct select *select, const struct mist_catalog_item *item)
+{
+    struct mist_choice asked = asked_of(select, item);
+    if (asked.reduce < select->least_reduce)
+        asked.reduce = select->least_reduce;
+    return select_at(select, item, asked);
+}
+
+const char *select_not_reduced(const struct select *select, const struct mist_catalog_item *item,
+                               const struct selected *selected)
+{
+    struct mist_catalog_item endless = *item;
+    endless.levels = MIST_MAX_LEVELS;
+    if (select->exact || selected->written.reduce + 1 < item->levels ||
+        mist_choose(&endless, &select->resolution).reduce <= selected->written.reduce)
+        return NULL;
+    return item->kept ? item->kept : "its smallest level is larger than asked for";
+}
+
+bool select_reduces(const struct select *select)
+{
+    const struct mist_resolution_request *asked = &select->resolution;
+    if (asked->by_reduce)
+        return asked->reduce || asked->step;
+    return asked->width || asked->spacing[0] > 0 || select->least_reduce;
+}
+
+/* ---- --max-bytes ---- */
+
+void select_budget_add(const struct select *select, const struct mist_catalog_entry *entry,
+                       struct select_budget *budget)
+{
+    if (!select_takes(select, entry))
+        return;
+    struct mist_choice asked = {0};
+    if (entry->kind == MIST_CATALOG_ITEM)
+        asked = asked_of(select, &entry->item);
+    uint64_t bytes = entry->attachment.size;
+    for (unsigned reduce = 0; reduce < MIST_MAX_LEVELS; reduce++) {
+        struct mist_choice choice = {reduce > asked.reduce ? reduce : asked.reduce, asked.step};
+        if (entry->kind == MIST_CATALOG_ITEM && (reduce == 0 || reduce < entry->item.levels))
+            bytes = select_at(select, &entry->item, choice).bytes;
+        budget->bytes[reduce] += bytes;
+    }
+}
+
+enum mist_status select_budget_choose(struct select *select, const struct select_budget *budget, uint64_t max_bytes,
+                                      struct mist_error *error)
+{
+    for (unsigned reduce = 0; reduce < MIST_MAX_LEVELS; reduce++)
+        if (budget->bytes[reduce] <= max_bytes) {
+            select->least_reduce = reduce;
+            return MIST_OK;
+        }
+    return error_set(error, MIST_ERROR_LIMIT,
+                     "even at the smallest size this takes %" PRIu64 " bytes, more than the %" PRIu64
+                     " allowed; choose less with --include or --exclude",
+                     budget->bytes[MIST_MAX_LEVELS - 1], max_bytes);
+}

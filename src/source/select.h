@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is taken of a dataset: which entries, at which resolution, and which bytes of each item. The host's plan, the
+ * client's dry run and what is then transferred all ask here.
+ */
+#ifndef SOURCE_SELECT_H
+#define SOURCE_SELECT_H
+
+#include <mist/source.h>
+
+/* What is asked for. Texts and lists are the caller's. */
+struct select {
+    struct mist_resolution_request resolution;
+    bool exact;          /* resampled to exactly the size of `resolution` */
+    enum mist_grid grid; /* as in struct mist_export_options */
+    const char *format;  /* NULL: that of the source; one of mist_export_formats(); "mist": the items */
+    /* Shell patterns on dataset paths ('*' matches '/' too; what matches a directory matches all below it). Of an item
+     * its own path and those of its files count. No include: everything. Exclude wins. */
+    const char *const *include;
+    const char *const *exclude;
+    uint32_t include_count;
+    uint32_t exclude_count;
+    unsigned least_reduce; /* at least so many levels are dropped: select_budget_choose() */
+};
+
+/* MIST_ERROR_ARGUMENT where it does not fit together. */
+enum mist_status select_check(const struct select *select, struct mist_error *error);
+
+/* Whether an item or attachment is among what is asked for. */
+bool select_takes(const struct select *select, const struct mist_catalog_entry *entry);
+
+/* One item as it is taken. */
+struct selected {
+    struct mist_choice written; /* what is made of it */
+    struct mist_choice fetched; /* what that takes: more, where label maps are put on another grid */
+    bool tail;                  /* and the tail: its original headers are needed for that */
+    uint64_t bytes;             /* of all that */
+};
+/* Reads item->files where it has several. */
+struct selected select_item(const struct select *select, const struct mist_catalog_item *item);
+
+/* How an item so taken is written out; `threads` is left 0. */
+struct mist_export_options select_export(const struct select *select, const struct selected *selected);
+
+/* Whether the items themselves are asked for. */
+bool select_wants_items(const struct select *select);
+
+/* Whether a smaller size would have been chosen if the item had more levels; and why it has not: never NULL then. */
+const char *select_not_reduced(const struct select *select, const struct mist_catalog_item *item,
+                               const struct selected *selected);
+
+/* Whether less than everything is asked for, so that an image which is an attachment comes larger than that. */
+bool select_reduces(const struct select *select);
+
+/* ---- at most so many bytes: start zeroed, add all entries, then choose ---- */
+
+struct select_budget {
+    uint64_t bytes[MIST_MAX_LEVELS]; /* by least_reduce */
+};
+/* Adds what a download from nothing takes of an entry; nothing where it is not taken. */
+void select_budget_add(const struct select *select, const struct mist_catalog_entry *entry,
+                       struct select_budget *budget);
+/* Sets select->least_reduce; MIST_ERROR_LIMIT if even the smallest levels take more. */
+enum mist_status select_budget_choose(struct select *select, const struct select_budget *budget, uint64_t max_bytes,
+                                      struct mist_error *error);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* STORE/mist.sqlite and its schema. */
+#ifndef STORE_STORE_DATABASE_H
+#define STORE_STORE_DATABASE_H
+
+#include "store/database.h"
+
+enum database_mode { DATABASE_READ, DATABASE_WRITE /* created if missing */ };
+
+/*
+ * Opens STORE/mist.sqlite. `queries` lives as long as the program. A database of another version, or one that is none,
+ * is an error that says so.
+ */
+enum mist_status store_database_open(const char *directory, enum database_mode mode, const char *const *queries,
+                                     size_t count, struct database *database, struct mist_error *error);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <string.h>
+
+static void test_utf8(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_length("a", 1), 1);
+    assert_int_equal(utf8_length("\xc3\xa9", 2), 2);
+    assert_int_equal(utf8_length("\xe2\x82\xac", 3), 3);
+    assert_int_equal(utf8_length("\xf0\x9f\x98\x80", 4), 4);
+    assert_int_equal(utf8_length("\xf4\x8f\xbf\xbf", 4), 4);
+    const char *bad[] = {"\x80",
+                         "\xff",
+                         "\xc0\xaf",
+                         "\xc1\xbf",
+                         "\xe0\x9f\xbf",
+                         "\xed\xa0\x80",
+                         "\xf0\x8f\xbf\xbf",
+                         "\xf4\x90\x80\x80",
+                         "\xf5\x80\x80\x80",
+                         "\xc3(",
+                         "\xe2\x82("};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(utf8_length(bad[i], strlen(bad[i])), 0);
+    assert_int_equal(utf8_length("\xe2\x82\xac", 2), 0);
+}
+
+static void test_hexadecimal(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        const char *digits = "0123456789abcdef", *found = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
+        assert_int_equal(hex_value((char)c), found ? found - digits : -1);
+    }
+}
+
+static void expect_decoded(const char *text, bool plus_is_space, const char *expected)
+{
+    char *copy = memory_copy_text(text);
+    assert_int_equal(percent_decode(copy, strlen(copy), plus_is_space), PERCENT_GOOD);
+    assert_string_equal(copy, expected);
+    memory_free(copy);
+}
+
+static void expect_broken(const char *text, size_t length, enum percent_result result)
+{
+    char *copy = memory_copy_text(text);
+    assert_int_equal(percent_decode(copy, length, false), result);
+    memory_free(copy);
+}
+
+static void test_percent(void **state)
+{
+    (void)state;
+    expect_decoded("", false, "");
+    expect_decoded("a%20b%2Fc%2fd%25+", false, "a b/c/d%+");
+    expect_decoded("a+b%2B", true, "a b+");
+    expect_decoded("%2541", false, "%41"); /* once, not twice */
+    expect_broken("%", 1, PERCENT_BROKEN);
+    expect_broken("a%4", 3, PERCENT_BROKEN);
+    expect_broken("%4g", 3, PERCENT_BROKEN);
+    expect_broken("%g4", 3, PERCENT_BROKEN);
+    expect_broken("%41", 2, PERCENT_BROKEN); /* the text ends where its length says */
+    expect_broken("a%00b", 5, PERCENT_NUL);
+    char out[3 * 20 + 1];
+    const char *path = "a b/\xc3\xa9-._~%+?#";
+    char *end = percent_encode_path(path, out);
+    assert_string_equal(out, "a%20b/%C3%A9-._~%25%2B%3F%23");
+    assert_ptr_equal(end, out + strlen(out));
+    expect_decoded(out, true, path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_hexadecimal),
+        cmocka_unit_test(test_percent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,215 @@
+"""Series of DICOM as arrays and as DICOM in another transfer syntax, judged by nibabel, pydicom, OpenJPEG and dcmftest."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+try:
+    import nibabel
+    import numpy
+    import pydicom
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "format"))
+import dicom_cases
+
+mist = os.environ["MIST_PROGRAM"]
+work = tempfile.TemporaryDirectory(prefix="mist-dicom-out-")
+directory = pathlib.Path(work.name)
+
+
+def run(*arguments):
+    done = subprocess.run([mist, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (arguments, done.stdout[-1000:], done.stderr[-1000:])
+    return done.stdout
+
+
+def get(out, *options):
+    shutil.rmtree(directory / out, ignore_errors=True)
+    run("get", directory / "store/source", "-o", directory / out, "--quiet", *options)
+    return {str(path.relative_to(directory / out)): path for path in sorted((directory / out).rglob("*"))
+            if path.is_file() and ".mist" not in path.parts}
+
+
+def make_larger(source):
+    """Of a size that has levels."""
+    pixels = dicom_cases.texture(200, 150, 3)
+    colours = numpy.stack([dicom_cases.texture(200, 150, k) % 256 for k in (1, 2, 3)], -1).astype("u1")
+    for name, samples, more in (
+            ("large_implicit", (pixels % 4096).astype("i2") - 2048, {"syntax": pydicom.uid.ImplicitVRLittleEndian}),
+            ("large_big_endian", pixels % 4096, {"syntax": pydicom.uid.ExplicitVRBigEndian, "BitsStored": 12, "HighBit": 11}),
+            ("large_colours", colours, {}), ("large_ybr", colours, {"PhotometricInterpretation": "YBR_FULL"})):
+        (source / name).mkdir()
+        if more.get("syntax") == pydicom.uid.ExplicitVRBigEndian:
+            samples = samples.astype(">u2")
+        dicom_cases.instance(source / name, 1, kind="SC" if samples.ndim == 3 else "CT", pixels=samples,
+                             series=f"1.2.826.0.1.3680043.8.498.{len(name)}", **more)
+
+
+def make_store():
+    for name, make in dicom_cases.all_cases().items():
+        folder = directory / "source" / name
+        folder.mkdir(parents=True)
+        make(folder)
+    make_larger(directory / "source")
+    run("encode", directory / "source", "-o", directory / "store", "--quiet")
+
+
+# ---- arrays ----
+
+def check_array(name, array, nifti):
+    """The same values in the same places: NIfTI has columns first, and rows turned over where its affine says so."""
+    about = json.loads(array.with_suffix(".json").read_text())
+    values = numpy.load(array)
+    image = nibabel.load(nifti)
+    full = [dict(zip(about["axes"], values.shape)).get(axis, 1) for axis in ("volume", "slice", "row", "column",
+                                                                             "component")]
+    ours = values.reshape(full)
+    theirs = numpy.asanyarray(image.dataobj)
+    if theirs.dtype.fields:
+        theirs = numpy.stack([theirs[field] for field in theirs.dtype.names], -1)[:, :, :, None]
+    else:
+        theirs = theirs.reshape(theirs.shape + (1,) * (5 - theirs.ndim))
+    theirs = theirs.transpose(3, 2, 1, 0, 4)
+    if "affine" in about:
+        affine = numpy.array(about["affine"])
+        turn = numpy.linalg.inv(affine) @ image.affine  # array index of a NIfTI index
+        if turn[1, 1] < 0:
+            theirs = theirs[:, :, ::-1]
+        corner = affine @ [full[3] - 1, 0, full[1] - 1, 1]
+        row = full[2] - 1 if turn[1, 1] < 0 else 0
+        assert numpy.allclose(corner, image.affine @ [full[3] - 1, row, full[1] - 1, 1], atol=1e-3), name
+        assert numpy.allclose(about["spacing"], numpy.linalg.norm(affine[:3, :3], axis=0), atol=1e-3), name
+    elif not numpy.array_equal(ours.astype(float), theirs.astype(float)):
+        theirs = theirs[:, :, ::-1]
+    assert theirs.shape == ours.shape, (name, theirs.shape, ours.shape)
+    assert numpy.allclose(ours, theirs, rtol=1e-6, atol=1e-6 * numpy.abs(theirs).max()), name
+    if values.dtype.kind in "iu":
+        assert numpy.array_equal(ours.astype(float), theirs.astype(float)), name
+    return values, about
+
+
+def test_arrays(*options):
+    arrays, niftis = get("arrays", "--format", "npy", *options), get("niftis", "--format", "nii", *options)
+    arrays = {name[:-4]: path for name, path in arrays.items() if name.endswith(".npy")}
+    niftis = {name[:-4]: path for name, path in niftis.items() if name.endswith(".nii")}
+    assert arrays.keys() == niftis.keys() and len(arrays) > 40, arrays.keys() ^ niftis.keys()
+    return {name: check_array(name, path, niftis[name]) for name, path in arrays.items()}
+
+
+def test_types(found):
+    by_case = {name.split("/")[0]: value for name, value in found.items()}
+    for name, dtype, units in (("ct", "int32", "HU"), ("ct_12bit", "int16", "HU"), ("ct_slope_half", "float32", "HU"), ("pet", "float32", "BQML"),
+                               ("axial", "uint16", None)):
+        values, about = by_case[name]
+        assert values.dtype == dtype and about.get("units") == units, (name, values.dtype, about)
+    values, about = by_case["times_by_temporal"]
+    assert about["axes"] == ["volume", "slice", "row", "column"] and values.ndim == 4, about
+
+
+make_store()
+test_types(test_arrays())
+test_arrays("--reduce", "1")
+
+
+# ---- DICOM in another transfer syntax ----
+
+def samples_of(dataset, frame):
+    """A frame of an HTJ2K file, by its Extended Offset Table, as OpenJPEG decodes it: [row, column, component]."""
+    offsets = numpy.frombuffer(dataset.ExtendedOffsetTable, "<u8")
+    lengths = numpy.frombuffer(dataset.ExtendedOffsetTableLengths, "<u8")
+    data = dataset.PixelData
+    assert data[:8] == b"\xfe\xff\x00\xe0\0\0\0\0", "the Basic Offset Table is not empty"
+    at = 8 + int(offsets[frame])
+    assert data[at:at + 4] == b"\xfe\xff\x00\xe0" and int.from_bytes(data[at + 4:at + 8], "little") == lengths[frame]
+    stream = data[at + 8:at + 8 + int(lengths[frame])]
+    (directory / "frame.j2k").write_bytes(stream)
+    done = subprocess.run(["opj_decompress", "-i", directory / "frame.j2k", "-o", directory / "frame.rawl"],
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    size = 1 if dataset.BitsStored <= 8 else 2 if dataset.BitsStored <= 16 else 4
+    kind = f"<{'i' if dataset.PixelRepresentation else 'u'}{size}"
+    raw = numpy.fromfile(directory / "frame.rawl", kind)
+    spare = 8 * size - dataset.BitsStored  # raw files of opj_decompress have no sign beyond the precision
+    raw = raw << spare >> spare
+    return raw.reshape(dataset.SamplesPerPixel, dataset.Rows, dataset.Columns).transpose(1, 2, 0)
+
+
+def pixels_of(dataset):
+    frames = int(dataset.get("NumberOfFrames", 1))
+    return dataset.pixel_array.reshape(frames, dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+
+
+SAME = ("PatientID", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "ImagePositionPatient", "PixelSpacing",
+        "Rows", "Columns", "SamplesPerPixel", "RescaleSlope", "RescaleIntercept", "PixelRepresentation")
+
+
+def check_htj2k(ours, reference):
+    """`reference` has the samples. Returns whether the file is HTJ2K."""
+    dataset, expected = pydicom.dcmread(ours), pydicom.dcmread(reference, force=True)
+    for name in SAME:
+        assert dataset.get(name) == expected.get(name), (ours, name, dataset.get(name), expected.get(name))
+    done = subprocess.run(["dcmftest", ours], capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("yes"), (ours, done.stdout)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax == pydicom.uid.ExplicitVRLittleEndian:
+        assert numpy.array_equal(dataset.pixel_array, expected.pixel_array), ours
+        return False
+    assert syntax in ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202"), syntax
+    pixels = pixels_of(expected)
+    assert ("YBR_RCT" if expected.PhotometricInterpretation == "RGB" else expected.PhotometricInterpretation) == \
+        dataset.PhotometricInterpretation, ours
+    for frame in {0, len(pixels) - 1}:
+        assert numpy.array_equal(samples_of(dataset, frame), pixels[frame]), (ours, frame)
+    return True
+
+
+def compare_files(got, reference):
+    assert got.keys() == reference.keys(), got.keys() ^ reference.keys()
+    checked = {}  # the last file of each folder
+    for name in got:
+        checked[name.split("/")[0]] = name
+    return {case for case, name in checked.items() if check_htj2k(got[name], reference[name])}, checked.keys()
+
+
+def test_htj2k():
+    originals = {str(path.relative_to(directory / "source")): path for path in (directory / "source").rglob("*.dcm")}
+    coded, all_of_them = compare_files(get("htj2k", "--transfer-syntax", "htj2k"), originals)
+    print("explicit:", *sorted(all_of_them - coded))
+    assert all_of_them - coded <= {"thirty_two_bit", "thirty_two_bit_signed"}
+    coded, _ = compare_files(get("explicit", "--transfer-syntax", "explicit"), originals)
+    assert not coded
+    reduced = get("reduced", "--reduce", "1", "--transfer-syntax", "explicit")
+    coded, _ = compare_files(get("small", "--reduce", "1", "--transfer-syntax", "htj2k"), reduced)
+    assert {"large_big_endian", "large_implicit", "large_colours", "large_ybr"} <= coded
+
+
+def test_taken_back():
+    """MIST reads its own files: what is encoded of them gives the same arrays."""
+    shutil.rmtree(directory / "htj2k/.mist")
+    run("encode", directory / "htj2k", "-o", directory / "again", "--quiet")
+    run("get", directory / "again/htj2k", "-o", directory / "taken", "--quiet", "--format", "npy")
+    first = get("arrays", "--format", "npy")
+    arrays = [name for name in first if name.endswith(".npy")]
+    assert len(arrays) > 40
+    for name in arrays:
+        assert numpy.array_equal(numpy.load(first[name]), numpy.load(directory / "taken" / name)), name
+
+
+def test_keep_uids():
+    name = "large_implicit/i0001.dcm"
+    original = pydicom.dcmread(directory / "source" / name)
+    for options, same in (((), False), (("--keep-uids",), True)):
+        files = get("kept", "--reduce", "1", "--include", "large_implicit/*", *options)
+        made = pydicom.dcmread(files[name])
+        assert made.Rows < original.Rows and (made.SOPInstanceUID == original.SOPInstanceUID) == same
+
+
+test_htj2k()
+test_taken_back()
+test_keep_uids()

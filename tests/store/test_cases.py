@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Label maps that went wrong once (tests/data/cases): judged by nibabel, numpy and PIL."""
+import os
+import pathlib
+import sys
+import unittest
+
+try:
+    import nibabel
+    import numpy as np
+    import PIL.Image
+except ImportError as missing:
+    print(f"skipped: a judge is not installed: {missing}")
+    sys.exit(77)
+
+from test_encode import Case, catalog, labels_of, mist
+
+CASES = pathlib.Path(os.environ["MIST_SOURCE"]) / "tests" / "data" / "cases"
+
+
+def samples(path):
+    if path.suffix == ".png":
+        return np.array(PIL.Image.open(path))
+    return np.asarray(nibabel.load(path).dataobj)
+
+
+class Cases(Case):
+    def halves(self, name, *options):
+        """The items of the case, and {path: its samples, those of half its size}."""
+        result = mist("encode", CASES / name, "-o", self.store, "--dataset", "d", *options, check=0)
+        self.assertEqual(result.stderr, "")
+        result = mist("get", self.store / "d", "-o", self.work / "half", "--reduce", 1, check=0)
+        self.assertEqual(result.stderr, "")
+        items = catalog(self.store, "d")[1]
+        self.assertEqual(set(items), {p.relative_to(CASES / name).as_posix() for p in (CASES / name).rglob("*.*z")} |
+                         {p.relative_to(CASES / name).as_posix() for p in (CASES / name).rglob("*.png")})
+        return items, {path: (samples(CASES / name / path), samples(self.work / "half" / path)) for path in items}
+
+    def assert_sampled(self, images):
+        for path, (full, half) in images.items():
+            self.assertEqual(half.dtype, full.dtype, path)
+            self.assertTrue(np.array_equal(half, full[::2, ::2]), path)
+
+    def test_label_names(self):
+        """Whatever they are called: half of a label map is every second sample of it."""
+        items, images = self.halves("label_names")
+        self.assertEqual(labels_of(items), {path: "name" for path in items})
+        self.assertEqual(len(items), 7)
+        self.assert_sampled(images)
+
+    def test_labels_twice(self):
+        """Each of several --labels counts."""
+        items, images = self.halves("labels_twice", "--labels", "*_seg.nii.gz", "--labels", "*_dseg.nii.gz")
+        self.assertEqual((len(items), labels_of(items)), (2, {path: "option" for path in items}))
+        self.assert_sampled(images)
+
+    def test_int64_labels(self):
+        """Labels of every type, those of 64 bits too, come on the grid of their images and keep their type."""
+        items, images = self.halves("int64_labels")
+        self.assertEqual(labels_of(items), {path: "name" for path in items if path.startswith("labels/")})
+        self.assertEqual({row["type"] for path, row in items.items() if path.startswith("labels/")},
+                         {"s64", "u64", "f32", "f64", "s32", "u16"})
+        self.assert_sampled({path: both for path, both in images.items() if path.startswith("labels/")})
+        self.assertEqual({half.shape for _, half in images.values()}, {images["images/c1.nii.gz"][1].shape})
+        affines = [nibabel.load(self.work / "half" / path).affine for path in images]
+        self.assertTrue(all(np.allclose(affine, affines[0]) for affine in affines))
+
+
+if __name__ == "__main__":
+    unittest.main()
