@@ -344,7 +344,7 @@ class Interrupted(Case):
         mist("encode", source, "-o", store, "--dataset", "ex", "--prune")
         self.get("--size", "128", url=f"{store}/ex")
         self.assertEqual(set(tree(self.out)), {f"ct-head/{n}" for n in ["I200", "I220", "I230", "I240", "I250",
-                                                                       "I200.npy"]})
+                                                                       "I200.npy", "I200.json"]})
         self.assertEqual((self.out / "ct-head/I230").read_text(), "mine")
         shutil.rmtree(store)
         shutil.rmtree(source)
