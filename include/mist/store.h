@@ -72,6 +72,13 @@ MIST_API const char *mist_label_reason(unsigned reason); /* 0 .. MIST_LABEL_REAS
 #define MIST_LARGER_ROOM 300u
 MIST_API const char *mist_larger_reason(unsigned reason);
 
+/* Files of one kind of image that MIST does not read. */
+struct mist_store_unread {
+    char suffix[12]; /* "bmp" */
+    uint64_t files;
+};
+#define MIST_STORE_UNREAD 32u
+
 struct mist_store_report {
     uint64_t items;       /* encoded (or indexed, or verified) now */
     uint64_t attachments; /* copied (or indexed, or verified) now */
@@ -89,9 +96,10 @@ struct mist_store_report {
     uint64_t naming_patient; /* of the DICOM files that were new: name a patient (PatientName, PatientID or
                                 PatientBirthDate) and do not say that identity was removed */
     uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
-    uint64_t larger_by[MIST_LARGER_REASONS]; /* ... and why */
-    char larger_path[256];                   /* one of them; "" where there is none */
-    char looks_like_path[256];               /* one of each; "" where there is none */
+    uint64_t larger_by[MIST_LARGER_REASONS];            /* ... and why */
+    struct mist_store_unread unread[MIST_STORE_UNREAD]; /* all in the dataset, by kind; the rest has no suffix */
+    char larger_path[256];                              /* one of them; "" where there is none */
+    char looks_like_path[256];                          /* one of each; "" where there is none */
     char named_only_path[256];
 };
 

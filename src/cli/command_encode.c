@@ -90,9 +90,29 @@ static void print_json_larger(const struct mist_store_report *report)
     printf("}");
 }
 
+/* One line for images that are kept as they are: "kept as they are, since MIST does not read them: 4 .bmp, 2 .svs". */
+static void print_unread(const struct mist_store_report *report)
+{
+    for (unsigned i = 0; i < MIST_STORE_UNREAD && report->unread[i].files; i++)
+        printf("%s%" PRIu64 " .%s",
+               i ? ", " : "kept as they are, since MIST does not read them: ", report->unread[i].files,
+               report->unread[i].suffix);
+    if (report->unread[0].files)
+        putchar('\n');
+}
+
+static void print_json_unread(const struct mist_store_report *report)
+{
+    printf(",\"unread\":{");
+    for (unsigned i = 0; i < MIST_STORE_UNREAD && report->unread[i].files; i++)
+        printf("%s\"%s\":%" PRIu64, i ? "," : "", report->unread[i].suffix, report->unread[i].files);
+    printf("}");
+}
+
 static void print_json(const struct mist_store_report *report)
 {
     print_json_labels(report);
+    print_json_unread(report);
     print_json_larger(report);
     printf(",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
            ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"warnings\":%" PRIu64 ",\"naming_patient\":%" PRIu64
@@ -126,6 +146,7 @@ static void print_summary(const struct mist_store_report *report)
                report->naming_patient, report->naming_patient == 1 ? " names" : "s name",
                report->naming_patient == 1 ? "es" : "");
     print_larger(report);
+    print_unread(report);
 }
 
 static enum exit_status run(const struct arguments *arguments)

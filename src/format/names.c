@@ -123,6 +123,27 @@ const struct format *format_of_path(const char *path)
     return format;
 }
 
+const char *format_unread(const char *path)
+{
+#define UNREAD(suffix) suffix " files are not read"
+    static const char *const kinds[] = {
+        UNREAD("avif"),   UNREAD("bmp"),     UNREAD("czi"),  UNREAD("gif"),  UNREAD("heic"), UNREAD("j2c"),
+        UNREAD("j2k"),    UNREAD("jp2"),     UNREAD("jph"),  UNREAD("jpx"),  UNREAD("jxl"),  UNREAD("lif"),
+        UNREAD("mgh"),    UNREAD("mgz"),     UNREAD("mnc"),  UNREAD("mrxs"), UNREAD("nd2"),  UNREAD("nii.bz2"),
+        UNREAD("nii.xz"), UNREAD("nii.zst"), UNREAD("ndpi"), UNREAD("pcx"),  UNREAD("scn"),  UNREAD("svs"),
+        UNREAD("tga"),    UNREAD("webp"),
+    };
+#undef UNREAD
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char suffix[12] = ".";
+        size_t length = strcspn(kinds[i], " ");
+        memcpy(suffix + 1, kinds[i], length); /* the rest is zero */
+        if (ends_in(path, suffix))
+            return kinds[i];
+    }
+    return NULL;
+}
+
 size_t format_stem(const char *path)
 {
     const struct format *format;

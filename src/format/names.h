@@ -73,6 +73,11 @@ const char *format_picture_outputs(char text[FORMAT_LIST_SIZE]);
 
 /* The format whose suffix a path ends in, in any case; NULL if it is none. Content decides what a file is, not this. */
 const struct format *format_of_path(const char *path);
+/*
+ * Why a file that is an image by its suffix is none that MIST reads: "bmp files are not read"; NULL for all others.
+ * The text starts with the suffix, without its dot.
+ */
+const char *format_unread(const char *path);
 /* How many bytes of a path come before that suffix; all of them where there is none, or nothing before it. */
 size_t format_stem(const char *path);
 /* Whether a path ends in ".gz", in any case. */

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "format/names.h"
 #include "store/queries.h"
 
 #include <ctype.h>
@@ -79,6 +80,28 @@ static enum mist_status look_for_vanished(struct encode *encode, struct mist_err
     return status;
 }
 
+/* Counts the attachments that are images of a kind that is not read. */
+static enum mist_status count_unread(struct encode *encode, struct mist_error *error)
+{
+    struct maker *maker = &encode->maker;
+    sqlite3_stmt *rows = NULL;
+    enum mist_status status = database_query(&maker->database, Q_ATTACHMENTS, &rows, error, "i", maker->id);
+    for (bool row = true; !status && row;) {
+        status = database_step(&maker->database, rows, &row, error);
+        const char *why = !status && row ? format_unread(column_text(rows, 0)) : NULL;
+        size_t length = why ? strcspn(why, " ") : 0;
+        for (unsigned i = 0; why && i < MIST_STORE_UNREAD; i++) {
+            struct mist_store_unread *unread = &encode->report->unread[i];
+            if (unread->suffix[0] && (strncmp(unread->suffix, why, length) != 0 || unread->suffix[length]))
+                continue;
+            memcpy(unread->suffix, why, length);
+            unread->files++;
+            break;
+        }
+    }
+    return status;
+}
+
 static enum mist_status run(struct encode *encode, struct mist_error *error)
 {
     struct mist_dataset_info info;
@@ -97,6 +120,8 @@ static enum mist_status run(struct encode *encode, struct mist_error *error)
         status = look_for_vanished(encode, error);
     if (!status)
         status = maker_publish(&encode->maker, &info, error);
+    if (!status)
+        status = count_unread(encode, error);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #define STORE_ENCODE_H
 
 #include "base/file.h"
+#include "format/format.h"
 #include "store/maker.h"
 #include "store/tally.h"
 
@@ -39,6 +40,12 @@ const char *encode_sentence(const char *message, const char *disk);
 
 /* walk.c: lists every file of the sources. */
 enum mist_status encode_walk(struct encode *encode, struct mist_error *error);
+/*
+ * look.c: 1: the file at `disk`, `path` in the dataset, is an image by its header; 0: it is none; -1: it should be one
+ * but cannot be read, and *error says why. *grouped: several such files are one item, and *group tells which.
+ */
+int source_look(const char *path, const char *disk, struct format_group *group, bool *grouped,
+                struct mist_error *error);
 /* plan.c: tells what each file is, and what is to be done. */
 enum mist_status encode_classify(struct encode *encode, struct mist_error *error);
 enum mist_status encode_plan(struct encode *encode, struct mist_error *error);

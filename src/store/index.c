@@ -126,6 +126,64 @@ static enum mist_status index_item(struct indexing *indexing, const char *path, 
     return committed;
 }
 
+/* ---- why images are attachments: in the catalog, if it is still there; else as their headers tell ---- */
+
+static enum mist_status read_published(struct indexing *indexing, struct mist_error *error)
+{
+    struct maker *maker = &indexing->maker;
+    mist_catalog *catalog = NULL;
+    struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ITEM};
+    char *path = maker_path(maker, MIST_CATALOG_END, NULL);
+    if (!path)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", maker->directory);
+    bool there = mist_catalog_open(path, &catalog, NULL) == MIST_OK;
+    enum mist_status status = there ? database_execute(&maker->database, "BEGIN", error) : MIST_OK;
+    const bool begun = there && !status;
+    while (there && !status && entry.kind != MIST_CATALOG_END) {
+        if (mist_catalog_next(catalog, &entry, NULL) != MIST_OK)
+            break; /* it is damaged, and made anew in any case */
+        if (entry.kind == MIST_CATALOG_ATTACHMENT)
+            status = database_run(&maker->database, Q_PUBLISHED_ADD, error, "tut", entry.attachment.path,
+                                  entry.attachment.checksum, entry.attachment.kept);
+    }
+    enum mist_status ended = begun ? database_execute(&maker->database, "COMMIT", status ? NULL : error) : MIST_OK;
+    mist_catalog_close(&catalog);
+    memory_free(path);
+    return status ? status : ended;
+}
+
+/* Notes why an attachment is no item, if it is an image. The lock is held. */
+static enum mist_status note_kept(struct maker *maker, const char *path, const char *file, uint64_t checksum,
+                                  struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false, grouped;
+    struct format_group group = {0};
+    struct mist_error why = {0};
+    if (format_unread(path))
+        return MIST_OK;
+    enum mist_status status =
+        database_query(&maker->database, Q_PUBLISHED_KEPT, &statement, error, "tu", path, checksum);
+    if (!status)
+        status = database_step(&maker->database, statement, &row, error);
+    if (row) {
+        const char *kept = column_text(statement, 0);
+        if (kept)
+            error_set(&why, MIST_ERROR_CORRUPT, "%s", kept);
+        sqlite3_reset(statement);
+    } else if (!status) {
+        int kind = source_look(path, file, &group, &grouped, &why);
+        if (kind == 0)
+            return MIST_OK; /* no image */
+        if (kind > 0)
+            error_set(&why, MIST_ERROR_CORRUPT, "it could not be encoded");
+    }
+    if (status || !why.message[0])
+        return status;
+    return database_run(&maker->database, Q_SOURCE_NOTE, error, "itut", maker->id, path, checksum,
+                        encode_sentence(why.message, file));
+}
+
 static enum mist_status index_attachment(struct indexing *indexing, const char *path, const char *file, int64_t rank,
                                          struct mist_error *error)
 {
@@ -140,6 +198,8 @@ static enum mist_status index_attachment(struct indexing *indexing, const char *
         status = MIST_OK;
     } else {
         status = maker_put_attachment(maker, path, size, checksum, error);
+        if (!status)
+            status = note_kept(maker, path, file, checksum, error);
         if (!status)
             status = database_run(&maker->database, Q_FOUND_GOOD, error, "i", rank);
         indexing->report->attachments++;
@@ -189,6 +249,8 @@ static enum mist_status run(struct indexing *indexing, unsigned threads, struct 
     enum mist_status status = maker_sweep(maker, error);
     if (!status)
         status = database_execute(&maker->database, index_tables, error);
+    if (!status)
+        status = read_published(indexing, error);
     if (!status)
         status = find_files(indexing, error);
     if (!status)

@@ -96,29 +96,15 @@ static void name_series(struct verdict *verdict, const char *uid)
 
 static void look_at(struct verdict *verdict)
 {
-    enum format_kind kind;
     struct format_group group = {0};
-    struct mist_error error = {0};
-    const struct format_input input = format_input_path(verdict->disk);
     verdict->series[0] = verdict->format[0] = '\0';
     verdict->problem = (struct mist_error){0};
-    enum mist_status status = format_detect(&input, &kind, &error);
-    const struct format *format = status ? NULL : format_of(kind);
-    bool image = format && format->dataset;
-    if (image)
-        status = format_look(kind, &input, &group, &error);
+    bool grouped;
+    verdict->kind = source_look(verdict->path, verdict->disk, &group, &grouped, &verdict->problem);
     verdict->names_patient = group.names_patient;
-    if (status == MIST_ERROR_NOT_FOUND && image) { /* no image in it: nothing to encode, nothing wrong */
-        verdict->kind = 0;
-    } else if (status) {
-        verdict->kind = -1;
-        verdict->problem = error;
-    } else {
-        verdict->kind = image;
-        if (image && format->grouped) {
-            name_series(verdict, group.series);
-            snprintf(verdict->format, sizeof verdict->format, "%s", group.key);
-        }
+    if (verdict->kind > 0 && grouped) {
+        name_series(verdict, group.series);
+        snprintf(verdict->format, sizeof verdict->format, "%s", group.key);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "store/store_database.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,10 +51,12 @@ static enum mist_status sum_up(struct maker *maker, struct mist_dataset_info *in
         status = database_step(&maker->database, rows, &row, error);
         if (status || !row)
             break;
+        const struct mist_catalog_attachment attachment = attachment_of_row(rows);
         info->attachments++;
-        info->attachment_bytes += (uint64_t)sqlite3_column_int64(rows, 1);
-        add_to_id(id, column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 1),
-                  (uint64_t)sqlite3_column_int64(rows, 2));
+        info->attachment_bytes += attachment.size;
+        add_to_id(id, attachment.path, attachment.size, attachment.checksum);
+        if (attachment.kept)
+            checksum_add(id, attachment.kept, strlen(attachment.kept) + 1);
     }
     info->id = checksum_value(id);
     checksum_free(id);
@@ -138,10 +141,8 @@ static enum mist_status write_rows(struct maker *maker, const struct mist_datase
         status = database_step(&maker->database, rows, &row, error);
         if (status || !row)
             break;
-        struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ATTACHMENT};
-        entry.attachment =
-            (struct mist_catalog_attachment){column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 1),
-                                             (uint64_t)sqlite3_column_int64(rows, 2), NULL};
+        const struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ATTACHMENT,
+                                                 .attachment = attachment_of_row(rows)};
         status = mist_catalog_entry_write(&entry, text, error);
         if (!status)
             status = write_line(writer, text, error);

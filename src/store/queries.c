@@ -3,6 +3,7 @@
 #include "store/queries.h"
 
 #include "store/maker.h"
+#include "store/store_database.h"
 
 /*
  * listing: every source file of this run. kind: 1: an image; 0: none, an attachment; -1: an image whose header is
@@ -28,7 +29,9 @@ const char plan_tables[] =
 const char index_tables[] =
     "DROP TABLE IF EXISTS temp.found;"
     "CREATE TEMP TABLE found(rank INTEGER PRIMARY KEY, attach INTEGER NOT NULL, path TEXT NOT NULL,"
-    " good INTEGER NOT NULL DEFAULT 0);";
+    " good INTEGER NOT NULL DEFAULT 0);"
+    "DROP TABLE IF EXISTS temp.published;"
+    "CREATE TEMP TABLE published(path TEXT PRIMARY KEY, checksum INTEGER NOT NULL, kept TEXT) WITHOUT ROWID;";
 
 const char *const maker_queries[Q_COUNT] = {
     [Q_DATASET_ADD] = "INSERT OR IGNORE INTO dataset(name) VALUES(?)",
@@ -43,7 +46,7 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_ITEMS] = "SELECT path, content, size, source_bytes, row FROM item WHERE dataset = ? ORDER BY path",
     [Q_ATTACHMENT_PUT] = "INSERT OR REPLACE INTO attachment(dataset, path, size, checksum) VALUES(?,?,?,?)",
     [Q_ATTACHMENT_DELETE] = "DELETE FROM attachment WHERE dataset = ? AND path = ?",
-    [Q_ATTACHMENTS] = "SELECT path, size, checksum FROM attachment WHERE dataset = ? ORDER BY path",
+    [Q_ATTACHMENTS] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? ORDER BY a.path",
     [Q_ATTACHMENT_EXISTS] = "SELECT 1 FROM attachment WHERE dataset = ? AND path = ?",
 
     [Q_SOURCE_PUT] = "INSERT OR REPLACE INTO source(dataset, path, size, mtime, checksum, label, kind, series, format,"
@@ -133,6 +136,12 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_FOUND_COUNT] = "SELECT count(*) FROM found",
     [Q_FOUND_NTH] = "SELECT attach, path FROM found WHERE rank = ?",
     [Q_FOUND_GOOD] = "UPDATE found SET good = 1 WHERE rank = ?",
+    [Q_PUBLISHED_ADD] = "INSERT OR IGNORE INTO published(path, checksum, kept) VALUES(?,?,?)",
+    [Q_PUBLISHED_KEPT] = "SELECT kept FROM published WHERE path = ? AND checksum = ?",
+    /* Of a source that is not known: no file has its size, so encode looks at the file again. */
+    [Q_SOURCE_NOTE] =
+        "INSERT OR IGNORE INTO source(dataset, path, size, mtime, checksum, label, kind, problem, version)"
+        " VALUES(?,?,-1,0,?,0,-1,?,'')",
     [Q_ITEMS_KEEP_FOUND] =
         "DELETE FROM item WHERE dataset = ? AND path NOT IN (SELECT path FROM found WHERE good AND NOT attach)",
     [Q_ATTACHMENTS_KEEP_FOUND] =

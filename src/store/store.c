@@ -21,15 +21,14 @@ enum query { QUERY_DATASETS, QUERY_DATASET, QUERY_ITEMS, QUERY_ATTACHMENTS, QUER
 #define DATASET_COLUMNS \
     "name, items, attachments, source_bytes, item_bytes, attachment_bytes, content, id, running FROM dataset"
 
-/* Rows of items: (row); of attachments: (path, size, checksum). '' sorts before every path. */
+/* Rows of items: (row); of attachments: ATTACHMENT_COLUMNS. '' sorts before every path. */
 static const char *const queries[QUERY_COUNT] = {
     [QUERY_DATASETS] = "SELECT " DATASET_COLUMNS " ORDER BY name",
     [QUERY_DATASET] = "SELECT " DATASET_COLUMNS " WHERE name = ?",
     [QUERY_ITEMS] = "SELECT row FROM item WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?",
-    [QUERY_ATTACHMENTS] =
-        "SELECT path, size, checksum FROM attachment WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?",
+    [QUERY_ATTACHMENTS] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? AND a.path > ? ORDER BY a.path LIMIT ?",
     [QUERY_ITEM] = "SELECT row FROM item WHERE dataset = ? AND path = ?",
-    [QUERY_ATTACHMENT] = "SELECT path, size, checksum FROM attachment WHERE dataset = ? AND path = ?",
+    [QUERY_ATTACHMENT] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? AND a.path = ?",
 };
 
 struct mist_store {
@@ -148,13 +147,8 @@ static enum mist_status fill_entry(mist_store *store, sqlite3_stmt *statement, e
         enum mist_status status = catalog_row_parse(text ? text : "", size, &store->row, error);
         return status ? error_prefix(error, status, "%s", store->database.path) : MIST_OK;
     }
-    store->row.entry = (struct mist_catalog_entry){.kind = MIST_CATALOG_ATTACHMENT};
-    store->row.entry.attachment = (struct mist_catalog_attachment){
-        column_text(statement, 0),
-        (uint64_t)sqlite3_column_int64(statement, 1),
-        (uint64_t)sqlite3_column_int64(statement, 2),
-        NULL,
-    };
+    store->row.entry =
+        (struct mist_catalog_entry){.kind = MIST_CATALOG_ATTACHMENT, .attachment = attachment_of_row(statement)};
     return MIST_OK;
 }
 

@@ -4,12 +4,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "format/names.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* "MIST" and the version of the schema; another version is refused: `mist index` makes the file anew. */
-enum { APPLICATION_ID = 0x4d495354, SCHEMA_VERSION = 1, BUSY_MILLISECONDS = 60000 };
+enum { APPLICATION_ID = 0x4d495354, SCHEMA_VERSION = 2, BUSY_MILLISECONDS = 60000 };
 
 /*
  * item.row is the item's line of the catalog: one form for the table, the published file and the wire.
@@ -29,6 +30,14 @@ static const char schema[] =
     " checksum INTEGER NOT NULL, label INTEGER NOT NULL, kind INTEGER NOT NULL, series TEXT, format TEXT, owner TEXT,"
     " problem TEXT, version TEXT NOT NULL, PRIMARY KEY(dataset, path)) WITHOUT ROWID;"
     "CREATE INDEX source_owner ON source(dataset, owner);";
+
+struct mist_catalog_attachment attachment_of_row(sqlite3_stmt *row)
+{
+    const char *path = column_text(row, 0), *problem = column_text(row, 3);
+    return (struct mist_catalog_attachment){path, (uint64_t)sqlite3_column_int64(row, 1),
+                                            (uint64_t)sqlite3_column_int64(row, 2),
+                                            problem ? problem : format_unread(path ? path : "")};
+}
 
 static const struct database_kind index_kind = {
     .what = "an index of a MIST store",

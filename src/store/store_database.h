@@ -5,6 +5,8 @@
 
 #include "store/database.h"
 
+#include <mist/source.h>
+
 enum database_mode { DATABASE_READ, DATABASE_WRITE /* created if missing */ };
 
 /*
@@ -13,5 +15,12 @@ enum database_mode { DATABASE_READ, DATABASE_WRITE /* created if missing */ };
  */
 enum mist_status store_database_open(const char *directory, enum database_mode mode, const char *const *queries,
                                      size_t count, struct database *database, struct mist_error *error);
+
+/* What attachment_of_row() takes of an attachment, `a` in the conditions behind it: size, and why it is no item. */
+#define ATTACHMENT_COLUMNS                                                                                \
+    "a.path, a.size, a.checksum, s.problem FROM attachment a LEFT JOIN source s ON s.dataset = a.dataset" \
+    " AND s.path = a.path"
+/* The texts are valid until the statement's next step. */
+struct mist_catalog_attachment attachment_of_row(sqlite3_stmt *row);
 
 #endif

@@ -30,9 +30,9 @@ def tool(*arguments):
     return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, timeout=120)
 
 
-def mist(*arguments):
+def mist(*arguments, status=0):
     done = subprocess.run([MIST, *map(str, arguments)], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"mist {arguments}: {done.returncode} {done.stderr}"
+    assert done.returncode == status, f"mist {arguments}: {done.returncode} {done.stderr}"
     return done
 
 
@@ -292,10 +292,12 @@ class Pictures(unittest.TestCase):
         said = tool("look", source / "a.jpg").stdout
         self.assertTrue(said.startswith(b"! ") and b"arithmetic" in said and b"a.jpg" in said, said)
         (source / "p.jpg").write_bytes(path.read_bytes())
-        mist("encode", source, "-o", self.at / "store", "--dataset", "d")
+        said = mist("encode", source, "-o", self.at / "store", "--dataset", "d", status=1).stderr
+        self.assertRegex(said, r"\Amist encode: a\.jpg: [^\n]*arithmetic[^\n]*as an attachment\n\Z")
         self.assertEqual([item.name for item in (self.at / "store/d/items").rglob("*.mist")], ["p.jpg.mist"])
         mist("get", f"{self.at}/store/d", "-o", self.at / "out")
-        mist("get", f"{self.at}/store/d", "-o", self.at / "half", "--reduce", "1")
+        said = mist("get", f"{self.at}/store/d", "-o", self.at / "half", "--reduce", "1").stderr
+        self.assertRegex(said, r"1 file is larger than asked for \([^\n]*arithmetic")
         for name in ("a.jpg", "p.jpg"):
             self.assertEqual((self.at / "out" / name).read_bytes(), (source / name).read_bytes(), name)
         self.assertEqual(Image.open(self.at / "half/p.jpg").size, (65, 45))

@@ -82,10 +82,20 @@ class Case(unittest.TestCase):
         mist("verify", self.store, check=0)
         copy = self.work / "copy"
         shutil.copytree(self.store, copy)
+        (copy / "mist.sqlite").unlink()
+        mist("index", copy, check=0)
+        self.assertEqual((copy / "d" / "catalog.jsonl.zst").read_bytes(), before)
         for name in ["mist.sqlite", "d/catalog.jsonl.zst"]:
             (copy / name).unlink()
         mist("index", copy, check=0)
-        self.assertEqual((copy / "d" / "catalog.jsonl.zst").read_bytes(), before)
+        if not any("kept" in row for row in files.values()):
+            self.assertEqual((copy / "d" / "catalog.jsonl.zst").read_bytes(), before)
+        else:  # why an image could not be encoded is nowhere else: that it could not be is
+            _, items_again, files_again = catalog(copy, "d")
+            self.assertEqual(items_again, items)
+            self.assertEqual({name for name, row in files_again.items() if "kept" in row},
+                             {name for name, row in files.items() if "kept" in row})
+            self.assertEqual([row | {"kept": ""} for row in files_again.values()], [row | {"kept": ""} for row in files.values()])
         shutil.rmtree(copy)
         return items, files
 
@@ -99,7 +109,8 @@ class Encode(Case):
         (self.source / "pictures" / "no-image.png").write_text("just text")
         (self.source / "table.csv").write_text("a,b\n")
         (self.source / "empty").touch()
-        report, _ = self.encode()
+        report, errors = self.encode(check=1)
+        self.assertIn("pictures/no-image.png: it is named like an image, but is none", errors)
         items, files = self.assert_consistent()
         series = [path for path in items if path.startswith("ct-head/")]
         self.assertEqual(len(series), 1)
@@ -115,7 +126,7 @@ class Encode(Case):
         self.assertEqual(set(labels), {path for path in items if "/labels/" in path})
         self.assertEqual(set(labels.values()), {"name", "intent"})
         self.assertEqual(report["labels_by"], {why: list(labels.values()).count(why) for why in ("name", "intent")})
-        self.assertEqual((report["items"], report["attachments"], report["failed"]), (len(items), 3, 0))
+        self.assertEqual((report["items"], report["attachments"], report["failed"]), (len(items), 3, 1))
 
     def test_nothing_is_done_twice(self):
         for i in range(5):
@@ -235,7 +246,7 @@ class Encode(Case):
         self.assertIn("a.png", errors)
         self.assertEqual((report["attachments"], report["unchanged"], report["failed"]), (0, 1, 1))
         (self.source / "a.png").write_text("text")
-        self.assertEqual(self.encode()[0]["attachments"], 1)
+        self.assertEqual(self.encode(check=1)[0]["attachments"], 1)  # it is still called an image
         self.assertEqual(list(self.assert_consistent()[1]), ["a.png"])
         (self.source / "a.png").write_bytes(whole)
         self.encode()
@@ -271,6 +282,30 @@ class Encode(Case):
         self.assertEqual(errors, f"mist encode: {path}: the last 1000 of 524288 bytes of pixel data are missing: {cut.name}\n")
         mist("get", self.store / "d", "-o", self.work / "out", check=0)
         self.assertEqual((self.work / "out" / "ct" / cut.name).read_bytes(), data)
+
+    def test_images_that_are_no_items_are_named(self):
+        """At encode, in the catalog, and by who downloads them at a reduced size."""
+        png(self.source / "whole.png")
+        png(self.source / "cut.png")
+        cut = (self.source / "cut.png").read_bytes()[:-30]
+        files = {"cut.png": cut, "empty.nii": b"", "a/slide.SVS": b"II*", "a/x.bmp": b"BM", "a/y.bmp": b"BM", "notes.txt": b"x",
+                 "a/._whole.png": b"Finder"}
+        for name, data in files.items():
+            (self.source / name).parent.mkdir(exist_ok=True)
+            (self.source / name).write_bytes(data)
+        for again in False, True:
+            report, errors = self.encode(check=1)
+            self.assertEqual((report["failed"], report["unread"]), (2, {"svs": 1, "bmp": 2}))
+            self.assertEqual(sorted(line.split(": ")[1] for line in errors.splitlines()), ["cut.png", "empty.nii"])
+        _, rows = self.assert_consistent()
+        kept = {name: row.get("kept") for name, row in rows.items()}
+        self.assertEqual({name for name, why in kept.items() if not why}, {"notes.txt", "a/._whole.png"})
+        self.assertEqual(kept["a/x.bmp"], "bmp files are not read")
+        for reduce, larger in ("1", {"svs files are not read": (1, 3), "bmp files are not read": (2, 4),
+                                     kept["cut.png"]: (1, len(cut)), kept["empty.nii"]: (1, 0)}), ("0", {}):
+            got = json.loads(mist("get", self.store / "d", "-o", self.work / ("out" + reduce), "--reduce", reduce, "--json",
+                                  check=0).stdout)
+            self.assertEqual({one["why"]: (one["files"], one["bytes"]) for one in got["larger"]}, larger)
 
     def test_a_large_series(self):
         """Large enough to be spooled, in a directory of the store that is not there yet."""

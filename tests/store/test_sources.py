@@ -257,7 +257,7 @@ class AllData(Case):
 
     def test_everything(self):
         """No crash; a clear sentence for what is refused, which is kept; all else comes back as design.md promises."""
-        result = mist("encode", SHARED, "-o", self.store, "--dataset", "d", check=0)
+        result = mist("encode", SHARED, "-o", self.store, "--dataset", "d", check=1)
         refused, odd = {}, {}
         for line in result.stderr.splitlines():
             start, name, sentence = line.split(": ", 2)
@@ -266,6 +266,7 @@ class AllData(Case):
             (refused if sentence.endswith("; kept byte for byte as an attachment") else odd)[name] = sentence
         self.assertEqual({pathlib.Path(sentence.rsplit(": ", 1)[1]).name for sentence in odd.values()},
                          {"MR_truncated.dcm", "OT-PAL-8-face.dcm", "I10"})
+        self.assertEqual(list(refused), ["dicom/misc/no_meta.dcm"])  # which begins in the middle of an element
         items, files = self.assert_consistent()
         inside = {file["path"] for path, row in items.items() for file in row.get("files", [{"path": path}])}
         everything = {p.relative_to(SHARED).as_posix(): p for p in SHARED.rglob("*") if p.is_file()}
