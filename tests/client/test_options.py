@@ -59,8 +59,8 @@ class Options(unittest.TestCase):
     def tearDown(self):
         shutil.rmtree(self.work)
 
-    def encode(self):
-        mist("encode", self.source, "-o", self.store, "--dataset", "d")
+    def encode(self, check=0):
+        return mist("encode", self.source, "-o", self.store, "--dataset", "d", check=check)
 
     # ---- passwords ----
 
@@ -110,7 +110,7 @@ class Options(unittest.TestCase):
     def test_an_item_and_an_attachment_of_one_name(self):
         """Refused with both named, whichever comes first, and each time."""
         (self.source / "a.npy").write_text("an attachment that is called as the picture is when it is written as NPY")
-        self.encode()
+        self.assertIn("a.npy: it is named like an image", self.encode(check=1).stderr)
         for again in range(3):
             result = mist("get", self.store / "d", "-o", self.out, "--format", "npy", check=1)
             self.assertRegex(result.stderr, r"its file a\.npy is written by (a\.npy|a\.png) as well; it was not written")
