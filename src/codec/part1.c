@@ -3,9 +3,155 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "codec/jph.h"
+#include "codec/stream.h"
 
 #include <openjpeg.h>
 #include <string.h>
+
+enum mist_status part1_info_read(const uint8_t *data, size_t size, struct part1_info *info, struct mist_error *error)
+{
+    struct codestream_span span;
+    enum mist_status status = jph_find_codestream(data, size, &span, error);
+    if (status)
+        return status;
+    *info = (struct part1_info){.offset = (size_t)(span.data - data)};
+    struct byte_reader reader = byte_reader_start(span.data, span.size);
+    uint32_t start = read_be32(&reader); /* SOC and SIZ: the latter comes first (A.5.1) */
+    read_be16(&reader);                  /* its length */
+    info->high_throughput = read_be16(&reader) >> 14 & 1;
+    uint32_t right = read_be32(&reader), bottom = read_be32(&reader);
+    uint32_t left = read_be32(&reader), top = read_be32(&reader);
+    uint32_t tile_width = read_be32(&reader), tile_height = read_be32(&reader);
+    uint32_t tiles_left = read_be32(&reader), tiles_top = read_be32(&reader);
+    info->components = read_be16(&reader);
+    uint8_t depth = read_u8(&reader);
+    if (reader.failed || start != 0xff4fff51 || right <= left || bottom <= top || tile_width == 0 || tile_height == 0 ||
+        tiles_left > left || tiles_top > top || info->components == 0 || info->components > 16384)
+        return error_set(error, MIST_ERROR_CORRUPT, "there is no JPEG 2000 codestream where one should be");
+    info->width = right - left;
+    info->height = bottom - top;
+    info->precision = (depth & 0x7fu) + 1;
+    info->is_signed = depth >> 7;
+    return MIST_OK;
+}
+
+/* ---- limits ---- */
+
+/*
+ * OpenJPEG makes all precincts and code-blocks of a tile, some 400 bytes each, before it looks at packets; notes 2
+ * bytes for each packet that may come; and tries every position of the progression orders that go by position. A header
+ * of a few bytes can ask for any amount of each.
+ */
+#define MAX_BLOCKS ((uint64_t)1 << 21)    /* precincts and code-blocks of a tile */
+#define MAX_PACKETS ((uint64_t)1 << 27)   /* layers x components x levels x most precincts of a level */
+#define MAX_POSITIONS ((uint64_t)1 << 28) /* x components x levels */
+
+struct tile_work {
+    uint64_t blocks;
+    uint64_t precincts; /* of the level that has most */
+    uint64_t levels;    /* of all components */
+    uint64_t dx, dy;    /* least distance of two precincts on the reference grid */
+};
+
+static uint64_t at_least(uint64_t value, uint64_t other)
+{
+    return value < other ? other : value;
+}
+static uint64_t at_most(uint64_t value, uint64_t other)
+{
+    return value < other ? value : other;
+}
+
+static void add_level(struct tile_work *work, const struct tile_component *component, unsigned level)
+{
+    const struct resolution *resolution = &component->resolution[level];
+    const struct geometry_precincts *grid = &resolution->grid;
+    unsigned down = component->resolutions - 1 - level;
+    for (unsigned b = 0; b < resolution->bands; b++) { /* a block more for each precinct that cuts one */
+        struct rect band = resolution->band[b].rect;
+        uint64_t wide = (rect_width(band) >> grid->block_width_log2) + (uint64_t)grid->wide + 1;
+        uint64_t high = (rect_height(band) >> grid->block_height_log2) + (uint64_t)grid->high + 1;
+        work->blocks += rect_empty(band) ? 0 : wide * high;
+    }
+    work->blocks += resolution->precincts;
+    work->precincts = at_least(work->precincts, resolution->precincts);
+    work->levels++;
+    work->dx = at_most(work->dx, (uint64_t)component->sampling.dx << (grid->width_log2 + down));
+    work->dy = at_most(work->dy, (uint64_t)component->sampling.dy << (grid->height_log2 + down));
+}
+
+static enum mist_status check_tile(const struct codestream_header *header, const struct tile *tile,
+                                   struct mist_error *error)
+{
+    struct tile_work work = {.dx = UINT64_MAX, .dy = UINT64_MAX};
+    for (uint32_t c = 0; c < tile->components; c++)
+        for (unsigned level = 0; level < tile->component[c].resolutions; level++)
+            add_level(&work, &tile->component[c], level);
+    uint64_t positions = (rect_width(tile->rect) / work.dx + 1) * (rect_height(tile->rect) / work.dy + 1);
+    bool fits = work.blocks <= MAX_BLOCKS && work.precincts <= MAX_BLOCKS &&
+                work.precincts * work.levels <= MAX_PACKETS / (header->style.layers + 1u) &&
+                positions <= MAX_POSITIONS / work.levels;
+    return fits ? MIST_OK
+                : error_set(error, MIST_ERROR_LIMIT,
+                            "the JPEG 2000 codestream's header asks for more precincts, code-blocks or layers than are "
+                            "decoded");
+}
+
+static enum mist_status check_work(const struct stream *stream, struct mist_error *error)
+{
+    const struct codestream_header *header = &stream->header;
+    uint32_t tiles = header->siz.tiles_wide * header->siz.tiles_high;
+    struct arena arena = {0};
+    enum mist_status status = MIST_OK;
+    for (uint32_t i = 0; i < tiles && !status; i++) {
+        struct arena_mark mark = arena_mark(&arena);
+        struct tile_scan scan = {.stream = stream, .arena = &arena, .index = i};
+        status = tile_scan_open(&scan, error); /* with the tile's own coding parameters */
+        if (!status)
+            status = check_tile(header, &scan.tile, error);
+        if (!status && scan.tile.style.layers != header->style.layers)
+            status = error_set(error, MIST_ERROR_UNSUPPORTED, "tile %u has layers of its own", i);
+        tile_scan_close(&scan);
+        arena_rewind(&arena, mark);
+    }
+    arena_free(&arena);
+    return status;
+}
+
+/* The picture that the header speaks of is the one asked for: so much memory the caller expects. */
+static enum mist_status check_picture(const struct codestream_header *header, unsigned reduce,
+                                      const struct mist_view *out, struct mist_error *error)
+{
+    const struct codestream_siz *siz = &header->siz;
+    if (siz->components != out->components)
+        return error_set(error, MIST_ERROR_ARGUMENT, "a view of %u components for %u", out->components,
+                         (unsigned)siz->components);
+    for (uint32_t c = 0; c < out->components; c++)
+        if (header->component[c].dx != 1 || header->component[c].dy != 1)
+            return error_set(error, MIST_ERROR_UNSUPPORTED, "a JPEG 2000 codestream with sub-sampled components");
+    struct rect area = geometry_resolution((struct rect){siz->x0, siz->y0, siz->x1, siz->y1}, reduce);
+    if (rect_width(area) == out->width && rect_height(area) == out->height)
+        return MIST_OK;
+    return error_set(error, MIST_ERROR_ARGUMENT, "a view of %u x %u samples for %u x %u", out->width, out->height,
+                     rect_width(area), rect_height(area));
+}
+
+static enum mist_status check_header(const struct codestream_span *span, unsigned reduce, const struct mist_view *out,
+                                     struct mist_error *error)
+{
+    struct stream stream;
+    enum mist_status status = stream_open(span->data, span->size, &stream, error);
+    if (status)
+        return status;
+    status = check_picture(&stream.header, reduce, out, error);
+    if (!status)
+        status = check_work(&stream, error);
+    stream_close(&stream);
+    return status;
+}
+
+/* ---- OpenJPEG ---- */
 
 /* A codestream in memory as OpenJPEG reads it. */
 struct memory {
@@ -84,29 +230,6 @@ static enum mist_status failed(const struct complaint *complaint, struct mist_er
                      complaint->text[0] ? complaint->text : "OpenJPEG does not say why");
 }
 
-/* Whether the picture that the header or the decoder speaks of is the one asked for. */
-static enum mist_status check(const opj_image_t *image, unsigned reduce, const struct mist_view *out,
-                              struct mist_error *error)
-{
-    if (image->numcomps != out->components)
-        return error_set(error, MIST_ERROR_CORRUPT, "a JPEG 2000 codestream of %u components, not %u", image->numcomps,
-                         out->components);
-    for (uint32_t c = 0; c < image->numcomps; c++) {
-        const opj_image_comp_t *component = &image->comps[c];
-        if (component->prec > 32)
-            return error_set(error, MIST_ERROR_UNSUPPORTED, "a JPEG 2000 codestream of %u bits", component->prec);
-        if (component->dx != 1 || component->dy != 1)
-            return error_set(error, MIST_ERROR_UNSUPPORTED, "a JPEG 2000 codestream with sub-sampled components");
-    }
-    uint64_t width = (uint64_t)image->x1 - image->x0, height = (uint64_t)image->y1 - image->y0;
-    if (image->x1 < image->x0 || image->y1 < image->y0 || width > MIST_MAX_SIDE || height > MIST_MAX_SIDE ||
-        mist_reduced_size((uint32_t)width, reduce) != out->width ||
-        mist_reduced_size((uint32_t)height, reduce) != out->height)
-        return error_set(error, MIST_ERROR_CORRUPT, "a JPEG 2000 codestream of %llu x %llu samples, not of %u x %u",
-                         (unsigned long long)width, (unsigned long long)height, out->width, out->height);
-    return MIST_OK;
-}
-
 static void copy_row(const OPJ_INT32 *from, uint8_t *to, size_t step, uint32_t count, size_t size)
 {
     for (uint32_t x = 0; x < count; x++, to += step) {
@@ -135,90 +258,25 @@ static enum mist_status copy_out(const opj_image_t *image, struct mist_view *out
     return MIST_OK;
 }
 
-/* 15444-1, I.5.1: the signature box of a JP2 file; all else is taken for a codestream. */
-static bool is_jp2(const uint8_t *data, size_t size)
+enum mist_status part1_decode(const uint8_t *data, size_t size, unsigned reduce, struct mist_view *out,
+                              struct mist_error *error)
 {
-    static const uint8_t signature[12] = {0, 0, 0, 12, 'j', 'P', ' ', ' ', 0x0d, 0x0a, 0x87, 0x0a};
-    return size >= sizeof signature && memcmp(data, signature, sizeof signature) == 0;
-}
-
-/* The offset of the first codestream: behind the header of a box jp2c (15444-1, I.4). `size` if there is none. */
-static size_t find_codestream(const uint8_t *data, size_t size)
-{
-    size_t at = 0;
-    while (is_jp2(data, size) && size - at >= 8) {
-        uint64_t length = load_be32(data + at), header = 8;
-        bool found = memcmp(data + at + 4, "jp2c", 4) == 0;
-        if (length == 1) { /* the length is in 64 bits behind the type */
-            header = 16;
-            length = size - at >= 16 ? load_be64(data + at + 8) : 0;
-        }
-        if (found)
-            return size - at < header ? size : at + header;
-        if (length < header || length > size - at)
-            return size;
-        at += length;
-    }
-    return is_jp2(data, size) ? size : 0;
-}
-
-enum mist_status part1_info_read(const uint8_t *data, size_t size, struct part1_info *info, struct mist_error *error)
-{
-    *info = (struct part1_info){.offset = find_codestream(data, size)};
-    struct byte_reader reader = byte_reader_start(data + info->offset, size - info->offset);
-    uint32_t start = read_be32(&reader); /* SOC and SIZ: the latter comes first (A.5.1) */
-    read_be16(&reader);                  /* its length */
-    info->high_throughput = read_be16(&reader) >> 14 & 1;
-    uint32_t right = read_be32(&reader), bottom = read_be32(&reader);
-    uint32_t left = read_be32(&reader), top = read_be32(&reader);
-    uint32_t tile_width = read_be32(&reader), tile_height = read_be32(&reader);
-    uint32_t tiles_left = read_be32(&reader), tiles_top = read_be32(&reader);
-    info->components = read_be16(&reader);
-    uint8_t depth = read_u8(&reader);
-    if (reader.failed || start != 0xff4fff51 || right <= left || bottom <= top || tile_width == 0 || tile_height == 0 ||
-        tiles_left > left || tiles_top > top || info->components == 0 || info->components > 16384)
-        return error_set(error, MIST_ERROR_CORRUPT, "there is no JPEG 2000 codestream where one should be");
-    info->width = right - left;
-    info->height = bottom - top;
-    info->tiles = (uint64_t)((right - tiles_left - 1) / tile_width + 1) * ((bottom - tiles_top - 1) / tile_height + 1);
-    info->precision = (depth & 0x7fu) + 1;
-    info->is_signed = depth >> 7;
-    return MIST_OK;
-}
-
-/* What OpenJPEG allocates memory for before it has seen that there is so much. */
-static enum mist_status check_header(const uint8_t *data, size_t size, const struct mist_view *out,
-                                     struct mist_error *error)
-{
-    struct part1_info info;
-    enum mist_status status = part1_info_read(data, size, &info, error);
-    if (status)
-        return status;
-    if (info.components != out->components)
-        return error_set(error, MIST_ERROR_CORRUPT, "a JPEG 2000 codestream of %u components, not %u", info.components,
-                         out->components);
-    if (info.tiles > 65535 || info.tiles > size / 14) /* each has at least SOT and SOD: A.4.2, A.4.3 */
-        return error_set(error, MIST_ERROR_CORRUPT, "a JPEG 2000 codestream of %llu tiles in %zu bytes",
-                         (unsigned long long)info.tiles, size);
-    return MIST_OK;
-}
-
-enum mist_status part1_decode(const uint8_t *data, size_t size, unsigned reduce, unsigned threads,
-                              struct mist_view *out, struct mist_error *error)
-{
-    struct memory memory = {data, size, 0};
     struct complaint complaint = {{0}};
+    struct codestream_span span;
     opj_dparameters_t parameters;
     opj_set_default_decoder_parameters(&parameters);
     parameters.cp_reduce = reduce;
     if (mist_sample_is_float(out->type) || mist_sample_size(out->type) > 4 || reduce > 32)
         return error_set(error, MIST_ERROR_ARGUMENT, "JPEG 2000 is decoded into integers");
-    enum mist_status status = check_header(data, size, out, error);
+    enum mist_status status = jph_find_codestream(data, size, &span, error);
+    if (!status)
+        status = check_header(&span, reduce, out, error);
     if (status)
         return status;
+    struct memory memory = {span.data, span.size, 0};
     opj_image_t *image = NULL;
     opj_stream_t *stream = open_stream(&memory);
-    opj_codec_t *codec = opj_create_decompress(is_jp2(data, size) ? OPJ_CODEC_JP2 : OPJ_CODEC_J2K);
+    opj_codec_t *codec = opj_create_decompress(OPJ_CODEC_J2K);
     if (!stream || !codec) {
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory decoding JPEG 2000");
         goto end;
@@ -227,11 +285,7 @@ enum mist_status part1_decode(const uint8_t *data, size_t size, unsigned reduce,
     opj_set_warning_handler(codec, ignore, NULL);
     opj_set_info_handler(codec, ignore, NULL);
     if (!opj_setup_decoder(codec, &parameters) || !opj_decoder_set_strict_mode(codec, OPJ_TRUE) ||
-        (threads > 1 && !opj_codec_set_threads(codec, (int)threads)) || !opj_read_header(stream, codec, &image))
-        status = failed(&complaint, error);
-    if (!status)
-        status = check(image, reduce, out, error);
-    if (!status && !opj_decode(codec, stream, image))
+        !opj_read_header(stream, codec, &image) || !opj_decode(codec, stream, image))
         status = failed(&complaint, error);
     if (!status)
         status = copy_out(image, out, error);

@@ -15,8 +15,7 @@ struct part1_info {
     uint32_t width;
     uint32_t height;
     uint32_t components; /* 1 .. 16384 */
-    uint64_t tiles;
-    unsigned precision; /* of the first component */
+    unsigned precision;  /* of the first component */
     bool is_signed;
     bool high_throughput; /* Part 15: Rsiz bit 14 */
 };
@@ -25,14 +24,15 @@ enum mist_status part1_info_read(const uint8_t *data, size_t size, struct part1_
 
 /*
  * Decodes one codestream, or the first one of a JP2 file, `reduce` resolution levels below full size, into `out`, whose
- * width, height, components and type the caller has set. All components must have the size of `out`. Samples are stored
- * modulo the size of out's type, an integer one: what a codestream calls signed may be read as unsigned and the other
- * way round. The colour transform of the codestream (RCT, ICT) is undone; that of a JP2 colour box is not.
- * What the header claims is compared with `out` before OpenJPEG allocates anything for samples.
+ * width, height, components and type the caller has set: MIST_ERROR_ARGUMENT if they are not the codestream's. All
+ * components must have one size (else MIST_ERROR_UNSUPPORTED). Samples are stored modulo the size of out's type, an
+ * integer one: what a codestream calls signed may be read as unsigned and the other way round. The colour transform of
+ * the codestream (RCT, ICT) is undone; that of a JP2 colour box is not.
+ * What the header would have OpenJPEG allocate and walk through is limited before: MIST_ERROR_LIMIT.
  * MIST_ERROR_CORRUPT, MIST_ERROR_TRUNCATED (a stream that ends early is not decoded in part) or MIST_ERROR_MEMORY, with
- * OpenJPEG's own words. Thread-safe; `threads` for one picture, 1 for none besides the caller's.
+ * OpenJPEG's own words. It prints nothing. Thread-safe.
  */
-enum mist_status part1_decode(const uint8_t *data, size_t size, unsigned reduce, unsigned threads,
-                              struct mist_view *out, struct mist_error *error);
+enum mist_status part1_decode(const uint8_t *data, size_t size, unsigned reduce, struct mist_view *out,
+                              struct mist_error *error);
 
 #endif

@@ -4,8 +4,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "codec/part1.h"
 #include "codec/jph.h"
-#include "coder/j2k_openjpeg.h"
 #include "coder/j2k_order.h"
 
 #include <string.h>
@@ -236,7 +236,7 @@ enum mist_status j2k_decode_packets(mist_codec *codec, const uint8_t *main_heade
     struct mist_buffer stream = {0};
     status = codec_codestream_join(main_header, size, packets, reduce, &stream, error);
     if (!status)
-        status = j2k_openjpeg_decode(stream.data, stream.size, 0, out, error);
+        status = part1_decode(stream.data, stream.size, 0, out, error);
     mist_buffer_free(&stream);
     return status;
 }
@@ -255,7 +255,5 @@ enum mist_status j2k_decode(mist_codec *codec, const uint8_t *data, size_t size,
         options.reduce = reduce;
         return mist_decode(codec, data, size, &options, out, NULL, error);
     }
-    struct codestream_span span;
-    status = jph_find_codestream(data, size, &span, error);
-    return status ? status : j2k_openjpeg_decode(span.data, span.size, reduce, out, error);
+    return part1_decode(data, size, reduce, out, error);
 }

@@ -65,7 +65,7 @@ static enum mist_status decode_stream(const struct dicom_pixels *pixels, const u
     struct mist_view view = mist_view_interleaved(samples, container(pixels, stream.is_signed), pixels->columns,
                                                   pixels->rows, pixels->components);
     if (stream.kind == FORMAT_STREAM_J2K)
-        return part1_decode(data, size, 0, 1, &view, error);
+        return part1_decode(data, size, 0, &view, error);
     if (stream.kind == FORMAT_STREAM_HTJ2K)
         return decode_htj2k(data, size, &view, error);
     if (stream.precision == 0 || stream.precision > 16)
