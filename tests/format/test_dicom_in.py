@@ -11,6 +11,7 @@ lossless one of WG-04, dcmdjpeg, dcmdjpls, opj_decompress, ojph_expand.
 import glob
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -497,14 +498,14 @@ def test_made_compressed():
     check("made lossless", tool_made("dcmcrle", source=color, name="rle_rgb"), rgb, native)
 
 
-def codestreams(frames_in, high_throughput):
+def codestreams(frames_in, high_throughput, *options):
     out = []
     for frame in frames_in:
         source, target = os.path.join(WORK, "in.pgm"), os.path.join(WORK, "in.j2c")
         with open(source, "wb") as file:
             file.write(b"P5\n%d %d\n%d\n" % (frame.shape[1], frame.shape[0], 255) + frame[..., 0].tobytes())
         tool = (["ojph_compress", "-reversible", "true"] if high_throughput else ["opj_compress"])
-        subprocess.run([*tool, "-i", source, "-o", target if high_throughput else target.replace("j2c", "j2k")],
+        subprocess.run([*tool, *options, "-i", source, "-o", target if high_throughput else target.replace("j2c", "j2k")],
                        check=True, capture_output=True, timeout=60)
         data = content(target if high_throughput else target.replace("j2c", "j2k"))
         out.append(data + b"\0" * (len(data) % 2))
@@ -553,6 +554,20 @@ def test_made_encapsulation():
                             raw=items(b"", *[frame.tobytes() for frame in two])), two, native)
 
 
+def test_made_to_exhaust():
+    """A header of 65535 layers over many precincts: OpenJPEG alone takes 2 GB and half a minute for these 35 kB."""
+    grey = smooth((1, 600, 600, 1), 255)
+    data, = codestreams(grey, False, "-c", ",".join(["[8,8]"] * 6))
+    path = make("precincts", grey, "1.2.840.10008.1.2.4.90", raw=items(b"", data), encapsulated=True)
+    assert frames(path)[1] is not None
+    style = data.index(b"\xff\x52")  # COD (15444-1, A.6.1): length, Scod, progression, then the layers
+    data = data[:style + 6] + b"\xff\xff" + data[style + 8:]
+    path = make("layers", grey, "1.2.840.10008.1.2.4.90", raw=items(b"", data), encapsulated=True)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    refused(path, "limit")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 200000)  # kB
+
+
 def group(**elements):
     """A functional group: one item."""
     item = Dataset()
@@ -598,7 +613,7 @@ def test_made_frames():
 def main():
     have = os.path.isdir(f"{SHARED}/data/dicom")
     tests = [test_made_bits, test_made_colors, test_made_containers, test_made_padding, test_made_compressed,
-             test_made_encapsulation, test_made_frames, test_made_identity] + ([test_wg04, test_misc, test_cases] if have else [])
+             test_made_encapsulation, test_made_to_exhaust, test_made_frames, test_made_identity] + ([test_wg04, test_misc, test_cases] if have else [])
     try:
         for test in tests:
             test()
