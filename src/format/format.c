@@ -190,6 +190,15 @@ enum mist_status format_same_metadata(struct format_source *source, struct forma
     return status;
 }
 
+enum mist_status format_archive_around(struct format_archive *archive, const uint8_t *prefix, size_t prefix_size,
+                                       const uint8_t *suffix, size_t suffix_size, const char *name,
+                                       struct mist_error *error)
+{
+    if (buffer_append(&archive->prefix, prefix, prefix_size) && buffer_append(&archive->suffix, suffix, suffix_size))
+        return MIST_OK;
+    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
+}
+
 void format_archive_free(struct format_archive *archive)
 {
     if (archive) {

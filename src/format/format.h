@@ -50,6 +50,10 @@ struct format_archive {
     bool planar;     /* components slowest within a frame */
 };
 void format_archive_free(struct format_archive *archive);
+/* Appends what stands before the samples in a file, and behind them. `name` is the file's, for the message. */
+enum mist_status format_archive_around(struct format_archive *archive, const uint8_t *prefix, size_t prefix_size,
+                                       const uint8_t *suffix, size_t suffix_size, const char *name,
+                                       struct mist_error *error);
 
 /* What the samples of a pixel are. */
 enum format_color {
@@ -145,7 +149,8 @@ struct format_source_ops {
     /* Fills `out` (type, size and components as in info; any strides) with one frame, native byte order. */
     enum mist_status (*read_frame)(struct format_source *source, uint32_t frame, struct mist_view *out,
                                    struct mist_error *error);
-    /* The archive of the n-th file in frame order; freed by the caller with format_archive_free(). */
+    /* The archive of the n-th file in frame order; the caller frees it with format_archive_free(), after a failure,
+     * too. */
     enum mist_status (*read_archive)(struct format_source *source, uint32_t file, struct format_archive *archive,
                                      struct mist_error *error);
     void (*close)(struct format_source *source); /* frees everything, the source included */

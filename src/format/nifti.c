@@ -153,16 +153,10 @@ static enum mist_status nifti_read_archive(struct format_source *base, uint32_t 
     const struct nifti_source *source = (const struct nifti_source *)base;
     *archive = (struct format_archive){.raw = true, .big_endian = source->header.big_endian};
     size_t behind = (size_t)(source->header.data_offset + source->sample_bytes);
-    bool good;
     if (source->header.pair && file == 0) /* the header's own file, in which there are no samples */
-        good = buffer_append(&archive->prefix, base->head.data, base->head.size);
-    else
-        good = buffer_append(&archive->prefix, source->data, (size_t)source->header.data_offset) &&
-               buffer_append(&archive->suffix, source->data + behind, source->size - behind);
-    if (good)
-        return MIST_OK;
-    format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
+        return format_archive_around(archive, base->head.data, base->head.size, NULL, 0, source->input.name, error);
+    return format_archive_around(archive, source->data, (size_t)source->header.data_offset, source->data + behind,
+                                 source->size - behind, source->input.name, error);
 }
 
 static void nifti_content(const struct format_source *base, const uint8_t **data, size_t *size)

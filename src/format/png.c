@@ -174,11 +174,8 @@ static enum mist_status png_read_archive(struct format_source *base, uint32_t fi
     struct png_source *source = (struct png_source *)base;
     (void)file;
     *archive = (struct format_archive){0};
-    if (buffer_append(&archive->prefix, base->head.data, base->head.size) &&
-        buffer_append(&archive->suffix, source->suffix.data, source->suffix.size))
-        return MIST_OK;
-    format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
+    return format_archive_around(archive, base->head.data, base->head.size, source->suffix.data, source->suffix.size,
+                                 source->input.name, error);
 }
 
 static void png_close(struct format_source *base)

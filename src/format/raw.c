@@ -31,11 +31,8 @@ static enum mist_status raw_read_archive(struct format_source *base, uint32_t fi
     const size_t behind = source->layout.offset + source->frame_bytes * base->info.frames;
     (void)file;
     *archive = (struct format_archive){.raw = true, .big_endian = source->layout.big_endian};
-    if (buffer_append(&archive->prefix, base->head.data, base->head.size) &&
-        buffer_append(&archive->suffix, source->map.data + behind, source->map.size - behind))
-        return MIST_OK;
-    format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
+    return format_archive_around(archive, base->head.data, base->head.size, source->map.data + behind,
+                                 source->map.size - behind, source->input.name, error);
 }
 
 static void raw_close(struct format_source *base)

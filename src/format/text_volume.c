@@ -168,15 +168,11 @@ static enum mist_status text_read_archive(struct format_source *base, uint32_t f
 {
     const struct text_source *source = (const struct text_source *)base;
     const size_t behind = source->offset + source->frame_bytes * base->info.frames;
-    const bool header = base->files == 2 && file == 0;
     *archive = (struct format_archive){.raw = true, .big_endian = source->volume.big_endian};
-    bool good = header ? buffer_append(&archive->prefix, base->head.data, base->head.size)
-                       : buffer_append(&archive->prefix, source->data, source->offset) &&
-                             buffer_append(&archive->suffix, source->data + behind, source->size - behind);
-    if (good)
-        return MIST_OK;
-    format_archive_free(archive);
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
+    if (base->files == 2 && file == 0) /* the header's own file */
+        return format_archive_around(archive, base->head.data, base->head.size, NULL, 0, source->input.name, error);
+    return format_archive_around(archive, source->data, source->offset, source->data + behind, source->size - behind,
+                                 source->input.name, error);
 }
 
 static void text_content(const struct format_source *base, const uint8_t **data, size_t *size)
