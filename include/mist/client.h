@@ -29,11 +29,9 @@ struct mist_get_options {
     const char *directory; /* where the files go; made if it is not there */
     const char *cache;     /* where what was fetched is kept; NULL: DIRECTORY.mist */
 
-    struct mist_resolution_request resolution; /* by default full resolution */
-    uint64_t max_bytes;  /* 0: no limit; else drop levels from all items until a download from nothing takes no more */
-    bool exact;          /* resample to exactly resolution.width x resolution.height */
-    enum mist_grid grid; /* as in struct mist_export_options */
-    const char *format;  /* NULL: that of the source; one of mist_export_formats() (mist/item.h); "mist": the items */
+    struct mist_resolution_request resolution; /* by default full resolution, native grid */
+    uint64_t max_bytes; /* 0: no limit; else drop levels from all items until a download from nothing takes no more */
+    const char *format; /* NULL: that of the source; one of mist_export_formats() (mist/item.h); "mist": the items */
     const char *transfer_syntax; /* of DICOM, as in struct mist_export_options; NULL: that of the source */
     bool keep_uids;              /* likewise */
 

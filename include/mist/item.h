@@ -169,7 +169,7 @@ struct mist_export_options {
     /*
      * Width and height non-zero: resample to exactly this many columns and rows, on the conventional grid. With a depth
      * the three are along the axes of the written file, and slices are interpolated linearly between those of the step
-     * (of label maps: the nearest ones are taken).
+     * (of label maps: the nearest ones are taken). An image of one slice stays one.
      */
     uint32_t exact_width;
     uint32_t exact_height;

@@ -128,6 +128,12 @@ struct mist_resolution_request {
     uint32_t depth;    /* 0: all slices */
     double spacing[3]; /* mm; `--spacing MM` sets all of them */
     enum mist_policy policy;
+    enum mist_grid grid; /* of what is written or read, as in struct mist_export_options */
+    /*
+     * Resample to exactly the size asked for, on the conventional grid; a depth is interpolated to between slices, too.
+     * MIST_POLICY_AT_LEAST then makes it smaller from the next larger level.
+     */
+    bool exact;
 };
 
 /* What is dropped from an item: `reduce` of its levels, 0 .. levels - 1, and all but every 2^step-th slice. */
@@ -144,7 +150,8 @@ struct mist_choice {
  * 362); of equals the larger. At least: the smallest level with both the shorter side >= s and the longer side >= the
  * longer one asked for. At most: the largest level with both <=. No slice is dropped. With a depth the sides are
  * compared with what is asked along their own axes (closest: the shorter side of the image is), and the slice step is
- * chosen in the same way from the number of slices.
+ * chosen in the same way from the number of slices; but at least for an exact depth: the smallest that leaves twice as
+ * many slices, so that each one that is made lies between two near ones.
  * Spacing: the same on the in-plane spacing that is larger against what is asked along it, which a level doubles, and
  * on the spacing of slices, which a step doubles; "at least" is this detail or more (spacing <= asked), "at most" this
  * detail or less. Where no spacing is known nothing is dropped.
@@ -238,15 +245,20 @@ MIST_API enum mist_status mist_dataset_next(mist_dataset *dataset, struct mist_c
 MIST_API enum mist_status mist_dataset_find(mist_dataset *dataset, const char *path, struct mist_catalog_entry *entry,
                                             struct mist_error *error);
 
-/* The image that a choice makes of an item, on the native grid, as the catalog knows it: no affine. */
-MIST_API struct mist_image_info mist_choice_image(const struct mist_catalog_item *item, struct mist_choice choice);
+/*
+ * The image that a request makes of an item, as the catalog knows it: no affine. MIST_ERROR_ARGUMENT for an exact size
+ * that is none.
+ */
+MIST_API enum mist_status mist_request_image(const struct mist_catalog_item *item,
+                                             const struct mist_resolution_request *request,
+                                             struct mist_image_info *image, struct mist_error *error);
 
 /*
- * Decodes frames [first, first + count) of an item at a size into `views`, which are as mist_choice_image() of
- * mist_choose() says, on the native grid: as mist_get() writes them. Fetches the head and the ranges that these frames
- * take, no more; where all frames are asked for they are checked against the head's checksums. `info` (may be NULL)
- * receives the image with its affine. Frames are counted as they are left: of the slice step. A find of its own:
- * entries become invalid.
+ * Decodes frames [first, first + count) of an item at a size into `views`, which are as mist_request_image() says, on
+ * the grid or at the exact size asked for: the samples that mist_get() writes. Fetches the head and the ranges that
+ * these frames take, no more; where all frames are asked for they are checked against the head's checksums. `info` (may
+ * be NULL) receives the image with its affine. Frames are counted as they are made: of the slice step, or of the exact
+ * depth. A find of its own: entries become invalid.
  */
 MIST_API enum mist_status mist_dataset_read(mist_dataset *dataset, const char *path,
                                             const struct mist_resolution_request *request, uint32_t first,

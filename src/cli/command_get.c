@@ -154,7 +154,6 @@ static void say_larger(const struct arguments *arguments, const struct mist_get_
 static bool choose(const struct arguments *arguments, struct mist_get_options *get)
 {
     unsigned long long max_bytes = 0;
-    const char *grid = option_value(arguments, "grid");
     get->url = operand(arguments, 0);
     get->directory = option_value(arguments, "output");
     get->cache = option_value(arguments, "cache");
@@ -162,7 +161,6 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
         get->cache = getenv("MIST_CACHE");
     if (get->cache && !*get->cache)
         get->cache = NULL;
-    get->exact = option_given(arguments, "exact");
     get->format = option_value(arguments, "format");
     get->keep_uids = option_given(arguments, "keep-uids");
     get->no_cache = option_given(arguments, "no-cache");
@@ -176,24 +174,13 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
         usage_error(arguments, "-o DIR is missing");
         return false;
     }
-    if (!option_resolution(arguments, true, &get->resolution) || !option_jobs(arguments, &get->threads) ||
-        !option_transfer_syntax(arguments, &get->transfer_syntax) ||
+    if (!option_resolution(arguments, true, &get->resolution) || !option_grid(arguments, &get->resolution) ||
+        !option_jobs(arguments, &get->threads) || !option_transfer_syntax(arguments, &get->transfer_syntax) ||
         !option_bytes(arguments, "max-bytes", &max_bytes) ||
         !option_unsigned(arguments, "timeout", 1, 3600, &get->timeout) ||
         !option_unsigned(arguments, "retries", 0, 100, &get->retries))
         return false;
     get->max_bytes = max_bytes;
-    if (get->exact && !option_given(arguments, "size")) {
-        usage_error(arguments, "--exact needs --size");
-        return false;
-    }
-    if (get->exact && !option_given(arguments, "policy")) /* shrink from the next larger level, rather than blow up */
-        get->resolution.policy = MIST_POLICY_AT_LEAST;
-    if (grid && strcmp(grid, "native") != 0 && strcmp(grid, "center") != 0) {
-        usage_error(arguments, "--grid is native or center, not '%s'", grid);
-        return false;
-    }
-    get->grid = grid && strcmp(grid, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
     return true;
 }
 

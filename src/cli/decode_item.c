@@ -18,35 +18,19 @@ static void count_file(void *context, const char *path)
     snprintf(written->last, sizeof written->last, "%s", path);
 }
 
-static bool option_grid(const struct arguments *arguments, enum mist_grid *grid)
-{
-    const char *text = option_value(arguments, "grid");
-    *grid = text && strcmp(text, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
-    if (!text || strcmp(text, "center") == 0 || strcmp(text, "native") == 0)
-        return true;
-    usage_error(arguments, "--grid is native or center, not '%s'", text);
-    return false;
-}
-
 /* Fills `export` from the options; false after a complaint. */
 static bool choose(const struct arguments *arguments, const struct mist_item_info *info,
                    struct mist_export_options *export)
 {
     struct mist_resolution_request request;
-    bool exact = option_given(arguments, "exact");
-    if (!option_resolution(arguments, true, &request) || !option_grid(arguments, &export->grid) ||
+    if (!option_resolution(arguments, true, &request) || !option_grid(arguments, &request) ||
         !option_jobs(arguments, &export->threads) || !option_transfer_syntax(arguments, &export->transfer_syntax))
         return false;
-    if (exact && !request.width) {
-        usage_error(arguments, "--exact needs --size");
-        return false;
-    }
-    if (exact) {
+    export->grid = request.grid;
+    if (request.exact) {
         export->exact_width = request.width;
         export->exact_height = request.height;
         export->exact_depth = request.depth;
-        if (!option_given(arguments, "policy")) /* shrink from the next larger level rather than blow up */
-            request.policy = MIST_POLICY_AT_LEAST;
     }
     struct mist_catalog_item row = item_row(info);
     struct mist_choice choice = mist_choose(&row, &request);

@@ -60,6 +60,23 @@ bool option_resolution(const struct arguments *arguments, bool has_spacing, stru
     return !policy;
 }
 
+bool option_grid(const struct arguments *arguments, struct mist_resolution_request *request)
+{
+    const char *grid = option_value(arguments, "grid");
+    request->exact = option_given(arguments, "exact");
+    request->grid = grid && strcmp(grid, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
+    if (request->exact && !option_given(arguments, "size")) {
+        usage_error(arguments, "--exact needs --size");
+        return false;
+    }
+    if (request->exact && !option_given(arguments, "policy")) /* shrink from the next larger level, not blow up */
+        request->policy = MIST_POLICY_AT_LEAST;
+    if (!grid || request->grid == MIST_GRID_CENTER || strcmp(grid, "native") == 0)
+        return true;
+    usage_error(arguments, "--grid is native or center, not '%s'", grid);
+    return false;
+}
+
 struct mist_catalog_item item_row(const struct mist_item_info *info)
 {
     struct mist_catalog_item row = {

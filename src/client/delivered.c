@@ -31,8 +31,8 @@ static bool put_request(const struct session *session, struct mist_buffer *out)
     if (options->max_bytes)
         good = good && json_put(out, ",\"max_bytes\":%" PRIu64 ",\"budget_reduce\":%d", options->max_bytes,
                                 session->report.budget_reduce);
-    good = good && json_put(out, ",\"exact\":%s,\"grid\":\"%s\"", options->exact ? "true" : "false",
-                            options->grid == MIST_GRID_CENTER ? "center" : "native");
+    good = good && json_put(out, ",\"exact\":%s,\"grid\":\"%s\"", asked->exact ? "true" : "false",
+                            asked->grid == MIST_GRID_CENTER ? "center" : "native");
     for (int exclude = 0; exclude < 2; exclude++) {
         const char *const *patterns = exclude ? options->exclude : options->include;
         uint32_t count = exclude ? options->exclude_count : options->include_count;

@@ -20,8 +20,8 @@ void plan_describe(const struct session *session, const struct selected *selecte
     const struct mist_resolution_request *size = &options->resolution;
     int used = snprintf(how, PLAN_HOW_SIZE, "%s 1/2^%u,%u %s", options->format ? options->format : "source",
                         selected->written.reduce, selected->written.step,
-                        options->grid == MIST_GRID_CENTER ? "center" : "native");
-    if (options->exact)
+                        size->grid == MIST_GRID_CENTER ? "center" : "native");
+    if (size->exact)
         used += snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, " %ux%ux%u", size->width, size->height, size->depth);
     snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, "%s%.8s%s", options->transfer_syntax ? " " : "",
              options->transfer_syntax ? options->transfer_syntax : "", options->keep_uids ? " uids" : "");

@@ -157,8 +157,6 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
                                 .cache = {.items = -1},
                                 .report = {.budget_reduce = -1}};
     session->select = (struct select){.resolution = options->resolution,
-                                      .exact = options->exact,
-                                      .grid = options->grid,
                                       .format = options->format,
                                       .include = options->include,
                                       .exclude = options->exclude,

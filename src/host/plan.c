@@ -175,6 +175,7 @@ static bool read_select(struct plan *plan)
     static const char *const names[2] = {"include", "exclude"};
     const struct target *target = &plan->request->target;
     struct select *select = &plan->select;
+    struct mist_resolution_request *asked = &select->resolution;
     uint32_t *counts[2] = {&select->include_count, &select->exclude_count};
     const char *exact = target_parameter(target, "exact"), *grid = target_parameter(target, "grid");
     struct mist_error error = {0};
@@ -185,12 +186,12 @@ static bool read_select(struct plan *plan)
     select->include = plan->patterns[0];
     select->exclude = plan->patterns[1];
     select->format = target_parameter(target, "format");
-    select->exact = exact && strcmp(exact, "1") == 0;
-    select->grid = grid && strcmp(grid, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
-    if (select->exact && !target_parameter(target, "policy"))
-        select->resolution.policy = MIST_POLICY_AT_LEAST;
-    if ((exact && !select->exact && strcmp(exact, "0") != 0) ||
-        (grid && select->grid == MIST_GRID_NATIVE && strcmp(grid, "native") != 0)) {
+    asked->exact = exact && strcmp(exact, "1") == 0;
+    asked->grid = grid && strcmp(grid, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
+    if (asked->exact && !target_parameter(target, "policy"))
+        asked->policy = MIST_POLICY_AT_LEAST;
+    if ((exact && !asked->exact && strcmp(exact, "0") != 0) ||
+        (grid && asked->grid == MIST_GRID_NATIVE && strcmp(grid, "native") != 0)) {
         reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "exact is 0 or 1, grid is native or center");
         return false;
     }

@@ -6,24 +6,18 @@
  */
 #include "coder/coder.h"
 #include "format/format.h"
-#include "image/resample.h"
 #include "item/decoder.h"
 #include "item/export.h"
-#include "item/export_plan.h"
+#include "item/regrid.h"
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "image/between.h"
-
-#include <math.h>
 
 /* One frame on its way out. */
 struct slot {
-    struct mist_view frame;    /* as written */
-    struct mist_view native;   /* decoded, where it must be resampled; data NULL where not */
-    struct mist_view centered; /* for --exact, where reduced */
-    struct mist_view behind;   /* the slice behind, where slices are interpolated */
+    struct mist_view frame; /* as written */
+    struct regrid_room room;
     struct mist_buffer codestream;
 };
 
@@ -37,7 +31,7 @@ struct export
     const struct format_output *output; /* NULL: as the source was */
     const struct format *format;        /* of what is written */
     struct mist_image_info info;        /* of what is written, all frames */
-    struct export_grid grid;
+    struct regrid regrid;
     enum format_syntax syntax;
     bool codestreams;     /* the file takes them instead of samples ... */
     bool color_transform; /* ... which may have the colour transform */
@@ -60,84 +54,28 @@ static enum mist_status out_of_memory(const struct export *export, struct mist_e
 
 /* ---- one frame, in a worker ---- */
 
-/* How large the decoded and the written samples are along an axis: a reduced image covers whole blocks of 2^r. */
-static struct resample_pitch pitch_of(const struct export *export, uint32_t full, uint32_t written)
+/* What the n-th frame that is written comes from. */
+static struct regrid_source source_of(const struct export *export, uint32_t n)
 {
-    if (!export->options->exact_width) /* labels on the centred grid */
-        return (struct resample_pitch){1, (uint64_t)1 << export->options->reduce};
-    return (struct resample_pitch){((uint64_t)1 << export->grid.reduce) * written, full};
-}
-
-static enum mist_status resample(const struct export *export, mist_decoder *decoder, uint32_t frame, struct slot *slot,
-                                 struct mist_view *out, struct mist_error *error)
-{
-    const mist_item *item = export->item;
-    const struct mist_image_info *image = &item->info.image;
-    const unsigned reduce = export->options->reduce;
-    const struct resample_pitch x = pitch_of(export, image->width, export->info.width);
-    const struct resample_pitch y = pitch_of(export, image->height, export->info.height);
-    enum mist_status status = mist_item_decode(item, decoder, frame, export->grid.reduce, &slot->native, error);
-    if (status)
-        return status;
-    if (image->label)
-        return resample_pitched(&slot->native, out, &x, &y, true, error);
-    const bool centred = item->info.centred || reduce == 0;
-    if (!export->options->exact_width)
-        return centred ? mist_grid_native(&slot->native, reduce, out, error)
-                       : mist_grid_center(&slot->native, reduce, out, error);
-    const struct mist_view *source = &slot->native;
-    if (!centred) {
-        status = mist_grid_center(&slot->native, reduce, &slot->centered, error);
-        source = &slot->centered;
-    }
-    return status ? status : resample_pitched(source, out, &x, &y, false, error);
-}
-
-/* A frame of the item on the grid that is written, in-plane. */
-static enum mist_status make_plane(const struct export *export, mist_decoder *decoder, uint32_t frame,
-                                   struct slot *slot, struct mist_view *out, struct mist_error *error)
-{
-    return export->grid.resampled ? resample(export, decoder, frame, slot, out, error)
-                                  : mist_item_decode(export->item, decoder, frame, export->grid.reduce, out, error);
-}
-
-/* The first frame of the item that the n-th one that is written comes from, and how far it lies behind it, 0 .. 1. */
-static uint32_t source_frame(const struct export *export, uint32_t n, double *behind)
-{
-    const struct mist_image_info *image = &export->item->info.image;
-    const uint32_t volume = n / export->info.slices * image->slices, slice = n % export->info.slices;
-    const unsigned step = export->grid.step;
-    *behind = 0;
     if (export->order)
-        return export->order[n];
-    if (!export->grid.between_slices)
-        return volume + (slice << step);
-    if (image->label)
-        return volume + (uint32_t)((2 * (uint64_t)slice + 1) * image->slices / (2 * (uint64_t) export->info.slices));
-    const struct sampling *sampling = &export->grid.sampling;
-    double at = ldexp(slice * sampling->factor[2] + sampling->shift[2], -(int)step);
-    uint32_t last = step_slices(image->slices, step) - 1;
-    if (!(at > 0))
-        return volume;
-    if (at >= last)
-        return volume + (last << step);
-    *behind = at - floor(at);
-    return volume + ((uint32_t)at << step);
+        return (struct regrid_source){export->order[n], export->order[n], 0};
+    return regrid_source(&export->item->info.image, &export->regrid.grid, n);
 }
 
 /* A lossless codestream of the samples as they are written: the stored one where it is that, else one made anew. */
-static enum mist_status make_codestream(const struct export *export, mist_decoder *decoder, uint32_t frame,
-                                        struct slot *slot, struct mist_error *error)
+static enum mist_status make_codestream(const struct export *export, mist_decoder *decoder,
+                                        const struct regrid_source *source, struct slot *slot, struct mist_error *error)
 {
     const mist_item *item = export->item;
     const struct coder_plane *stored = &item->manifest.stream[0].plane;
     const bool transformed = stored->color_transform && stored->components >= 3;
-    if (!export->grid.resampled && item_has_codestreams(item) && (export->color_transform || !transformed))
-        return mist_item_codestream(item, decoder, frame, export->options->reduce, &slot->codestream, error);
+    const bool as_stored = !export->regrid.grid.resampled && !export->regrid.grid.between_slices;
+    if (as_stored && item_has_codestreams(item) && (export->color_transform || !transformed))
+        return mist_item_codestream(item, decoder, source->frame, export->options->reduce, &slot->codestream, error);
     struct mist_encode_options options = mist_encode_options_default();
     options.color_transform = export->color_transform && !item->info.image.label;
     options.precision = item->info.image.precision;
-    enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
+    enum mist_status status = regrid_frame(&export->regrid, decoder, source, &slot->room, &slot->frame, error);
     return status ? status : mist_encode(decoder->codec, &slot->frame, &options, &slot->codestream, error);
 }
 
@@ -145,18 +83,14 @@ static enum mist_status make_frame(void *context, uint64_t index, unsigned worke
 {
     struct export *export = context;
     struct slot *slot = &export->slots[index];
-    double behind;
-    uint32_t frame = source_frame(export, export->first + (uint32_t)index, &behind);
+    const struct regrid_source source = source_of(export, export->first + (uint32_t)index);
     mist_decoder *decoder = export->decoders[worker];
     if (export->format->whole_codestream)
-        return mist_item_codestream(export->item, decoder, frame, export->options->reduce, &slot->codestream, error);
+        return mist_item_codestream(export->item, decoder, source.frame, export->options->reduce, &slot->codestream,
+                                    error);
     if (export->codestreams)
-        return make_codestream(export, decoder, frame, slot, error);
-    enum mist_status status = make_plane(export, decoder, frame, slot, &slot->frame, error);
-    if (status || !(behind > 0))
-        return status;
-    status = make_plane(export, decoder, frame + (1u << export->grid.step), slot, &slot->behind, error);
-    return status ? status : resample_between(&slot->frame, &slot->behind, behind, error);
+        return make_codestream(export, decoder, &source, slot, error);
+    return regrid_frame(&export->regrid, decoder, &source, &slot->room, &slot->frame, error);
 }
 
 /* The slot of the n-th frame that is written; they are asked for in ascending order. */
@@ -175,25 +109,9 @@ static enum mist_status get_frame(struct export *export, uint32_t n, struct slot
 
 static bool make_slot(const struct export *export, struct slot *slot)
 {
-    const struct mist_image_info *image = &export->item->info.image, *info = &export->info;
-    const struct export_grid *grid = &export->grid;
-    const uint32_t width = mist_reduced_size(image->width, grid->reduce);
-    const uint32_t height = mist_reduced_size(image->height, grid->reduce);
+    const struct mist_image_info *info = &export->info;
     *slot = (struct slot){.frame = item_new_view(info->type, info->width, info->height, info->components)};
-    bool good = slot->frame.data != NULL;
-    if (good && grid->resampled) {
-        slot->native = item_new_view(image->type, width, height, image->components);
-        good = slot->native.data != NULL;
-    }
-    if (good && grid->resampled && export->options->exact_width && grid->reduce) {
-        slot->centered = item_new_view(image->type, width, height, image->components);
-        good = slot->centered.data != NULL;
-    }
-    if (good && grid->between_slices && !image->label) {
-        slot->behind = item_new_view(info->type, info->width, info->height, info->components);
-        good = slot->behind.data != NULL;
-    }
-    return good;
+    return slot->frame.data && regrid_room_make(&export->regrid, &slot->room);
 }
 
 static enum mist_status make_workers(struct export *export, struct mist_error *error)
@@ -214,9 +132,7 @@ static void free_export(struct export *export)
 {
     for (uint32_t i = 0; export->slots && i < export->slot_count; i++) {
         memory_free(export->slots[i].frame.data);
-        memory_free(export->slots[i].native.data);
-        memory_free(export->slots[i].centered.data);
-        memory_free(export->slots[i].behind.data);
+        regrid_room_free(&export->slots[i].room);
         mist_buffer_free(&export->slots[i].codestream);
     }
     for (unsigned i = 0; export->decoders && i < export->threads; i++)
@@ -247,7 +163,7 @@ static bool gives_originals(const struct export *export, const struct tail_recor
                             const struct format_writer *writer)
 {
     return record->rebuild.size && !writer->converts && export->format->kind == export->item->manifest.kind &&
-           export->options->reduce == 0 && !export->grid.resampled;
+           export->options->reduce == 0 && !export->regrid.grid.resampled;
 }
 
 /* All frames of a source file, as they came compressed. */
@@ -302,9 +218,9 @@ static void describe_target(const struct export *export, const struct export_fil
                                      .gzip = gzip,
                                      .info = export->info,
                                      .source = &item->info.image,
-                                     .sampling = export->grid.sampling,
+                                     .sampling = export->regrid.grid.sampling,
                                      .reduce = export->options->reduce,
-                                     .resampled = export->grid.resampled || export->grid.between_slices,
+                                     .resampled = export->regrid.grid.resampled || export->regrid.grid.between_slices,
                                      .source_kind = item->manifest.kind,
                                      .head = item->manifest.source_head.data,
                                      .head_size = item->manifest.source_head.size,
@@ -390,8 +306,7 @@ static enum mist_status write_chosen(void *context, struct format_writer *writer
 static enum mist_status write_volumes(struct export *export, struct mist_error *error)
 {
     const mist_item *item = export->item;
-    double behind;
-    if (export->grid.between_slices)
+    if (export->regrid.grid.between_slices)
         return error_set(error, MIST_ERROR_ARGUMENT,
                          "%s: volumes of a DICOM series are not resampled between slices; leave the depth out",
                          item->name);
@@ -399,7 +314,7 @@ static enum mist_status write_volumes(struct export *export, struct mist_error *
     if (!frames)
         return out_of_memory(export, error);
     for (uint32_t n = 0; n < export->wanted; n++)
-        frames[n] = source_frame(export, n, &behind);
+        frames[n] = source_of(export, n).frame;
     const struct export_volumes volumes = {.item = item,
                                            .options = export->options,
                                            .directory = export->directory,
@@ -407,9 +322,9 @@ static enum mist_status write_volumes(struct export *export, struct mist_error *
                                            .target = {.kind = export->format->kind,
                                                       .info = export->info,
                                                       .source = &item->info.image,
-                                                      .sampling = export->grid.sampling,
+                                                      .sampling = export->regrid.grid.sampling,
                                                       .reduce = export->options->reduce,
-                                                      .resampled = export->grid.resampled,
+                                                      .resampled = export->regrid.grid.resampled,
                                                       .source_kind = item->manifest.kind,
                                                       .gzip = export->output && export->output->gzip},
                                            .frames = frames,
@@ -437,8 +352,8 @@ static enum mist_status write_all(struct export *export, struct mist_error *erro
                                        .format = export->options->format,
                                        .slices = export->item->info.image.slices,
                                        .written = export->info.slices,
-                                       .step = export->grid.between_slices ? 0 : export->grid.step,
-                                       .between_slices = export->grid.between_slices,
+                                       .step = export->regrid.grid.between_slices ? 0 : export->regrid.grid.step,
+                                       .between_slices = export->regrid.grid.between_slices,
                                        .files = export->item->manifest.files,
                                        .file = file_of_item,
                                        .owner = export->item};
@@ -464,7 +379,7 @@ static enum mist_status plan(struct export *export, struct mist_error *error)
     const struct mist_export_options *options = export->options;
     const struct mist_item_info *item = &export->item->info;
     const struct mist_image_info *image = &item->image;
-    struct export_grid *grid = &export->grid;
+    struct export_grid *grid = &export->regrid.grid;
     export->format = export_format(export->item->manifest.kind, options->format, &export->output, error);
     if (!export->format)
         return MIST_ERROR_ARGUMENT;
@@ -507,6 +422,7 @@ enum mist_status mist_item_export(const mist_item *item, const struct mist_expor
                             .directory = directory,
                             .written = written,
                             .context = context,
+                            .regrid = {.item = item, .options = options},
                             .threads = options->threads ? options->threads : 1};
     enum mist_status status = find_syntax(&export, error);
     if (!status)

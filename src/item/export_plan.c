@@ -17,14 +17,15 @@ static bool sizes_make_sense(const struct mist_export_options *options)
            (!options->exact_depth || options->exact_width);
 }
 
-/* The exact size along columns, rows and slices; with a depth it is given along the axes of the file. */
+/* The exact size along columns, rows and slices; with a depth it is given along the axes of the file. What is no volume
+ * becomes none. */
 static void exact_sizes(const struct mist_image_info *image, const struct mist_export_options *options,
                         uint32_t sizes[3])
 {
     const uint32_t asked[3] = {options->exact_width, options->exact_height, options->exact_depth};
     for (unsigned i = 0; i < 3; i++)
         sizes[i] = asked[options->exact_depth ? image->axes[i] % 3 : i];
-    if (!options->exact_depth)
+    if (!options->exact_depth || image->slices == 1)
         sizes[2] = image->slices;
 }
 

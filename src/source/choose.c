@@ -79,10 +79,26 @@ static unsigned choose_level(struct sides full, struct sides asked, unsigned las
     return reduce;
 }
 
-static unsigned choose_step(uint32_t slices, uint32_t asked, unsigned last, enum mist_policy policy)
+/* The part of what is asked for along the axes of the written file that a frame's columns, rows or slices have. */
+static uint32_t asked_along(const struct mist_catalog_item *item, const struct mist_resolution_request *request,
+                            unsigned axis)
 {
+    const uint32_t asked[3] = {request->width, request->height, request->depth};
+    return asked[item->image.axes[axis] % 3];
+}
+
+static unsigned choose_step(const struct mist_catalog_item *item, const struct mist_resolution_request *request)
+{
+    const uint32_t slices = item->image.slices, asked = asked_along(item, request, 2);
+    const enum mist_policy policy = request->policy;
     unsigned step = 0;
-    for (; step < last; step++) {
+    /* Interpolated slices are to lie between two that are half as far apart at most. */
+    if (request->exact && policy == MIST_POLICY_AT_LEAST) {
+        while (step < item->steps && slices >> (step + 1) >= 2 * (uint64_t)asked)
+            step++;
+        return step;
+    }
+    for (; step < item->steps; step++) {
         uint32_t here = step_slices(slices, step), next = step_slices(slices, step + 1);
         if (policy == MIST_POLICY_AT_LEAST  ? next < asked
             : policy == MIST_POLICY_AT_MOST ? here <= asked
@@ -90,14 +106,6 @@ static unsigned choose_step(uint32_t slices, uint32_t asked, unsigned last, enum
             break;
     }
     return step;
-}
-
-/* The part of what is asked for along the axes of the written file that a frame's columns, rows or slices have. */
-static uint32_t asked_along(const struct mist_catalog_item *item, const struct mist_resolution_request *request,
-                            unsigned axis)
-{
-    const uint32_t asked[3] = {request->width, request->height, request->depth};
-    return asked[item->image.axes[axis] % 3];
 }
 
 static struct mist_choice choose_by_size(const struct mist_catalog_item *item,
@@ -115,9 +123,7 @@ static struct mist_choice choose_by_size(const struct mist_catalog_item *item,
         full = (struct sides){height, width};
         asked = (struct sides){rows, columns};
     }
-    return (struct mist_choice){
-        choose_level(full, asked, last, request->policy),
-        choose_step(item->image.slices, asked_along(item, request, 2), item->steps, request->policy)};
+    return (struct mist_choice){choose_level(full, asked, last, request->policy), choose_step(item, request)};
 }
 
 /* ---- by spacing ---- */

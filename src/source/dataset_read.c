@@ -5,9 +5,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "coder/step.h"
-#include "image/sampling.h"
-#include "item/item.h"
+#include "item/regrid.h"
+#include "source/select.h"
 #include "source/verifier.h"
 
 #include <stdio.h>
@@ -17,8 +16,10 @@
 /* One read. */
 struct reading {
     const struct mist_catalog_item *row;
-    struct mist_choice choice;
-    struct mist_image_info image; /* of what is left */
+    struct mist_export_options options;
+    struct export_grid grid;
+    struct mist_choice choice;    /* what is fetched */
+    struct mist_image_info image; /* of what is made */
     struct mist_source *source;
     struct mist_byte_range *range; /* [count] */
     size_t count, room;
@@ -27,28 +28,41 @@ struct reading {
     struct mist_item_piece *piece;
 };
 
-static struct mist_image_info choice_image(const struct mist_image_info *full, struct mist_choice choice)
+/* How a request is met, and what it makes: as mist_get() would write arrays. */
+static enum mist_status plan_reading(const struct mist_catalog_item *row, const struct mist_resolution_request *request,
+                                     struct reading *reading, struct mist_error *error)
 {
-    struct mist_image_info image = *full;
-    const struct sampling sampling = sampling_reduce(choice.reduce, choice.step, false);
-    image.width = mist_reduced_size(image.width, choice.reduce);
-    image.height = mist_reduced_size(image.height, choice.reduce);
-    image.slices = step_slices(image.slices, choice.step);
-    image.frames = full->frames / full->slices * image.slices;
-    image.geometry = sampling_geometry(&sampling, &full->geometry);
-    return image;
+    const struct select select = {.resolution = *request, .format = "npy"};
+    enum mist_status status = select_check(&select, error);
+    if (status)
+        return status;
+    const struct selected selected = select_item(&select, row);
+    *reading = (struct reading){.row = row, .options = select_export(&select, &selected), .choice = selected.fetched};
+    status = export_grid(&row->image, row->centred, &reading->options, &reading->grid, error);
+    if (status)
+        return status;
+    struct mist_image_info *image = &reading->image;
+    const uint64_t frames = (uint64_t)(row->image.frames / row->image.slices) * reading->grid.slices;
+    if (frames > MIST_MAX_FRAMES)
+        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu frames; at most %u are made", row->path,
+                         (unsigned long long)frames, MIST_MAX_FRAMES);
+    *image = row->image;
+    image->width = reading->grid.width;
+    image->height = reading->grid.height;
+    image->slices = reading->grid.slices;
+    image->frames = (uint32_t)frames;
+    image->geometry = sampling_geometry(&reading->grid.sampling, &row->image.geometry);
+    return MIST_OK;
 }
 
-struct mist_image_info mist_choice_image(const struct mist_catalog_item *item, struct mist_choice choice)
+enum mist_status mist_request_image(const struct mist_catalog_item *item, const struct mist_resolution_request *request,
+                                    struct mist_image_info *image, struct mist_error *error)
 {
-    return choice_image(&item->image, mist_choice_within(item, choice));
-}
-
-/* The frame of the item that is the n-th that is left. */
-static uint32_t frame_of(const struct reading *reading, uint32_t n)
-{
-    const uint32_t slices = reading->image.slices;
-    return n / slices * reading->row->image.slices + (n % slices << reading->choice.step);
+    struct reading reading;
+    enum mist_status status = plan_reading(item, request, &reading, error);
+    if (!status)
+        *image = reading.image;
+    return status;
 }
 
 /* ---- ranges ---- */
@@ -158,8 +172,12 @@ static enum mist_status fetch_frames(struct reading *reading, uint32_t first, ui
         status = check(reading, error);
     if (!status)
         status = mist_item_open_memory(reading->bytes, (size_t)row->head_end, row->path, &head, error);
-    for (uint32_t n = first; n < first + count && !status; n++)
-        status = mist_item_ranges(head, frame_of(reading, n), 1, reading->choice.reduce, add_range, reading, error);
+    for (uint32_t n = first; n < first + count && !status; n++) {
+        const struct regrid_source from = regrid_source(&row->image, &reading->grid, n);
+        status = mist_item_ranges(head, from.frame, 1, reading->choice.reduce, add_range, reading, error);
+        if (!status && from.next != from.frame)
+            status = mist_item_ranges(head, from.next, 1, reading->choice.reduce, add_range, reading, error);
+    }
     mist_item_close(&head);
     if (status)
         return status;
@@ -169,42 +187,37 @@ static enum mist_status fetch_frames(struct reading *reading, uint32_t first, ui
 
 /* ---- reading ---- */
 
-/* One frame on the native grid, whatever the grid of the item's levels; `own` is room for one on that grid, or empty.
- */
-static enum mist_status decode_frame(const mist_item *item, mist_decoder *decoder, uint32_t frame, unsigned reduce,
-                                     struct mist_view *own, struct mist_view *view, struct mist_error *error)
-{
-    if (!own->data)
-        return mist_item_decode(item, decoder, frame, reduce, view, error);
-    enum mist_status status = mist_item_decode(item, decoder, frame, reduce, own, error);
-    return status ? status : mist_grid_native(own, reduce, view, error);
-}
-
 static enum mist_status decode(struct reading *reading, uint32_t first, uint32_t count, struct mist_view *views,
                                struct mist_image_info *info, struct mist_error *error)
 {
     mist_item *item = NULL;
     mist_decoder *decoder = mist_decoder_new();
+    struct regrid_room room = {0};
     enum mist_status status =
         decoder ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", reading->row->path);
     if (!status)
         status = mist_item_open_pieces(reading->piece, reading->count, reading->row->path, &item, error);
-    const struct mist_image_info *image = &reading->image;
-    struct mist_view own = {.data = NULL};
-    if (!status && mist_item_info(item)->centred && reading->choice.reduce && !image->label) {
-        own = item_new_view(image->type, image->width, image->height, image->components);
-        if (!own.data)
-            status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", reading->row->path);
+    const struct regrid regrid = {.item = item, .options = &reading->options, .grid = reading->grid};
+    if (!status && !regrid_room_make(&regrid, &room))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", reading->row->path);
+    for (uint32_t i = 0; i < count && !status; i++) {
+        const struct regrid_source from = regrid_source(&reading->row->image, &reading->grid, first + i);
+        status = regrid_frame(&regrid, decoder, &from, &room, &views[i], error);
     }
-    for (uint32_t i = 0; i < count && !status; i++)
-        status =
-            decode_frame(item, decoder, frame_of(reading, first + i), reading->choice.reduce, &own, &views[i], error);
-    if (!status && info)
-        *info = choice_image(&mist_item_info(item)->image, reading->choice);
-    memory_free(own.data);
+    if (!status && info) {
+        *info = reading->image;
+        info->geometry = sampling_geometry(&reading->grid.sampling, &mist_item_info(item)->image.geometry);
+    }
+    regrid_room_free(&room);
     mist_item_close(&item);
     mist_decoder_free(&decoder);
     return status;
+}
+
+static bool is_view_of(const struct mist_view *view, const struct mist_image_info *image)
+{
+    return view->type == image->type && view->components == image->components && view->width == image->width &&
+           view->height == image->height;
 }
 
 enum mist_status mist_dataset_read(mist_dataset *dataset, const char *path,
@@ -216,13 +229,17 @@ enum mist_status mist_dataset_read(mist_dataset *dataset, const char *path,
     enum mist_status status = mist_dataset_find(dataset, path, &entry, error);
     if (!status)
         status = verifier_check_entry(&entry.item, error);
+    struct reading reading;
+    if (!status)
+        status = plan_reading(&entry.item, request, &reading, error);
     if (status)
         return status;
-    struct reading reading = {.row = &entry.item, .choice = mist_choose(&entry.item, request)};
-    reading.image = mist_choice_image(&entry.item, reading.choice);
     if (count == 0 || first >= reading.image.frames || count > reading.image.frames - first)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: frames %u to %llu of %u", path, first,
                          (unsigned long long)first + count, reading.image.frames);
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_view_of(&views[i], &reading.image))
+            return error_set(error, MIST_ERROR_ARGUMENT, "%s: view %u is not of the frames' type and size", path, i);
     snprintf(name, sizeof name, "items/%s.mist", entry.item.path);
     status = dataset->open(dataset->context, name, &reading.source, error);
     if (!status)

@@ -54,10 +54,10 @@ enum mist_status select_check(const struct select *select, struct mist_error *er
     if (select->format && !items && !format_output_find(select->format, &format))
         return error_set(error, MIST_ERROR_ARGUMENT, "no format '%.20s' can be written; there is %s, mist",
                          select->format, format_item_outputs(names));
-    if (select->exact && (!asked->width || !asked->height || asked->width > MIST_MAX_SIDE ||
-                          asked->height > MIST_MAX_SIDE || asked->depth > MIST_MAX_SIDE))
+    if (select->resolution.exact && (!asked->width || !asked->height || asked->width > MIST_MAX_SIDE ||
+                                     asked->height > MIST_MAX_SIDE || asked->depth > MIST_MAX_SIDE))
         return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size");
-    bool resampled = select->exact || select->grid != MIST_GRID_NATIVE;
+    bool resampled = select->resolution.exact || select->resolution.grid != MIST_GRID_NATIVE;
     if (resampled && (items || (format && format->whole_codestream)))
         return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", select->format);
     return MIST_OK;
@@ -67,9 +67,9 @@ struct mist_export_options select_export(const struct select *select, const stru
 {
     struct mist_export_options options = {.reduce = selected->written.reduce,
                                           .step = selected->written.step,
-                                          .grid = select->grid,
+                                          .grid = select->resolution.grid,
                                           .format = select->format};
-    if (select->exact) {
+    if (select->resolution.exact) {
         options.exact_width = select->resolution.width;
         options.exact_height = select->resolution.height;
         options.exact_depth = select->resolution.depth;
@@ -138,7 +138,7 @@ const char *select_not_reduced(const struct select *select, const struct mist_ca
 {
     struct mist_catalog_item endless = *item;
     endless.levels = MIST_MAX_LEVELS;
-    if (select->exact || selected->written.reduce + 1 < item->levels ||
+    if (select->resolution.exact || selected->written.reduce + 1 < item->levels ||
         mist_choose(&endless, &select->resolution).reduce <= selected->written.reduce)
         return NULL;
     return item->kept ? item->kept : "its smallest level is larger than asked for";

@@ -11,9 +11,7 @@
 /* What is asked for. Texts and lists are the caller's. */
 struct select {
     struct mist_resolution_request resolution;
-    bool exact;          /* resampled to exactly the size of `resolution` */
-    enum mist_grid grid; /* as in struct mist_export_options */
-    const char *format;  /* NULL: that of the source; one of mist_export_formats(); "mist": the items */
+    const char *format; /* NULL: that of the source; one of mist_export_formats(); "mist": the items */
     /* Shell patterns on dataset paths ('*' matches '/' too; what matches a directory matches all below it). Of an item
      * its own path and those of its files count. No include: everything. Exclude wins. */
     const char *const *include;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dataset_tool URL|directory:PATH REDUCE STEP FIRST COUNT OUT: reads every item of a dataset as an array, without any
- * file of it, and writes OUT/NUMBER.raw; prints PATH TYPE WIDTH HEIGHT COMPONENTS FRAMES, spacings, affine a line.
- * COUNT 0: all frames. "directory:" opens files by callbacks of its own.
+ * dataset_tool URL|directory:PATH REDUCE STEP FIRST COUNT OUT [center|WxH|WxHxD]: reads every item of a dataset as an
+ * array, without any file of it, and writes OUT/NUMBER.raw; prints PATH TYPE WIDTH HEIGHT COMPONENTS FRAMES, spacings,
+ * affine a line. COUNT 0: all frames. A size is exact and instead of REDUCE and STEP. "directory:" opens files by
+ * callbacks of its own.
  */
 #include <mist/mist.h>
 #include <stdio.h>
@@ -25,7 +26,10 @@ static enum mist_status read_item(mist_dataset *dataset, const char *path,
     enum mist_status status = mist_dataset_find(dataset, path, &entry, error);
     if (status)
         return status;
-    struct mist_image_info image = mist_choice_image(&entry.item, mist_choose(&entry.item, request)), info;
+    struct mist_image_info image, info;
+    status = mist_request_image(&entry.item, request, &image, error);
+    if (status)
+        return status;
     if (count == 0 || first >= image.frames) {
         first = 0;
         count = image.frames;
@@ -57,10 +61,16 @@ int main(int argc, char **argv)
 {
     struct mist_error error = {0};
     mist_dataset *dataset = NULL;
-    if (argc != 7)
+    if (argc != 7 && argc != 8)
         return 2;
     struct mist_resolution_request request = {
         .by_reduce = true, .reduce = (unsigned)atoi(argv[2]), .step = (unsigned)atoi(argv[3])};
+    if (argc == 8 && strcmp(argv[7], "center") == 0) {
+        request.grid = MIST_GRID_CENTER;
+    } else if (argc == 8) {
+        request = (struct mist_resolution_request){.exact = true, .policy = MIST_POLICY_AT_LEAST};
+        sscanf(argv[7], "%ux%ux%u", &request.width, &request.height, &request.depth);
+    }
     bool own = strncmp(argv[1], "directory:", 10) == 0;
     enum mist_status status = own ? mist_dataset_open_sources(open_below, argv[1] + 10, "own", &dataset, &error)
                                   : mist_dataset_open(argv[1], NULL, &dataset, &error);

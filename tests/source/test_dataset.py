@@ -22,7 +22,7 @@ class Datasets(unittest.TestCase):
         (cls.base / "source/labels").mkdir()
         x, y, z = numpy.meshgrid(*map(numpy.arange, (128, 130, 36)), indexing="ij")
         for name, values in (("labels/ball", (x - 60) ** 2 + (y - 60) ** 2 + 9 * (z - 18) ** 2 < 2000),
-                             ("thin", x * 3 + y + z * z)):
+                             ("thin", x * 3 + y + z * z), ("ramp", x * 3 + y + z * 4)):
             nibabel.save(nibabel.Nifti1Image(values.astype(numpy.int16), numpy.diag([1, 1.5, 2, 1])),
                          cls.base / "source" / (name + ".nii.gz"))
         mist("encode", cls.base / "source", "-o", cls.base / "store", "--dataset", "ex")
@@ -31,11 +31,11 @@ class Datasets(unittest.TestCase):
     def tearDownClass(cls):
         shutil.rmtree(cls.base)
 
-    def read(self, place, reduce, step, first=0, count=0):
+    def read(self, place, reduce, step, first=0, count=0, how=None):
         out = self.base / "arrays"
         out.mkdir(exist_ok=True)
-        told = subprocess.run([os.environ["DATASET_TOOL"], place, str(reduce), str(step), str(first), str(count), out],
-                              capture_output=True, text=True, timeout=120)
+        told = subprocess.run([os.environ["DATASET_TOOL"], place, str(reduce), str(step), str(first), str(count), out,
+                               *[how] * bool(how)], capture_output=True, text=True, timeout=120)
         self.assertEqual((told.returncode, told.stderr), (0, ""))
         arrays = {}
         for number, line in enumerate(told.stdout.splitlines()):
@@ -45,22 +45,28 @@ class Datasets(unittest.TestCase):
                             numpy.array(affine[:12], float).reshape(3, 4), [int(axis) for axis in affine[12:]])
         return arrays
 
-    def written(self, path, reduce, step):
+    def written(self, path, reduce, step, how=None):
         """The same by mist get, as one array of frames; and the NIfTI file's affine."""
-        out = self.base / f"get-{reduce}-{step}"
+        out = self.base / f"get-{reduce}-{step}-{how}"
+        size = ["--reduce", f"{reduce},{step}"]
+        if how == "center":
+            size += ["--grid", "center"]
+        elif how:
+            size = ["--exact", "--size", how]
         if not out.exists():
-            mist("get", self.base / "store/ex", "-o", out, "--reduce", f"{reduce},{step}")
-            mist("get", self.base / "store/ex", "-o", out / "npy", "--reduce", f"{reduce},{step}", "--format", "npy")
+            mist("get", self.base / "store/ex", "-o", out, *size, "--include", "*.nii.gz", "--include", "*.png")
+            mist("get", self.base / "store/ex", "-o", out / "npy", *size, "--format", "npy", "--include", "*.nii.gz",
+                 "--include", "*.png")
         name = path[:-7] if path.endswith(".nii.gz") else path[:-4] if path.endswith(".png") else None
         if name is None:  # a series
             return None, None
         affine = nibabel.load(out / path).affine[:3] if path.endswith(".nii.gz") else None
         return numpy.load(out / "npy" / (name + ".npy")), affine
 
-    def compare(self, place, reduce, step, first=0, count=0):
+    def compare(self, place, reduce, step, first=0, count=0, how=None):
         compared = 0
-        for path, (samples, start, affine, axes) in self.read(place, reduce, step, first, count).items():
-            expected, right = self.written(path, reduce, step)
+        for path, (samples, start, affine, axes) in self.read(place, reduce, step, first, count, how).items():
+            expected, right = self.written(path, reduce, step, how)
             if expected is None:
                 continue
             expected = expected.reshape(-1, *samples.shape[1:])[start:start + len(samples)]
@@ -89,6 +95,33 @@ class Datasets(unittest.TestCase):
         static.reset()
         self.compare(f"{static.url}/ex", 1, 1)
         self.assertLess(some, static.body_bytes() * 0.7)
+
+    def test_other_grids(self):
+        """The centred grid, exact sizes in-plane and along all axes: as mist get writes them."""
+        static = Counting(self.base / "store")
+        self.addCleanup(static.stop)
+        for reduce, how in ((1, "center"), (0, "100x70"), (0, "64x50x20"), (0, "150x140x50")):
+            with self.subTest(how=how):
+                self.compare(f"{static.url}/ex", reduce, 0, how=how)
+        static.reset()
+        self.compare(f"{static.url}/ex", 0, 0, 3, 2, how="64x50x20")
+        some = static.body_bytes()
+        static.reset()
+        self.compare(f"{static.url}/ex", 0, 0, how="64x50x20")
+        self.assertLess(some, static.body_bytes() * 0.7)
+
+    def test_an_exact_size_is_right(self):
+        """Of a volume of which all interpolated values are known: a sum of lines along the axes."""
+        samples, _, affine, _ = self.read(str(self.base / "store/ex"), 0, 0, how="128x130x18")["ramp.nii.gz"]
+        x, y, z = numpy.meshgrid(*map(numpy.arange, (128, 130, 18)), indexing="ij")
+        wanted = numpy.round(x * 3 + y + 4 * (2 * z + 0.5)).transpose(2, 1, 0)
+        numpy.testing.assert_array_equal(samples[..., 0], wanted)
+        numpy.testing.assert_allclose(affine, [[1, 0, 0, 0], [0, 1.5, 0, 0], [0, 0, 4, 1]])
+
+    def test_a_wrong_exact_size_is_named(self):
+        told = subprocess.run([os.environ["DATASET_TOOL"], self.base / "store/ex", "0", "0", "0", "0", self.base,
+                               "0x4"], capture_output=True, text=True, timeout=60)
+        self.assertEqual((told.returncode, told.stderr), (1, "an exact size needs a size\n"))
 
     def test_damage_is_found(self):
         store = self.base / "damaged"

@@ -119,6 +119,16 @@ static void test_volumes(void **state)
     request.height = 129; /* sides are named: 128 columns decide */
     request.width = 300;
     assert_choice(mist_choose(&item, &request), 1, 2);
+    /* Exactly: twice as many slices as are made of them. */
+    request = (struct mist_resolution_request){
+        .width = 128, .height = 64, .depth = 40, .policy = MIST_POLICY_AT_LEAST, .exact = true};
+    assert_choice(mist_choose(&item, &request), 2, 0);
+    request.depth = 25;
+    assert_choice(mist_choose(&item, &request), 2, 1);
+    request.policy = MIST_POLICY_CLOSEST;
+    assert_choice(mist_choose(&item, &request), 2, 2);
+    request = (struct mist_resolution_request){.width = 300, .height = 129, .depth = 40, .policy = MIST_POLICY_AT_MOST};
+    assert_choice(mist_choose(&item, &request), 1, 2);
     /* The file's axes: its i is our slice, its j our column, its k our row. */
     item.image.axes[0] = 1, item.image.axes[1] = 2, item.image.axes[2] = 0;
     request = (struct mist_resolution_request){.width = 25, .height = 512, .depth = 256};
