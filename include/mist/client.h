@@ -46,15 +46,24 @@ struct mist_get_options {
     uint32_t exclude_count;
 
     unsigned threads;   /* for decoding and writing; 0: MIST_JOBS, or all cores */
-    unsigned transfers; /* at the same time, 1 .. 64; default 16 */
-    unsigned retries;   /* of a transfer that fails in a way that may pass; default 5 */
+    unsigned transfers; /* requests in flight, 1 .. 64; 0 (default): 4 to 64, as sizes and the host ask for */
+    /*
+     * Bytes of memory that decoding may take, default (0) a quarter of the machine's. An item of which one frame takes
+     * more is refused by the dimensions in the catalog, before anything of it is fetched.
+     */
+    uint64_t max_memory;
+    unsigned retries; /* of a transfer that fails in a way that may pass; default 5 */
     /*
      * Seconds, 1 .. 3600, default 30 (0 as well): a transfer that brings less than 100 bytes a second for so long has
      * failed in such a way. Connecting may take half of it. A host that never said anything is not tried again.
      */
     unsigned timeout;
-    const char *token; /* sent as "Authorization: Bearer TOKEN" to the host of `url` only; NULL: none */
-    bool no_cache;     /* remove what was fetched of an item once its files are written */
+    const char *token;           /* sent as "Authorization: Bearer TOKEN" to the host of `url` only; NULL: none */
+    const char *ca_file;         /* PEM: who signs certificates of https hosts, instead of the system's; or NULL */
+    const char *certificate;     /* PEM: the certificate by which we show a host who we are; or NULL */
+    const char *certificate_key; /* PEM: its private key; NULL: in the same file */
+    const char *public_key;      /* PEM, Ed25519: the catalog must be signed by its owner; or NULL */
+    bool no_cache;               /* remove what was fetched of an item once its files are written */
 
     /*
      * Remove files that an earlier call wrote for an item or attachment that the host has no longer; not what `include`
@@ -85,7 +94,7 @@ struct mist_get_report {
     uint64_t items;          /* selected */
     uint64_t attachments;    /* selected */
     uint64_t unchanged;      /* of both: were there already */
-    uint64_t failed;         /* of both, each noted */
+    uint64_t failed;         /* of both, each noted; in a plan those that would be refused */
     uint64_t files;          /* files written now */
     uint64_t vanished;       /* files that an earlier call wrote and that the host no longer has, under any item */
     uint64_t removed;        /* of those, removed with `prune`; in a plan: would be */

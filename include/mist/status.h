@@ -3,6 +3,8 @@
 #ifndef MIST_STATUS_H
 #define MIST_STATUS_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -40,6 +42,13 @@ struct mist_error {
 
 /* The name of a status in lower case ("corrupt"), for logs and JSON. Never NULL. Thread-safe. */
 MIST_API const char *mist_status_name(enum mist_status status);
+
+/*
+ * Makes text[0 .. size) (ended by a NUL) harmless to print, in place: control characters, characters that change the
+ * direction of writing and bytes that are no UTF-8 become "\x1b" or "\u202e"; what does not fit is cut. Messages in a
+ * mist_error are so already; names of items and files, which are their makers', are not. Thread-safe.
+ */
+MIST_API void mist_text_make_visible(char *text, size_t size);
 
 /*
  * Reports how far a long task is. `done` and `total` count `unit`s ("files", "bytes"); total is 0 while unknown.

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+void mist_text_make_visible(char *text, size_t size)
+{
+    text_make_visible(text, size);
+}
 
 const char *mist_status_name(enum mist_status status)
 {
@@ -35,6 +42,7 @@ enum mist_status error_set(struct mist_error *error, enum mist_status status, co
         va_start(arguments, format);
         vsnprintf(error->message, sizeof error->message, format, arguments);
         va_end(arguments);
+        text_make_visible(error->message, sizeof error->message); /* names in it may be anybody's */
     }
     return status;
 }
@@ -65,6 +73,7 @@ enum mist_status error_set_errno(struct mist_error *error, int errnum, const cha
         size_t used = strlen(error->message);
         /* The GNU strerror_r is thread-safe and may return its own constant string. */
         snprintf(error->message + used, sizeof error->message - used, ": %s", strerror_r(errnum, text, sizeof text));
+        text_make_visible(error->message, sizeof error->message);
     }
     return status;
 }
@@ -80,6 +89,7 @@ enum mist_status error_prefix(struct mist_error *error, enum mist_status status,
         size_t used = strlen(message);
         snprintf(message + used, sizeof message - used, ": %s", error->message);
         memcpy(error->message, message, sizeof message);
+        text_make_visible(error->message, sizeof error->message);
         error->status = status;
     }
     return status;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Counts down to the allocation that a test wants to fail; 0 in normal use. */
 static atomic_ullong failure_countdown;
@@ -146,4 +147,29 @@ void mist_buffer_free(struct mist_buffer *buffer)
         memory_free(buffer->data);
         *buffer = (struct mist_buffer){0};
     }
+}
+
+/* What the control group (version 2, then 1) of this process may use; UINT64_MAX where it is in none or is not told. */
+static uint64_t memory_of_group(void)
+{
+    static const char *const paths[] = {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+    unsigned long long limit = UINT64_MAX;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        FILE *stream = fopen(paths[i], "re");
+        if (!stream)
+            continue;
+        if (fscanf(stream, "%llu", &limit) != 1) /* "max" */
+            limit = UINT64_MAX;
+        fclose(stream);
+        break;
+    }
+    return limit;
+}
+
+uint64_t memory_of_machine(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    uint64_t machine = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
+    uint64_t group = memory_of_group();
+    return group < machine ? group : machine;
 }

@@ -26,6 +26,9 @@ void memory_prefer_large_pages(void *block, size_t size);
 char *memory_copy_text(const char *text);
 void memory_free(void *block);
 
+/* Bytes that this process may use at most: the machine's memory, or what its container is allowed. */
+uint64_t memory_of_machine(void);
+
 /* For tests: the n-th allocation from now on fails (1: the next one); 0 switches this off. Process-wide. */
 void memory_fail_at(uint64_t nth);
 

@@ -12,6 +12,13 @@
  */
 size_t utf8_length(const char *text, size_t left);
 
+/*
+ * Makes text[0 .. size) harmless to show to a person, in place, as long as it fits: control characters, characters that
+ * change the direction of writing (by which a name can look like another one) and bytes that are no UTF-8 become
+ * "\x1b" or "\u202e". What does not fit is cut. The text stays ended by a NUL.
+ */
+void text_make_visible(char *text, size_t size);
+
 /* 0 .. 15, or -1 if `c` is no hexadecimal digit of either case. */
 int hex_value(char c);
 

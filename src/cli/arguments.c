@@ -67,12 +67,20 @@ size_t option_values(const struct arguments *arguments, const char *name, const 
     return values->count;
 }
 
+/* Names in messages may be anybody's: what could change the terminal is shown escaped. */
+static void print_complaint(const struct arguments *arguments, const char *format, va_list list)
+{
+    char text[8192];
+    vsnprintf(text, sizeof text, format, list);
+    mist_text_make_visible(text, sizeof text);
+    fprintf(stderr, "mist %s: %s", arguments->command->name, text);
+}
+
 void complain(const struct arguments *arguments, const char *format, ...)
 {
     va_list list;
-    fprintf(stderr, "mist %s: ", arguments->command->name);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    print_complaint(arguments, format, list);
     va_end(list);
     fputc('\n', stderr);
 }
@@ -80,9 +88,8 @@ void complain(const struct arguments *arguments, const char *format, ...)
 enum exit_status usage_error(const struct arguments *arguments, const char *format, ...)
 {
     va_list list;
-    fprintf(stderr, "mist %s: ", arguments->command->name);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    print_complaint(arguments, format, list);
     va_end(list);
     fprintf(stderr, "; see 'mist %s --help'\n", arguments->command->name);
     return EXIT_USAGE;

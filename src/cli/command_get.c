@@ -22,6 +22,8 @@ static const struct option_spec options[] = {
     {"transfer-syntax", 0, "T", "DICOM: explicit or htj2k (default: that of the source)"},
     {"keep-uids", 0, NULL, "DICOM: smaller images keep the identifiers of their originals"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
+    {"connections", 0, "N", "requests in flight, 1 to 64 (default: 4 to 64, as the host bears)"},
+    {"max-memory", 0, "N", "refuse items whose frames need more (default: a quarter of the machine)"},
     {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
     {"cache", 0, "DIR", "keep what was fetched there (default: MIST_CACHE, or the output DIR.mist)"},
@@ -103,11 +105,19 @@ static void print_vanished(const struct mist_get_report *report, bool prune, boo
                prune ? "" : " (--prune removes them)");
 }
 
+static void print_removal(const char *path)
+{
+    char shown[4200];
+    snprintf(shown, sizeof shown, "%s", path);
+    mist_text_make_visible(shown, sizeof shown);
+    printf("would remove %s\n", shown);
+}
+
 static void print_plan(const struct mist_get_report *report, const struct removed *removed)
 {
     char source[32], percent[32];
     for (size_t at = 0; removed && at < removed->size; at += strlen(removed->paths + at) + 1)
-        printf("would remove %s\n", removed->paths + at);
+        print_removal(removed->paths + at);
     printf("%s: %" PRIu64 " item%s and %" PRIu64 " other file%s", report->dataset, report->items, plural(report->items),
            report->attachments, plural(report->attachments));
     if (report->unchanged)
@@ -153,7 +163,7 @@ static void say_larger(const struct arguments *arguments, const struct mist_get_
 /* Fills `get` from the options; false after a complaint. */
 static bool choose(const struct arguments *arguments, struct mist_get_options *get)
 {
-    unsigned long long max_bytes = 0;
+    unsigned long long max_bytes = 0, max_memory = 0;
     get->url = operand(arguments, 0);
     get->directory = option_value(arguments, "output");
     get->cache = option_value(arguments, "cache");
@@ -176,11 +186,13 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     }
     if (!option_resolution(arguments, true, &get->resolution) || !option_grid(arguments, &get->resolution) ||
         !option_jobs(arguments, &get->threads) || !option_transfer_syntax(arguments, &get->transfer_syntax) ||
-        !option_bytes(arguments, "max-bytes", &max_bytes) ||
+        !option_bytes(arguments, "max-bytes", &max_bytes) || !option_bytes(arguments, "max-memory", &max_memory) ||
+        !option_unsigned(arguments, "connections", 1, 64, &get->transfers) ||
         !option_unsigned(arguments, "timeout", 1, 3600, &get->timeout) ||
         !option_unsigned(arguments, "retries", 0, 100, &get->retries))
         return false;
     get->max_bytes = max_bytes;
+    get->max_memory = max_memory;
     return true;
 }
 

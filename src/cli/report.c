@@ -124,8 +124,14 @@ void table_add(struct table *table, const char *format, ...)
         return;
     table->cells = cells;
     va_start(list, format);
-    if (vasprintf(&cells[table->count], format, list) >= 0)
-        table->count++;
+    char *plain = NULL, *cell = NULL;
+    int length = vasprintf(&plain, format, list);
+    if (length >= 0 && (cell = malloc((size_t)length * 4 + 1))) { /* an escape is at most 4 times as long */
+        memcpy(cell, plain, (size_t)length + 1);
+        mist_text_make_visible(cell, (size_t)length * 4 + 1);
+        cells[table->count++] = cell;
+    }
+    free(length >= 0 ? plain : NULL);
     va_end(list);
 }
 

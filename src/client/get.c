@@ -28,13 +28,13 @@ enum {
 
 struct mist_get_options mist_get_options_default(void)
 {
-    return (struct mist_get_options){
-        .transfers = DEFAULT_TRANSFERS, .retries = DEFAULT_RETRIES, .timeout = SESSION_DEFAULT_TIMEOUT};
+    return (struct mist_get_options){.retries = DEFAULT_RETRIES, .timeout = SESSION_DEFAULT_TIMEOUT};
 }
 
 struct download {
     struct session session;
     struct slots transfers, writers;
+    unsigned threads;     /* slots of `writers` in all */
     pthread_mutex_t lock; /* guards all below, and the calls of options->note */
     pthread_cond_t ended; /* a worker has ended */
     mist_catalog *catalog;
@@ -145,6 +145,23 @@ static enum mist_status make_transport(struct worker *worker, struct mist_error 
     return worker->transport ? MIST_OK : transport_new(&worker->download->session.settings, &worker->transport, error);
 }
 
+/* How many frames may be decoded at the same time within what memory is allowed: 1 at least (select_check_memory()). */
+static unsigned threads_within(const struct session *session, const struct selected *selected, unsigned threads)
+{
+    uint64_t room = selected->memory ? session->select.max_memory / selected->memory : threads;
+    return room < threads ? (room ? (unsigned)room : 1) : threads;
+}
+
+/* Threads for an item: of large frames so many that no other item takes the memory that they need. */
+static unsigned take_writers(struct download *download, const struct mist_catalog_item *item,
+                             const struct selected *selected)
+{
+    const struct session *session = &download->session;
+    unsigned wanted = 1 + item->image.frames / FRAMES_A_THREAD, all = download->threads;
+    unsigned least = all / threads_within(session, selected, all);
+    return slots_take(&download->writers, least, wanted > least ? wanted : least);
+}
+
 static enum mist_status do_item(struct worker *worker, const struct job *job, bool *unchanged, uint64_t *files,
                                 struct mist_error *error)
 {
@@ -160,7 +177,10 @@ static enum mist_status do_item(struct worker *worker, const struct job *job, bo
     status = plan_item_is_here(session, item, &job->selected, unchanged, error);
     if (status || *unchanged)
         return status;
-    slots_take(&download->transfers, 1);
+    status = select_check_memory(&session->select, item, &job->selected, error);
+    if (status)
+        return status;
+    slots_take(&download->transfers, 1, 1);
     if (stopped(download))
         status = error_set(error, MIST_ERROR_CANCELLED, "stopped");
     if (!status)
@@ -172,11 +192,12 @@ static enum mist_status do_item(struct worker *worker, const struct job *job, bo
         *files = 1;
         status = deliver_item_itself(session, item, error);
     } else if (!status) {
-        unsigned threads = slots_take(&download->writers, 1 + item->image.frames / FRAMES_A_THREAD);
+        unsigned threads = take_writers(download, item, &job->selected);
         if (stopped(download))
             status = error_set(error, MIST_ERROR_CANCELLED, "stopped");
         else
-            status = deliver_item(session, item, &job->selected, &fetched, worker->number, threads, files, error);
+            status = deliver_item(session, item, &job->selected, &fetched, worker->number,
+                                  threads_within(session, &job->selected, threads), files, error);
         slots_give(&download->writers, threads);
         if (!status && session->options->no_cache)
             cache_forget(&session->cache, item);
@@ -199,7 +220,7 @@ static enum mist_status do_attachment(struct worker *worker, const struct mist_c
     if (*unchanged)
         return deliver_known(session, attachment, error);
     plan_part_name(attachment, name);
-    slots_take(&download->transfers, 1);
+    slots_take(&download->transfers, 1, 1);
     status = make_transport(worker, error);
     if (!status)
         status = fetch_attachment(worker->transport, session->parts, name, attachment, error);
@@ -298,7 +319,7 @@ static enum mist_status download_all(struct download *download, const struct mis
 {
     struct session *session = &download->session;
     const struct mist_get_options *options = session->options;
-    unsigned threads = options->threads ? options->threads : pool_default_threads();
+    unsigned threads = download->threads = options->threads ? options->threads : pool_default_threads();
     unsigned transfers = options->transfers ? options->transfers : DEFAULT_TRANSFERS;
     if (transfers > MAX_TRANSFERS)
         transfers = MAX_TRANSFERS;
@@ -339,6 +360,7 @@ enum mist_status mist_get_plan(const struct mist_get_options *options, struct mi
 {
     struct session session;
     enum mist_status status = session_open(&session, options, error);
+    session.plan_only = true;
     if (!status)
         status = session_open_directory(&session, false, error);
     if (!status)

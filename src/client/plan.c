@@ -157,6 +157,13 @@ static enum mist_status plan_item(struct session *session, const struct mist_cat
     report->source_bytes += item->source_bytes;
     if (verifier_check_entry(item, NULL))
         return MIST_OK; /* noted when it is its turn */
+    struct mist_error refused;
+    if (select_check_memory(&session->select, item, &selected, &refused)) {
+        report->failed += session->plan_only; /* else noted when it is its turn */
+        if (session->plan_only && session->options->note)
+            session->options->note(session->options->note_context, item->path, refused.message);
+        return MIST_OK;
+    }
     report->selected_bytes += selected.bytes;
     const char *why = select_not_reduced(&session->select, item, &selected);
     if (why)

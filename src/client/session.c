@@ -160,6 +160,7 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
                                       .format = options->format,
                                       .include = options->include,
                                       .exclude = options->exclude,
+                                      .max_memory = options->max_memory ? options->max_memory : memory_of_machine() / 4,
                                       .include_count = options->include_count,
                                       .exclude_count = options->exclude_count};
     enum mist_status status = check_options(options, error);

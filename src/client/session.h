@@ -35,6 +35,7 @@ struct session {
     struct cache cache;
     struct state *state;
     bool record_is_new;   /* nothing is known of what earlier runs wrote */
+    bool plan_only;       /* nothing will be fetched */
     bool output_is_new;   /* there was no output directory */
     struct select select; /* what of the catalog is wanted, and how */
     struct mist_get_report report;

@@ -18,11 +18,11 @@ static inline void slots_init(struct slots *slots, unsigned count)
     slots->free = count;
 }
 
-/* Waits for one, then takes up to `wanted` (>= 1) of the free ones; returns how many. */
-static inline unsigned slots_take(struct slots *slots, unsigned wanted)
+/* Waits for `least` (>= 1), then takes up to `wanted` (>= least) of the free ones; returns how many. */
+static inline unsigned slots_take(struct slots *slots, unsigned least, unsigned wanted)
 {
     pthread_mutex_lock(&slots->lock);
-    while (slots->free == 0)
+    while (slots->free < least)
         pthread_cond_wait(&slots->freed, &slots->lock);
     unsigned taken = wanted < slots->free ? wanted : slots->free;
     slots->free -= taken;

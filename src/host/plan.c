@@ -49,7 +49,14 @@ static bool put_item(struct plan *plan, const struct mist_catalog_item *item)
     const struct selected selected = select_item(&plan->select, item);
     const unsigned reduce = selected.written.reduce, step = selected.written.step;
     const char *why = select_not_reduced(&plan->select, item, &selected);
+    struct mist_error refused;
     plan->items++;
+    if (select_check_memory(&plan->select, item, &selected, &refused))
+        return json_put(plan->out, "{\"path\": ") && json_put_string(plan->out, item->path) &&
+               json_put(plan->out,
+                        ", \"bytes\": 0, \"size\": %" PRIu64 ", \"id\": \"%016" PRIx64 "\", \"refused\": ", item->size,
+                        item->id) &&
+               json_put_string(plan->out, refused.message) && json_put(plan->out, "}\n");
     plan->bytes += selected.bytes;
     bool good =
         json_put(plan->out, "{\"path\": ") && json_put_string(plan->out, item->path) &&
@@ -204,16 +211,21 @@ static bool read_select(struct plan *plan)
 
 static bool read_request(struct plan *plan)
 {
-    static const char *const known[] = {"size", "reduce", "spacing",  "policy",   "max-bytes", "exact",
-                                        "grid", "format", "include+", "exclude+", NULL};
+    static const char *const known[] = {"size", "reduce", "spacing",  "policy",   "max-bytes",  "exact",
+                                        "grid", "format", "include+", "exclude+", "max-memory", NULL};
     struct mist_error error = {0};
     struct request *request = plan->request;
     const char *limit = target_parameter(&request->target, "max-bytes");
+    const char *memory = target_parameter(&request->target, "max-memory");
     uint64_t max_bytes = 0;
     if (!resolution_parse(request, known, &plan->select.resolution) || !read_select(plan))
         return false;
     if (limit && (!parse_unsigned(limit, UINT64_MAX, &max_bytes) || max_bytes == 0)) {
         reply_error(request, MHD_HTTP_BAD_REQUEST, "max-bytes is a whole number of bytes above 0");
+        return false;
+    }
+    if (memory && (!parse_unsigned(memory, UINT64_MAX, &plan->select.max_memory) || plan->select.max_memory == 0)) {
+        reply_error(request, MHD_HTTP_BAD_REQUEST, "max-memory is a whole number of bytes above 0");
         return false;
     }
     if (mist_store_dataset(request->host->store, request->dataset, &plan->dataset, &error) != MIST_OK) {

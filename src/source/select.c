@@ -100,6 +100,22 @@ static bool wants_tail(const struct select *select, const struct mist_catalog_it
     return original || (source != FORMAT_UNKNOWN && format_of(source)->needs_tail_when_reduced);
 }
 
+/* Of a frame of so many samples: coefficients of 32 bits, the samples as they are decoded, and as they are written. */
+static uint64_t frame_memory(const struct mist_image_info *image, uint32_t width, uint32_t height)
+{
+    uint64_t samples = (uint64_t)width * height * image->components; /* a frame's bytes are limited: item_problem() */
+    return samples * (sizeof(int32_t) + 2 * mist_sample_size(image->type));
+}
+
+static uint64_t memory_of(const struct mist_image_info *image, const struct export_grid *grid,
+                          struct mist_choice fetched)
+{
+    uint64_t decoded = frame_memory(image, mist_reduced_size(image->width, fetched.reduce),
+                                    mist_reduced_size(image->height, fetched.reduce));
+    uint64_t written = grid->resampled ? frame_memory(image, grid->width, grid->height) : 0;
+    return decoded > written ? decoded : written;
+}
+
 static struct selected select_at(const struct select *select, const struct mist_catalog_item *item,
                                  struct mist_choice asked)
 {
@@ -115,9 +131,24 @@ static struct selected select_at(const struct select *select, const struct mist_
         if (export_grid(&item->image, item->centred, &options, &grid, NULL) == MIST_OK)
             selected.fetched = (struct mist_choice){grid.reduce, grid.step};
         selected.tail = wants_tail(select, item, &grid, selected.written);
+        selected.memory = memory_of(&item->image, &grid, selected.fetched);
     }
     selected.bytes = mist_catalog_item_bytes(item, selected.fetched, selected.tail);
     return selected;
+}
+
+enum mist_status select_check_memory(const struct select *select, const struct mist_catalog_item *item,
+                                     const struct selected *selected, struct mist_error *error)
+{
+    if (!select->max_memory || selected->memory <= select->max_memory)
+        return MIST_OK;
+    return error_set(error, MIST_ERROR_LIMIT,
+                     "%.200s: a picture of %" PRIu32 " x %" PRIu32 " takes about %" PRIu64
+                     " MB of memory where at most %" PRIu64
+                     " MB are allowed (--max-memory): nothing of it is fetched; a smaller size may fit",
+                     item->path, mist_reduced_size(item->image.width, selected->fetched.reduce),
+                     mist_reduced_size(item->image.height, selected->fetched.reduce), selected->memory / 1000000,
+                     select->max_memory / 1000000);
 }
 
 static struct mist_choice asked_of(const struct select *select, const struct mist_catalog_item *item)

@@ -18,6 +18,7 @@ struct select {
     const char *const *exclude;
     uint32_t include_count;
     uint32_t exclude_count;
+    uint64_t max_memory;   /* what decoding one frame may take; 0: no limit */
     unsigned least_reduce; /* at least so many levels are dropped: select_budget_choose() */
 };
 
@@ -33,9 +34,17 @@ struct selected {
     struct mist_choice fetched; /* what that takes: more, where label maps are put on another grid */
     bool tail;                  /* and the tail: its original headers are needed for that */
     uint64_t bytes;             /* of all that */
+    uint64_t memory;            /* that decoding and writing one of its frames takes, about; 0 where none is decoded */
 };
 /* Reads item->files where it has several. */
 struct selected select_item(const struct select *select, const struct mist_catalog_item *item);
+
+/*
+ * MIST_ERROR_LIMIT with a sentence where a frame of the item takes more memory than allowed: the catalog's dimensions
+ * tell, before anything of it is fetched. A few hundred bytes can be a picture of gigabytes.
+ */
+enum mist_status select_check_memory(const struct select *select, const struct mist_catalog_item *item,
+                                     const struct selected *selected, struct mist_error *error);
 
 /* How an item so taken is written out; `threads` is left 0. */
 struct mist_export_options select_export(const struct select *select, const struct selected *selected);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_utf8(void **state)
@@ -79,12 +80,47 @@ static void test_percent(void **state)
     expect_decoded(out, true, path);
 }
 
+static void expect_visible(const char *text, size_t size, const char *expected)
+{
+    char shown[100];
+    assert_true(size <= sizeof shown);
+    snprintf(shown, sizeof shown, "%s", text);
+    text_make_visible(shown, size);
+    assert_string_equal(shown, expected);
+}
+
+static void test_visible(void **state)
+{
+    (void)state;
+    expect_visible("", 1, "");
+    expect_visible("plain \\ text, \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 100,
+                   "plain \\ text, \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+    expect_visible("a\x1b[31mb\n\t\x7f", 100, "a\\x1b[31mb\\x0a\\x09\\x7f");
+    expect_visible("\xc2\x85\xc2\x9b", 100, "\\x85\\x9b"); /* C1: next line, control sequence introducer */
+    /* right-to-left override, isolates, marks, the Arabic letter mark */
+    expect_visible("x\xe2\x80\xaegnp.exe", 100, "x\\u202egnp.exe");
+    expect_visible("\xe2\x81\xa6\xe2\x81\xa9\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", 100,
+                   "\\u2066\\u2069\\u200e\\u200f\\u061c");
+    expect_visible("\xe2\x80\xa8\xe2\x80\xa9", 100, "\\u2028\\u2029");
+    expect_visible("\xff\xc3(\xed\xa0\x80", 100, "\\xff\\xc3(\\xed\\xa0\\x80"); /* no UTF-8 */
+    /* never longer than there is room for, and never a half escape */
+    expect_visible("\x1b\x1b", 9, "\\x1b\\x1b");
+    expect_visible("\x1b\x1b", 8, "\\x1b");
+    expect_visible("\x1b"
+                   "ab",
+                   6, "\\x1ba");
+    expect_visible("\x1b", 4, "");
+    /* once made visible it stays as it is */
+    expect_visible("\\x1b\\u202e", 100, "\\x1b\\u202e");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_hexadecimal),
         cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_visible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
