@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A DICOM file in memory: grouping, opening, all frames, their codestreams, the archive. Files whose archive says so
- * must come back to the byte from their frames, or from their codestreams.
+ * must come back to the byte from their frames, or from their codestreams. The header of a reduced image can be made
+ * and read.
  */
 #include "fuzz.h"
 
+#include "format/dicom_derive.h"
+#include "format/dicom_writer.h"
 #include "format/format.h"
 
 #include <stdlib.h>
@@ -42,6 +45,32 @@ static bool next_part(struct format_source *source, struct format_restorer *rest
     return status == MIST_OK;
 }
 
+static void derive(const struct format_source *source, const struct format_archive *archive)
+{
+    struct format_target target = {.info = source->info, .source = &source->info, .archive = archive, .reduce = 1};
+    target.sampling = sampling_reduce(1, 0, false);
+    target.info.width = mist_reduced_size(source->info.width, 1);
+    target.info.height = mist_reduced_size(source->info.height, 1);
+    target.info.frames = source->file_frames[0];
+    struct dicom_archived archived;
+    struct dicom_pixels pixels;
+    struct dicom_derivation derivation;
+    struct dicom_layout layout;
+    struct dicom_header header;
+    struct mist_buffer out = {0};
+    enum mist_status status = dicom_archive_read(archive, &archived, NULL);
+    if (!status)
+        status = dicom_output_pixels(&target, &archived.pixels, &pixels, NULL);
+    if (!status)
+        status = dicom_derivation_make(&target, &archived, &pixels, &derivation, NULL);
+    if (!status)
+        status = dicom_header_derive(archive->prefix.data, &archived.layout, &derivation, &out, NULL);
+    if (!status && !dicom_layout_read(out.data, out.size, &layout, NULL) && layout.has_pixels &&
+        !dicom_header_read(out.data, &layout, &header, NULL, NULL))
+        fuzz_require(header.columns == derivation.columns && header.rows == derivation.rows);
+    mist_buffer_free(&out);
+}
+
 static void restore(struct format_source *source, const uint8_t *data, size_t size, struct mist_view *view)
 {
     struct format_archive archive;
@@ -54,6 +83,7 @@ static void restore(struct format_source *source, const uint8_t *data, size_t si
     enum mist_status status = format_restorer_open(FORMAT_DICOM, &archive, &source->info, &restorer, NULL);
     fuzz_require(status == MIST_OK || status == MIST_ERROR_MEMORY);
     bool good = !status;
+    derive(source, &archive);
     /* A file that was deflated does not come back so: its prefix is what came out. */
     exact = exact && archive.prefix.size <= size && memcmp(data, archive.prefix.data, archive.prefix.size) == 0;
     if (exact)

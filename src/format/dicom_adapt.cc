@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/dicom_csa.h"
 #include "format/dicom_dcmtk.h"
 
 #include <dcmtk/dcmdata/dcistrmb.h>
@@ -100,7 +101,7 @@ void adapt_item(DcmItem &item, const dicom_derivation &derivation)
         move_edges(item, tag, 3, derivation);
 }
 
-// The centre of the first sample moves by `shift` samples of the original.
+// The centre of the first sample moves by `origin` samples of the original.
 void move_origin(DcmItem *position, DcmItem *orientation, DcmItem *measures, const dicom_derivation &derivation)
 {
     plane where;
@@ -108,8 +109,8 @@ void move_origin(DcmItem *position, DcmItem *orientation, DcmItem *measures, con
     if (!get_plane(position, orientation, where) || !measures || !get_numbers(*measures, DCM_PixelSpacing, spacing, 2))
         return;
     for (int k = 0; k < 3; k++)
-        where.position[k] += where.directions[k] * spacing[1] * derivation.shift[0] +
-                             where.directions[3 + k] * spacing[0] * derivation.shift[1];
+        where.position[k] += where.directions[k] * spacing[1] * derivation.origin[0] +
+                             where.directions[3 + k] * spacing[0] * derivation.origin[1];
     put_decimals(*position, DCM_ImagePositionPatient, where.position, 3);
 }
 
@@ -187,7 +188,7 @@ void adapt_functional_groups(DcmDataset &dataset, const dicom_header &original, 
     dataset.findAndGetSequence(DCM_PerFrameFunctionalGroupsSequence, frames);
     if (!shared && !frames)
         return;
-    bool moved = derivation.shift[0] != 0 || derivation.shift[1] != 0;
+    bool moved = derivation.origin[0] != 0 || derivation.origin[1] != 0;
     DcmObject *at = nullptr;
     while (frames && (at = frames->nextInContainer(at))) {
         DcmItem *frame = static_cast<DcmItem *>(at);
@@ -258,6 +259,53 @@ void adapt_regions(DcmDataset &dataset, const dicom_derivation &derivation)
             adapt_region_axis(*static_cast<DcmItem *>(at), axis, derivation);
 }
 
+// Texts of Siemens' own header that repeat what the dataset says of pixels.
+void change_csa(DcmDataset &dataset, const dicom_derivation &derivation, std::vector<dicom_csa_change> &changes)
+{
+    dicom_csa_change change = {"Rows", 1, {}};
+    snprintf(change.text[0], sizeof change.text[0], "%-8u", derivation.rows);
+    changes.push_back(change);
+    change.name = "Columns";
+    snprintf(change.text[0], sizeof change.text[0], "%-8u", derivation.columns);
+    changes.push_back(change);
+    const struct {
+        DcmTagKey tag;
+        const char *name;
+        unsigned count;
+    } numbers[] = {{DCM_PixelSpacing, "PixelSpacing", 2}, {DCM_ImagePositionPatient, "ImagePositionPatient", 3}};
+    for (const auto &repeated : numbers) {
+        double values[3];
+        change.name = repeated.name;
+        change.count = repeated.count;
+        if (!get_numbers(dataset, repeated.tag, values, repeated.count))
+            continue;
+        for (unsigned i = 0; i < repeated.count; i++)
+            snprintf(change.text[i], sizeof change.text[i], "%.8f", values[i]);
+        changes.push_back(change);
+    }
+}
+
+// When the dataset itself has been adapted.
+void adapt_csa(DcmDataset &dataset, const dicom_derivation &derivation)
+{
+    for (Uint16 block = 0x10; block <= 0xff; block++) {
+        OFString creator;
+        DcmElement *element = nullptr;
+        Uint8 *bytes = nullptr;
+        const DcmTagKey tag(0x0029, static_cast<Uint16>(block << 8 | 0x10));
+        if (dataset.findAndGetOFString(DcmTagKey(0x0029, block), creator).bad() || creator != DICOM_CSA_CREATOR ||
+            dataset.findAndGetElement(tag, element).bad() || element->getUint8Array(bytes).bad() || !bytes)
+            continue;
+        std::vector<dicom_csa_change> changes;
+        change_csa(dataset, derivation, changes);
+        mist_buffer changed = {};
+        if (dicom_csa_rewrite(bytes, element->getLength(), changes.data(), static_cast<unsigned>(changes.size()),
+                              &changed))
+            element->putUint8Array(changed.data, changed.size);
+        mist_buffer_free(&changed);
+    }
+}
+
 // Pixels that were not square stay so; ones that were may no longer be. Vertical to horizontal: PS3.3, C.7.6.3.1.7.
 void adapt_aspect(DcmDataset &dataset, const dicom_derivation &derivation)
 {
@@ -315,7 +363,7 @@ void derive(DcmDataset &dataset, const dicom_header &original, const dicom_deriv
     if (derivation.same_image)
         return;
     remove_obsolete(dataset);
-    if (derivation.shift[0] != 0 || derivation.shift[1] != 0)
+    if (derivation.origin[0] != 0 || derivation.origin[1] != 0)
         move_origin(&dataset, &dataset, &dataset, derivation); // needs the spacing of the original
     adapt_item(dataset, derivation);
     adapt_aspect(dataset, derivation);
@@ -323,6 +371,7 @@ void derive(DcmDataset &dataset, const dicom_header &original, const dicom_deriv
     adapt_functional_groups(dataset, original, derivation);
     dataset.putAndInsertUint16(DCM_Rows, static_cast<Uint16>(derivation.rows));
     dataset.putAndInsertUint16(DCM_Columns, static_cast<Uint16>(derivation.columns));
+    adapt_csa(dataset, derivation);
     set_derived(dataset, DCM_ImageType);
     put_derivation(dataset, original, derivation);
     if (derivation.keep_uids)

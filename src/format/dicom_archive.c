@@ -8,7 +8,7 @@
 
 #include <zstd.h>
 
-enum { MISSING = 1, SPARE = 2, FRAGMENTS = 4, STREAM = 8 };
+enum { MISSING = 1, SPARE = 2, FRAGMENTS = 4, STREAM = 8, TILES = 16 };
 
 static enum mist_status out_of_memory(struct mist_error *error)
 {
@@ -113,19 +113,50 @@ static bool put_block(struct mist_buffer *out, const struct mist_buffer *block)
     return put_varint(out, block->size) && buffer_append(out, block->data, block->size);
 }
 
+/* What the tiles of a mosaic hold that are no slices; nothing where that is zeros. */
+static enum mist_status put_unused(const struct dicom_reading *reading, const struct dicom_bytes *bytes,
+                                   struct mist_buffer *out, struct mist_error *error)
+{
+    struct mist_buffer scratch = {0}, unused = {0};
+    const uint8_t *samples;
+    enum mist_status status = dicom_reading_bytes(reading, bytes, 0, &scratch, &samples, error);
+    if (status)
+        return status;
+    uint8_t *picture = (uint8_t *)(uintptr_t)samples;
+    const size_t size = dicom_pixels_unused_tiles(&reading->pixels, picture, NULL, false);
+    bool good = buffer_append_zeros(&unused, size), zeros = true;
+    if (good)
+        dicom_pixels_unused_tiles(&reading->pixels, picture, unused.data, false);
+    for (size_t i = 0; i < size && good && zeros; i++)
+        zeros = unused.data[i] == 0;
+    if (good && !zeros) {
+        good = buffer_reserve(out, ZSTD_compressBound(size));
+        size_t packed = good ? ZSTD_compress(out->data, out->capacity, unused.data, size, 9) : 0;
+        good = good && !ZSTD_isError(packed);
+        out->size = good ? packed : 0;
+    }
+    mist_buffer_free(&scratch);
+    mist_buffer_free(&unused);
+    return good ? MIST_OK : out_of_memory(error);
+}
+
 static enum mist_status put_extra(const struct dicom_reading *reading, const struct dicom_bytes *bytes,
                                   struct mist_buffer *out, struct mist_error *error)
 {
     const struct dicom_pixels *pixels = &reading->pixels;
-    struct mist_buffer spare = {0}, fragments = {0};
+    struct dicom_reading whole = *reading;
+    whole.pixels = dicom_pixels_picture(pixels);
+    struct mist_buffer spare = {0}, fragments = {0}, unused = {0};
     uint32_t mask;
-    enum mist_status status = find_spare_bits(reading, bytes, &mask, error);
+    enum mist_status status = find_spare_bits(&whole, bytes, &mask, error);
     if (!status && mask)
-        status = put_planes(reading, bytes, mask, &spare, error);
+        status = put_planes(&whole, bytes, mask, &spare, error);
+    if (!status && pixels->across)
+        status = put_unused(reading, bytes, &unused, error);
     bool encapsulated = reading->layout.fragments, stream = reading->stream_precision != 0;
     bool good = !encapsulated || status || put_fragments(&reading->fragments, bytes->data, &fragments);
     uint8_t flags = (uint8_t)((pixels->missing ? MISSING : 0) | (mask ? SPARE : 0) | (encapsulated ? FRAGMENTS : 0) |
-                              (stream ? STREAM : 0));
+                              (stream ? STREAM : 0) | (pixels->across ? TILES : 0));
     if (!status && good && flags) {
         good = buffer_append(out, &flags, 1);
         good = good && (!pixels->missing || put_varint(out, pixels->missing));
@@ -133,7 +164,9 @@ static enum mist_status put_extra(const struct dicom_reading *reading, const str
         good = good && (!encapsulated || put_block(out, &fragments));
         good = good && (!stream || (put_varint(out, reading->stream) && put_varint(out, reading->stream_precision) &&
                                     put_varint(out, reading->stream_lossy)));
+        good = good && (!pixels->across || (put_varint(out, pixels->frames) && put_block(out, &unused)));
     }
+    mist_buffer_free(&unused);
     mist_buffer_free(&spare);
     mist_buffer_free(&fragments);
     return status || good ? status : out_of_memory(error);
@@ -158,16 +191,22 @@ enum mist_status dicom_archive_make(const struct dicom_reading *reading, const s
 
 /* ---- reading ---- */
 
-/* Fills *archived but layout, header and pixels; `stream` and *missing are what extra says of them. */
-static bool read_extra(const struct mist_buffer *extra, struct dicom_archived *archived, struct dicom_stream *stream,
-                       uint64_t *missing)
+/* What extra says of pixels. */
+struct told {
+    struct dicom_stream stream;
+    uint64_t missing;
+    uint64_t tiles;
+};
+
+/* Fills *archived but layout, header and pixels. */
+static bool read_extra(const struct mist_buffer *extra, struct dicom_archived *archived, struct told *told)
 {
     if (extra->size == 0)
         return true;
     struct byte_reader reader = byte_reader_start(extra->data, extra->size);
     uint8_t flags = read_u8(&reader);
     if (flags & MISSING)
-        *missing = read_varint(&reader);
+        told->missing = read_varint(&reader);
     if (flags & SPARE) {
         archived->spare_mask = (uint32_t)read_varint(&reader);
         archived->spare_size = (size_t)read_varint(&reader);
@@ -178,22 +217,28 @@ static bool read_extra(const struct mist_buffer *extra, struct dicom_archived *a
         archived->fragments = reader_take(&reader, archived->fragments_size);
     }
     if (flags & STREAM) {
-        stream->kind = (enum format_stream)(read_varint(&reader) & 0xff);
-        stream->precision = (unsigned)(read_varint(&reader) & 0xff);
-        stream->lossy = read_varint(&reader) != 0;
+        told->stream.kind = (enum format_stream)(read_varint(&reader) & 0xff);
+        told->stream.precision = (unsigned)(read_varint(&reader) & 0xff);
+        told->stream.lossy = read_varint(&reader) != 0;
     }
-    return !reader.failed && reader_left(&reader) == 0 && flags < 2 * STREAM;
+    if (flags & TILES) {
+        told->tiles = read_varint(&reader);
+        archived->unused_size = (size_t)read_varint(&reader);
+        archived->unused = reader_take(&reader, archived->unused_size);
+    }
+    bool tiles = !(flags & TILES) || (told->tiles > 1 && told->tiles <= MIST_MAX_FRAMES);
+    return !reader.failed && reader_left(&reader) == 0 && flags < 2 * TILES && tiles;
 }
 
 enum mist_status dicom_archive_read(const struct format_archive *archive, struct dicom_archived *archived,
                                     struct mist_error *error)
 {
     *archived = (struct dicom_archived){0};
-    struct dicom_stream stream = {0};
-    uint64_t missing = 0;
+    struct told told = {0};
+    struct dicom_stream *stream = &told.stream;
     const struct mist_buffer *prefix = &archive->prefix;
     struct dicom_layout *layout = &archived->layout;
-    if (!read_extra(&archive->extra, archived, &stream, &missing))
+    if (!read_extra(&archive->extra, archived, &told))
         return error_set(error, MIST_ERROR_CORRUPT, "what is kept of a DICOM file beside its header is damaged");
     enum mist_status status = dicom_layout_read(prefix->data, prefix->size, layout, error);
     if (!status && (layout->pixels != prefix->size || !layout->has_pixels))
@@ -202,14 +247,16 @@ enum mist_status dicom_archive_read(const struct format_archive *archive, struct
         status = dicom_header_read(prefix->data, layout, &archived->header, NULL, error);
     if (status)
         return status;
-    stream.width = archived->header.columns;
-    stream.height = archived->header.rows;
-    stream.components = archived->header.samples;
-    status = dicom_pixels_from_header(layout, &archived->header, stream.precision ? &stream : NULL, layout->pixel_bytes,
+    stream->width = archived->header.columns;
+    stream->height = archived->header.rows;
+    stream->components = archived->header.samples;
+    status = dicom_pixels_from_header(layout, &archived->header, stream->precision ? stream : NULL, layout->pixel_bytes,
                                       &archived->pixels, error);
-    if (!status && missing > archived->pixels.total_bytes)
+    if (!status && told.missing > archived->pixels.total_bytes)
         status = error_set(error, MIST_ERROR_CORRUPT, "an archived DICOM file that lacks more than all of its samples");
-    if (missing)
-        archived->pixels.missing = missing;
+    if (!status && told.tiles && !dicom_pixels_split(&archived->pixels, (uint32_t)told.tiles))
+        status = error_set(error, MIST_ERROR_CORRUPT, "an archived DICOM mosaic that does not divide into tiles");
+    if (told.missing)
+        archived->pixels.missing = told.missing;
     return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/dicom_attributes.h"
 
-#include "base/bytes.h"
+#include "format/dicom_csa.h"
 #include "format/dicom_walk.h"
 
 #include <math.h>
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define MAX_TILES 1024u
-#define MAX_CSA_TAGS 512u
-#define MAX_CSA_ITEMS 64u
 
 struct collector {
     struct dicom_attributes *attributes;
@@ -20,54 +18,13 @@ struct collector {
     bool mosaic;    /* by ImageType */
 };
 
-/* ---- Siemens' CSA header ("SV10"): named elements of texts, little endian ---- */
-
-/* The texts of a CSA element as numbers. */
-static unsigned csa_numbers(struct byte_reader *reader, uint32_t items, double *numbers, unsigned wanted)
-{
-    unsigned found = 0;
-    for (uint32_t i = 0; i < items && !reader->failed; i++) {
-        uint32_t length = read_le32(reader);
-        reader_take(reader, 12);
-        const uint8_t *text = reader_take(reader, length);
-        reader_take(reader, (4 - length % 4) % 4);
-        char copy[64] = "", *end;
-        if (!text || length == 0 || found == wanted)
-            continue;
-        memcpy(copy, text, length < sizeof copy ? length : sizeof copy - 1);
-        double number = strtod(copy, &end);
-        if (end != copy && isfinite(number))
-            numbers[found++] = number;
-    }
-    return found;
-}
-
 static void read_csa(const struct dicom_value *csa, struct dicom_attributes *attributes, uint32_t *tiles)
 {
-    struct byte_reader reader = byte_reader_start(csa->data, csa->length);
-    const uint8_t *magic = reader_take(&reader, 4);
-    if (!magic || memcmp(magic, "SV10", 4) != 0)
-        return;
-    reader_take(&reader, 4);
-    uint32_t tags = read_le32(&reader);
-    reader_take(&reader, 4);
-    for (uint32_t i = 0; i < tags && i < MAX_CSA_TAGS && !reader.failed; i++) {
-        const uint8_t *name = reader_take(&reader, 64);
-        reader_take(&reader, 12); /* multiplicity, VR, syngo type */
-        uint32_t items = read_le32(&reader);
-        reader_take(&reader, 4);
-        if (reader.failed || items > MAX_CSA_ITEMS)
-            return;
-        double numbers[3] = {0};
-        unsigned found = csa_numbers(&reader, items, numbers, 3);
-        if (strncmp((const char *)name, "NumberOfImagesInMosaic", 64) == 0 && found && numbers[0] >= 1 &&
-            numbers[0] <= MAX_TILES)
-            *tiles = (uint32_t)numbers[0];
-        if (strncmp((const char *)name, "SliceNormalVector", 64) == 0 && found == 3) {
-            attributes->has_normal = true;
-            memcpy(attributes->normal, numbers, sizeof numbers);
-        }
-    }
+    double number;
+    if (dicom_csa_numbers(csa->data, csa->length, "NumberOfImagesInMosaic", &number, 1) == 1 && number >= 1 &&
+        number <= MAX_TILES)
+        *tiles = (uint32_t)number;
+    attributes->has_normal = dicom_csa_numbers(csa->data, csa->length, "SliceNormalVector", attributes->normal, 3) == 3;
 }
 
 /* ---- the dataset ---- */
@@ -97,7 +54,7 @@ static void collect_private(struct collector *collector, const struct dicom_valu
     char text[65];
     if (element >= 0x10 && element <= 0xff) {
         dicom_value_text(value, text, sizeof text);
-        if (group == 0x0029 && strcmp(text, "SIEMENS CSA HEADER") == 0)
+        if (group == 0x0029 && strcmp(text, DICOM_CSA_CREATOR) == 0)
             collector->csa_block = element;
         if (group == 0x0019 && strcmp(text, "SIEMENS MR HEADER") == 0)
             collector->siemens_block = element;
@@ -157,39 +114,27 @@ void dicom_attributes_read(const uint8_t *data, const struct dicom_layout *layou
 
 /* ---- mosaics ---- */
 
-uint32_t dicom_mosaic_side(uint32_t tiles)
+void dicom_mosaic_frames(const struct dicom_frame_info *picture, const struct dicom_attributes *attributes,
+                         const struct dicom_pixels *pixels, struct dicom_frame_info *tiles)
 {
-    uint32_t side = 1;
-    while (side * side < tiles && side < 0xffff)
-        side++;
-    return side;
-}
-
-bool dicom_mosaic_frames(const struct dicom_frame_info *picture, const struct dicom_attributes *attributes,
-                         uint32_t columns, uint32_t rows, struct dicom_frame_info *tiles)
-{
-    const uint32_t side = dicom_mosaic_side(attributes->mosaic_tiles);
-    if (attributes->mosaic_tiles < 2 || columns % side || rows % side)
-        return false;
     const double *row = picture->row_direction, *column = picture->column_direction;
     double step = fabs(picture->slice_spacing), normal[3];
     if (!(isfinite(step) && step > 0))
         step = fabs(picture->slice_thickness);
-    double right = picture->spacing[0] * (columns - columns / side) / 2.0;
-    double down = picture->spacing[1] * (rows - rows / side) / 2.0;
+    double right = picture->spacing[0] * ((double)pixels->columns * pixels->across - pixels->columns) / 2.0;
+    double down = picture->spacing[1] * ((double)pixels->rows * pixels->across - pixels->rows) / 2.0;
     for (int k = 0; k < 3; k++)
         normal[k] = row[(k + 1) % 3] * column[(k + 2) % 3] - row[(k + 2) % 3] * column[(k + 1) % 3];
     double along = 0;
     for (int k = 0; k < 3; k++)
         along += normal[k] * attributes->normal[k];
     double sign = attributes->has_normal && along < 0 ? -1 : 1;
-    for (uint32_t i = 0; i < side * side; i++) {
+    for (uint32_t i = 0; i < pixels->frames; i++) {
         tiles[i] = *picture;
         tiles[i].in_stack_position = (int32_t)i + 1;
         for (int k = 0; k < 3; k++)
             tiles[i].position[k] += row[k] * right + column[k] * down + sign * normal[k] * step * i;
     }
-    return true;
 }
 
 struct identity {

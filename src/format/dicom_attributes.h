@@ -7,7 +7,7 @@
 #define FORMAT_DICOM_ATTRIBUTES_H
 
 #include "format/dicom_frame.h"
-#include "format/dicom_layout.h"
+#include "format/dicom_pixels.h"
 
 #include <mist/buffer.h>
 #include <mist/status.h>
@@ -31,16 +31,12 @@ void dicom_attributes_read(const uint8_t *data, const struct dicom_layout *layou
  */
 bool dicom_names_patient(const uint8_t *data, const struct dicom_layout *layout);
 
-/* Tiles in a row and in a column of a mosaic of `tiles` slices; columns and rows of the picture must be multiples. */
-uint32_t dicom_mosaic_side(uint32_t tiles);
-
 /*
- * What the tiles of a mosaic of columns x rows are as frames, row by row: side * side of them, those from mosaic_tiles
- * on being unused. `tiles` has room for them. False where the picture does not divide into tiles.
+ * What the frames of a mosaic (dicom_pixels_split()) are: `tiles` has room for pixels->frames of them.
  * The file's position is that of a picture as large as the mosaic that shares its centre with the first slice.
  */
-bool dicom_mosaic_frames(const struct dicom_frame_info *picture, const struct dicom_attributes *attributes,
-                         uint32_t columns, uint32_t rows, struct dicom_frame_info *tiles);
+void dicom_mosaic_frames(const struct dicom_frame_info *picture, const struct dicom_attributes *attributes,
+                         const struct dicom_pixels *pixels, struct dicom_frame_info *tiles);
 
 /*
  * Appends the JSON object that belongs beside a NIfTI file of the series (BIDS' and dcm2niix's names and units): of

@@ -40,6 +40,7 @@ enum mist_status dicom_derived_uid(const char *original, const char *how, char u
 /* "1/4 of the resolution, each sample on a sample of the original" and so on; also what identifiers depend on. */
 static void describe(const struct format_target *target, const struct dicom_pixels *reduced, char *text, size_t size)
 {
+    const struct dicom_pixels picture = dicom_pixels_picture(reduced);
     char how[96];
     if (!target->resampled)
         snprintf(how, sizeof how, "5/3 wavelet low-pass, sample n on sample %lu n of the original",
@@ -51,7 +52,8 @@ static void describe(const struct format_target *target, const struct dicom_pixe
         snprintf(how, sizeof how, "resampled to the centred grid");
     if (target->info.label && !target->resampled)
         snprintf(how, sizeof how, "every %lu-th sample of the original", 1ul << target->reduce);
-    snprintf(text, size, "Reduced by MIST to %u x %u: %s", reduced->columns, reduced->rows, how);
+    snprintf(text, size, "Reduced by MIST to %u x %u: %s%s", picture.columns, picture.rows,
+             picture.frames == reduced->frames ? "" : "each tile of the mosaic by itself, ", how);
 }
 
 /* What an output without codestreams cannot say as the original did. */
@@ -78,6 +80,19 @@ static void describe_samples(const struct dicom_archived *archived, const struct
     }
 }
 
+/*
+ * Where the first sample lies in the original along axis 0 or 1. A mosaic's position is that of a picture as large as
+ * it around the first slice's centre: that of the slice moves as of any image, and the picture around it has another
+ * size.
+ */
+static double origin_of(const struct format_target *target, const struct dicom_pixels *full,
+                        const struct dicom_pixels *reduced, unsigned axis)
+{
+    const double shift = target->sampling.shift[axis], more = full->across ? full->across - 1.0 : 0;
+    const double before = axis ? full->rows : full->columns, after = axis ? reduced->rows : reduced->columns;
+    return shift + more * (before - target->sampling.factor[axis] * after) / 2;
+}
+
 enum mist_status dicom_derivation_make(const struct format_target *target, const struct dicom_archived *archived,
                                        const struct dicom_pixels *reduced, struct dicom_derivation *derivation,
                                        struct mist_error *error)
@@ -85,6 +100,7 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
     const struct dicom_header *original = &archived->header;
     uint64_t bytes = reduced->total_bytes + (reduced->total_bytes & 1); /* PS3.5, 8.1.1: padded to an even length */
     const bool encapsulated = target->syntax == FORMAT_SYNTAX_HTJ2K;
+    const struct dicom_pixels picture = dicom_pixels_picture(reduced);
     if (bytes >= UINT32_MAX && !encapsulated)
         return error_set(error, MIST_ERROR_LIMIT, "%llu bytes of pixels do not fit into a DICOM file",
                          (unsigned long long)bytes);
@@ -92,8 +108,9 @@ enum mist_status dicom_derivation_make(const struct format_target *target, const
         .factor = {target->sampling.factor[0], target->sampling.factor[1]},
         .slice_factor = target->sampling.factor[2],
         .shift = {target->sampling.shift[0], target->sampling.shift[1]},
-        .columns = reduced->columns,
-        .rows = reduced->rows,
+        .origin = {origin_of(target, &archived->pixels, reduced, 0), origin_of(target, &archived->pixels, reduced, 1)},
+        .columns = picture.columns,
+        .rows = picture.rows,
         .pixel_bytes = encapsulated ? UINT32_MAX : (uint32_t)bytes,
         .explicit_vr = target->syntax != FORMAT_SYNTAX_SOURCE,
         .encapsulated = encapsulated,

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/dicom_derive.h"
+#include "format/ops.h"
 
 #include <mist/codec.h>
 #include <string.h>
@@ -36,6 +37,12 @@ struct encapsulator {
     size_t lengths_at;
     uint64_t offset; /* of the next fragment's item, from the first one's */
     uint32_t written;
+    /* Of mosaics: the tiles that come are put together, and the picture is encoded. */
+    struct format_restorer *restorer; /* NULL for all others */
+    struct dicom_pixels tiles;
+    struct mist_buffer bytes;
+    struct mist_buffer codestream;
+    struct mist_view picture;
 };
 
 /* ---- the codestream ---- */
@@ -167,10 +174,10 @@ static enum mist_status write_header(struct encapsulator *writer, struct mist_er
     const struct style *style = &writer->style;
     struct dicom_derivation derivation;
     struct mist_buffer header = {0};
-    writer->pixels.precision = style->precision;
-    writer->pixels.shift = 0;
-    enum mist_status status =
-        dicom_derivation_make(&writer->target, &writer->archived, &writer->pixels, &derivation, error);
+    struct dicom_pixels pixels = writer->restorer ? writer->tiles : writer->pixels;
+    pixels.precision = style->precision;
+    pixels.shift = 0;
+    enum mist_status status = dicom_derivation_make(&writer->target, &writer->archived, &pixels, &derivation, error);
     if (style->transform)
         strcpy(derivation.photometric, "YBR_RCT");
     derivation.interleaved = writer->archived.header.planar && style->components > 1;
@@ -228,12 +235,30 @@ static enum mist_status encapsulate_bytes(struct format_writer *base, const uint
     return status ? error_prefix(error, status, "%s", writer->file.path) : MIST_OK;
 }
 
+/* The picture of a mosaic, once its last tile is there. */
+static enum mist_status put_picture(struct encapsulator *writer, struct mist_error *error)
+{
+    struct mist_encode_options options = mist_encode_options_default();
+    options.precision = writer->pixels.precision;
+    mist_codec *codec = mist_codec_new();
+    dicom_pixels_unpack(&writer->pixels, 0, writer->bytes.data, &writer->picture);
+    enum mist_status status = codec ? mist_encode(codec, &writer->picture, &options, &writer->codestream, error)
+                                    : error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM mosaic");
+    mist_codec_free(&codec);
+    return status ? status : put_frame(writer, writer->codestream.data, writer->codestream.size, error);
+}
+
 static enum mist_status encapsulate_frame(struct format_writer *base, const struct mist_view *frame,
                                           struct mist_error *error)
 {
-    (void)frame;
-    return error_set(error, MIST_ERROR_ARGUMENT, "%s: frames of this DICOM file are codestreams",
-                     ((struct encapsulator *)base)->file.path);
+    struct encapsulator *writer = (struct encapsulator *)base;
+    if (!writer->restorer)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: frames of this DICOM file are codestreams",
+                         writer->file.path);
+    enum mist_status status = format_restorer_frame(writer->restorer, frame, &writer->bytes, error);
+    if (!status && writer->bytes.size)
+        status = put_picture(writer, error);
+    return status ? error_prefix(error, status, "%s", writer->file.path) : MIST_OK;
 }
 
 static enum mist_status encapsulate_finish(struct format_writer *base, struct mist_error *error)
@@ -259,6 +284,10 @@ static void encapsulate_free(struct format_writer *base)
 {
     struct encapsulator *writer = (struct encapsulator *)base;
     file_writer_cancel(&writer->file);
+    format_restorer_free(&writer->restorer);
+    mist_buffer_free(&writer->bytes);
+    mist_buffer_free(&writer->codestream);
+    memory_free(writer->picture.data);
     memory_free(writer->table);
     memory_free(writer);
 }
@@ -272,6 +301,24 @@ bool dicom_encapsulate_fits(const struct dicom_archived *archived)
     const struct dicom_pixels *pixels = &archived->pixels;
     bool whole = pixels->allocated == 8 || pixels->allocated == 16;
     return whole && !archived->layout.real && pixels->color != FORMAT_YBR_PARTIAL;
+}
+
+/* Tiles come as samples; from here on the picture is the only frame. */
+static enum mist_status join_tiles(struct encapsulator *writer, struct mist_error *error)
+{
+    struct dicom_pixels *pixels = &writer->pixels;
+    const bool original = pixels->columns == writer->archived.pixels.columns;
+    writer->base.codestreams = false;
+    enum mist_status status =
+        dicom_restorer_new(pixels, original ? &writer->archived : NULL, true, &writer->restorer, error);
+    writer->tiles = *pixels;
+    *pixels = dicom_pixels_picture(pixels);
+    const size_t size = mist_frame_bytes(pixels->type, pixels->columns, pixels->rows, 1);
+    uint8_t *samples = status || !size ? NULL : memory_allocate(size);
+    if (!status && !samples)
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM mosaic");
+    writer->picture = mist_view_interleaved(samples, pixels->type, pixels->columns, pixels->rows, 1);
+    return status;
 }
 
 enum mist_status dicom_encapsulate_open(const struct format_target *target, const struct dicom_archived *archived,
@@ -290,6 +337,8 @@ enum mist_status dicom_encapsulate_open(const struct format_target *target, cons
     dicom_pixels_resize(pixels, pixels->columns, pixels->rows); /* all chroma, none of it missing */
     pixels->planar = false;
     writer->base.color_transform = pixels->color == FORMAT_RGB && pixels->components == 3;
+    if (!status && pixels->across)
+        status = join_tiles(writer, error);
     writer->table = memory_allocate_zeroed(pixels->frames ? pixels->frames : 1, 16);
     if (!status && !writer->table)
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");

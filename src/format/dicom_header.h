@@ -63,6 +63,7 @@ struct dicom_derivation {
     double factor[2];    /* of columns, of rows */
     double slice_factor; /* every so many-th slice of the volume is left; 0: as 1 */
     double shift[2];
+    double origin[2]; /* where the first sample is in the original, for positions: `shift` but for mosaics */
     uint32_t columns;
     uint32_t rows;
     uint32_t pixel_bytes; /* length of the new PixelData value, even */
@@ -92,7 +93,8 @@ struct dicom_derivation {
  *
  * Changed: Rows, Columns; PixelSpacing, ImagerPixelSpacing, NominalScannedPixelSpacing, PixelAspectRatio (where the
  * factors differ) and PixelMeasures of functional groups; ImagePositionPatient by `shift`; edges, centres, radii and
- * vertices of shutters and collimators; ultrasound regions; SOPInstanceUID, SeriesInstanceUID; ImageType and FrameType
+ * vertices of shutters and collimators; ultrasound regions; Rows, Columns, PixelSpacing and ImagePositionPatient as
+ * Siemens' CSA header repeats them; SOPInstanceUID, SeriesInstanceUID; ImageType and FrameType
  * value 1 DERIVED; DerivationDescription, DerivationCodeSequence, SourceImageSequence (and the Derivation Image
  * functional group), to which an item is added and the text appended where they are there already.
  * Removed, because they describe the original's samples: Smallest/Largest pixel values, overlays (60xx) and curves

@@ -79,11 +79,17 @@ static enum mist_status set_bits(const struct dicom_layout *layout, const struct
     return MIST_OK;
 }
 
+/* Frames as the file has them. */
+static uint32_t pictures_of(const struct dicom_pixels *pixels)
+{
+    return pixels->across ? 1 : pixels->frames;
+}
+
 /* Of frames of so many samples. */
 static void set_sizes(struct dicom_pixels *pixels, uint64_t samples)
 {
     pixels->frame_bits = samples * pixels->allocated;
-    pixels->total_bytes = (pixels->frame_bits * pixels->frames + 7) / 8;
+    pixels->total_bytes = (pixels->frame_bits * pictures_of(pixels) + 7) / 8;
     pixels->total_bytes += pixels->paired & pixels->total_bytes & 1;
 }
 
@@ -197,7 +203,7 @@ enum mist_status dicom_pixels_from_header(const struct dicom_layout *layout, con
 struct dicom_span dicom_pixels_span(const struct dicom_pixels *pixels, uint32_t frame)
 {
     const unsigned unit = pixels->paired ? 16 : 8;
-    uint64_t start = pixels->frame_bits * frame, end = start + pixels->frame_bits;
+    uint64_t start = pixels->across ? 0 : pixels->frame_bits * frame, end = start + pixels->frame_bits;
     uint64_t first = start / unit * unit, behind = (end + unit - 1) / unit * unit;
     return (struct dicom_span){first / 8, (size_t)((behind - first) / 8), (unsigned)(start - first)};
 }
@@ -208,16 +214,74 @@ void dicom_pixels_resize(struct dicom_pixels *pixels, uint32_t columns, uint32_t
     pixels->rows = rows;
     pixels->halved = false;
     pixels->missing = 0;
-    set_sizes(pixels, (uint64_t)columns * rows * pixels->components);
+    const uint64_t across = pixels->across ? pixels->across : 1;
+    set_sizes(pixels, across * columns * across * rows * pixels->components);
 }
 
 uint64_t dicom_pixels_restored_bytes(const struct dicom_pixels *pixels)
 {
     const unsigned unit = pixels->paired ? 16 : 8;
-    uint64_t whole = pixels->frame_bits * pixels->frames / unit * unit / 8;
+    uint64_t whole = pixels->frame_bits * pictures_of(pixels) / unit * unit / 8;
     uint64_t present = pixels->total_bytes - pixels->missing;
     return whole < present ? whole : present;
 }
+
+/* ---- mosaics ---- */
+
+uint32_t dicom_mosaic_side(uint32_t tiles)
+{
+    uint32_t side = 1;
+    while (side * side < tiles && side < 0xffff)
+        side++;
+    return side;
+}
+
+bool dicom_pixels_split(struct dicom_pixels *pixels, uint32_t tiles)
+{
+    const uint32_t side = dicom_mosaic_side(tiles);
+    if (tiles < 2 || pixels->across || pixels->frames != 1 || pixels->components != 1 || pixels->halved ||
+        pixels->paired || is_packed(pixels) || pixels->columns % side || pixels->rows % side)
+        return false;
+    pixels->across = side;
+    pixels->columns /= side;
+    pixels->rows /= side;
+    pixels->frames = tiles;
+    return true;
+}
+
+struct dicom_pixels dicom_pixels_picture(const struct dicom_pixels *pixels)
+{
+    struct dicom_pixels picture = *pixels;
+    if (pixels->across) {
+        picture.across = 0;
+        picture.columns *= pixels->across;
+        picture.rows *= pixels->across;
+        picture.frames = 1;
+    }
+    return picture;
+}
+
+/* The index, in the order of the bytes, of the first sample of row y of a tile. */
+static size_t tile_index(const struct dicom_pixels *pixels, uint32_t tile, uint32_t y)
+{
+    const size_t across = pixels->across;
+    return ((tile / across * pixels->rows + y) * across + tile % across) * pixels->columns;
+}
+
+size_t dicom_pixels_unused_tiles(const struct dicom_pixels *pixels, uint8_t *picture, uint8_t *tiles, bool into)
+{
+    const size_t size = pixels->allocated / 8, row = size * pixels->columns;
+    size_t at = 0;
+    for (uint32_t tile = pixels->frames; tile < pixels->across * pixels->across; tile++)
+        for (uint32_t y = 0; y < pixels->rows; y++, at += row) {
+            uint8_t *there = picture + size * tile_index(pixels, tile, y);
+            if (tiles)
+                memcpy(into ? there : tiles + at, into ? tiles + at : there, row);
+        }
+    return at;
+}
+
+/* ---- samples ---- */
 
 static uint8_t *view_row(const struct mist_view *view, uint32_t y, uint32_t c)
 {
@@ -409,8 +473,8 @@ static struct copy_packing packing_of(const struct dicom_pixels *pixels)
     return (struct copy_packing){.big_endian = pixels->big_endian, .planar = pixels->planar};
 }
 
-void dicom_pixels_unpack(const struct dicom_pixels *pixels, uint32_t frame, const uint8_t *bytes,
-                         const struct mist_view *view)
+static void unpack(const struct dicom_pixels *pixels, uint32_t frame, const uint8_t *bytes,
+                   const struct mist_view *view)
 {
     if (pixels->halved)
         unpack_halved(pixels, bytes, view);
@@ -422,7 +486,7 @@ void dicom_pixels_unpack(const struct dicom_pixels *pixels, uint32_t frame, cons
         unpack_bytes(pixels, bytes, view);
 }
 
-void dicom_pixels_pack(const struct dicom_pixels *pixels, uint32_t frame, const struct mist_view *view, uint8_t *bytes)
+static void pack(const struct dicom_pixels *pixels, uint32_t frame, const struct mist_view *view, uint8_t *bytes)
 {
     if (pixels->halved)
         pack_halved(pixels, view, bytes);
@@ -432,6 +496,42 @@ void dicom_pixels_pack(const struct dicom_pixels *pixels, uint32_t frame, const 
         copy_pack(view, packing_of(pixels), bytes);
     else
         pack_bytes(pixels, view, bytes);
+}
+
+/* The n-th row of a tile, as an image of its own. */
+struct line {
+    struct dicom_pixels pixels;
+    struct mist_view view;
+    size_t offset; /* in the bytes of the picture */
+};
+static struct line line_of(const struct dicom_pixels *pixels, uint32_t tile, uint32_t y, const struct mist_view *view)
+{
+    struct line line = {*pixels, *view, pixels->allocated / 8 * tile_index(pixels, tile, y)};
+    line.pixels.across = 0;
+    line.pixels.rows = line.view.height = line.pixels.frames = 1;
+    line.view.data = view_row(view, y, 0);
+    return line;
+}
+
+void dicom_pixels_unpack(const struct dicom_pixels *pixels, uint32_t frame, const uint8_t *bytes,
+                         const struct mist_view *view)
+{
+    if (!pixels->across)
+        unpack(pixels, frame, bytes, view);
+    for (uint32_t y = 0; y < pixels->rows && pixels->across; y++) {
+        const struct line line = line_of(pixels, frame, y, view);
+        unpack(&line.pixels, 0, bytes + line.offset, &line.view);
+    }
+}
+
+void dicom_pixels_pack(const struct dicom_pixels *pixels, uint32_t frame, const struct mist_view *view, uint8_t *bytes)
+{
+    if (!pixels->across)
+        pack(pixels, frame, view, bytes);
+    for (uint32_t y = 0; y < pixels->rows && pixels->across; y++) {
+        const struct line line = line_of(pixels, frame, y, view);
+        pack(&line.pixels, 0, &line.view, bytes + line.offset);
+    }
 }
 
 /* ---- bits aside ---- */

@@ -19,8 +19,11 @@ struct dicom_pixels {
     uint32_t components;
     uint32_t frames;
     enum format_color color;
-    bool label;   /* values are names: palette indices, segments, single bits */
-    bool convert; /* the decoder of JPEG makes RGB of YBR_FULL */
+    bool label; /* values are names: palette indices, segments, single bits */
+    /* Siemens mosaic: frames are the tiles of one picture in the file, `columns` x `rows` each, row by row. 0: they are
+     * not. */
+    uint32_t across; /* tiles in a row, and in a column, of the picture; those behind the last frame are of no use */
+    bool convert;    /* the decoder of JPEG makes RGB of YBR_FULL */
     /* How samples are laid out in bytes: of the file where it is native, of what decoders give else. */
     unsigned allocated; /* bits of a sample; where not 8, 16, 32 or 64, samples are packed, the lowest bit first */
     unsigned shift;     /* the stored value begins at this bit */
@@ -28,7 +31,7 @@ struct dicom_pixels {
     bool big_endian;
     bool paired;          /* samples of 8 bits or packed ones in 16-bit words: big-endian OW swaps their bytes */
     bool halved;          /* chroma of every second column only: Y Y Cb Cr */
-    uint64_t frame_bits;  /* of one frame */
+    uint64_t frame_bits;  /* of one frame; of the picture of a mosaic */
     uint64_t total_bytes; /* of all frames, the last byte maybe in part */
     uint64_t missing;     /* of total_bytes, those that the file does not have, at their end */
 };
@@ -43,7 +46,7 @@ enum mist_status dicom_pixels_from_header(const struct dicom_layout *layout, con
                                           const struct dicom_stream *stream, uint64_t present,
                                           struct dicom_pixels *pixels, struct mist_error *error);
 
-/* Bytes that hold frame n, whose first bit may lie within the first of them. */
+/* Bytes that hold frame n, whose first bit may lie within the first of them; of mosaics, the whole picture. */
 struct dicom_span {
     uint64_t offset; /* from the first frame's first byte */
     size_t size;
@@ -51,7 +54,22 @@ struct dicom_span {
 };
 struct dicom_span dicom_pixels_span(const struct dicom_pixels *pixels, uint32_t frame);
 
-/* Makes them those of an image of another size, whole, with all chroma. */
+/*
+ * Makes the tiles of a mosaic of `tiles` slices the frames. False where the picture does not divide into so many, or is
+ * none of one whole sample a pixel: nothing is changed then.
+ */
+bool dicom_pixels_split(struct dicom_pixels *pixels, uint32_t tiles);
+/* Tiles in a row and in a column of a mosaic of `tiles` slices. */
+uint32_t dicom_mosaic_side(uint32_t tiles);
+/* What is in the file: of a mosaic the one picture, else the same. */
+struct dicom_pixels dicom_pixels_picture(const struct dicom_pixels *pixels);
+/*
+ * Copies the tiles behind the last frame out of the bytes of the picture, one after the other, into `tiles` (or back
+ * where `into`). Their number of bytes; `tiles` may be NULL.
+ */
+size_t dicom_pixels_unused_tiles(const struct dicom_pixels *pixels, uint8_t *picture, uint8_t *tiles, bool into);
+
+/* Makes them those of an image (mosaics: of tiles) of another size, whole, with all chroma. */
 void dicom_pixels_resize(struct dicom_pixels *pixels, uint32_t columns, uint32_t rows);
 
 /*

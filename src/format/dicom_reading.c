@@ -174,13 +174,14 @@ enum mist_status dicom_reading_bytes(const struct dicom_reading *reading, const 
     struct mist_buffer joined = {0};
     const uint8_t *data;
     size_t size, wanted = dicom_pixels_span(&reading->pixels, 0).size;
-    enum mist_status status =
-        dicom_fragments_join(&reading->fragments, frame, bytes->data, bytes->size, &joined, &data, &size, error);
+    enum mist_status status = dicom_fragments_join(&reading->fragments, reading->pixels.across ? 0 : frame, bytes->data,
+                                                   bytes->size, &joined, &data, &size, error);
     scratch->size = 0;
     if (!status && !buffer_reserve(scratch, wanted))
         status = out_of_memory(error);
+    const struct dicom_pixels picture = dicom_pixels_picture(&reading->pixels);
     if (!status)
-        status = dicom_decode(&reading->pixels, reading->layout.coding, data, size, scratch->data, error);
+        status = dicom_decode(&picture, reading->layout.coding, data, size, scratch->data, error);
     if (!status) {
         scratch->size = wanted;
         *result = scratch->data;
@@ -196,7 +197,8 @@ enum mist_status dicom_reading_frame(const struct dicom_reading *reading, const 
     const uint8_t *samples = NULL;
     enum mist_status status = dicom_reading_bytes(reading, bytes, frame, &scratch, &samples, error);
     if (!status)
-        dicom_pixels_unpack(&reading->pixels, reading->layout.fragments ? 0 : frame, samples, view);
+        dicom_pixels_unpack(&reading->pixels, reading->layout.fragments && !reading->pixels.across ? 0 : frame, samples,
+                            view);
     mist_buffer_free(&scratch);
     return status;
 }
@@ -206,7 +208,7 @@ enum mist_status dicom_reading_stream(const struct dicom_reading *reading, const
 {
     const uint8_t *data;
     size_t size;
-    if (!reading->layout.fragments)
+    if (!reading->layout.fragments || reading->pixels.across)
         return error_set(error, MIST_ERROR_NOT_FOUND, "the frames of this DICOM file are not compressed");
     enum mist_status status =
         dicom_fragments_join(&reading->fragments, frame, bytes->data, bytes->size, out, &data, &size, error);

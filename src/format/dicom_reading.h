@@ -43,7 +43,7 @@ void dicom_reading_close(struct dicom_reading *reading);
 
 /*
  * The bytes of frame n in the layout that reading->pixels states: those of its span, of a decoded file those of frame
- * 0's. In place or in `scratch`, which is overwritten. What a file lacks at its end is 0.
+ * 0's, of mosaics the whole picture. In place or in `scratch`, which is overwritten. What a file lacks at its end is 0.
  */
 enum mist_status dicom_reading_bytes(const struct dicom_reading *reading, const struct dicom_bytes *bytes,
                                      uint32_t frame, struct mist_buffer *scratch, const uint8_t **result,
@@ -51,7 +51,7 @@ enum mist_status dicom_reading_bytes(const struct dicom_reading *reading, const 
 /* The samples of frame n. */
 enum mist_status dicom_reading_frame(const struct dicom_reading *reading, const struct dicom_bytes *bytes,
                                      uint32_t frame, const struct mist_view *view, struct mist_error *error);
-/* The codestream of frame n, joined, into `out`; MIST_ERROR_NOT_FOUND where frames are samples. */
+/* The codestream of frame n, joined, into `out`; MIST_ERROR_NOT_FOUND where frames are samples or tiles. */
 enum mist_status dicom_reading_stream(const struct dicom_reading *reading, const struct dicom_bytes *bytes,
                                       uint32_t frame, struct mist_buffer *out, struct mist_error *error);
 

@@ -25,6 +25,8 @@ struct restorer {
     struct byte_reader fragments; /* of extra, behind the offset table */
     const uint8_t *table;
     uint32_t table_size;
+    const uint8_t *unused; /* as in struct dicom_archived */
+    size_t unused_size;
 };
 
 static enum mist_status out_of_memory(struct mist_error *error)
@@ -46,7 +48,7 @@ static enum mist_status next_plane(struct restorer *restorer, struct mist_error 
 
 static enum mist_status add_spare_bits(struct restorer *restorer, struct mist_error *error)
 {
-    const struct dicom_pixels *pixels = &restorer->pixels;
+    const struct dicom_pixels whole = dicom_pixels_picture(&restorer->pixels), *pixels = &whole;
     const size_t count = (size_t)pixels->columns * pixels->rows * pixels->components;
     enum mist_status status = MIST_OK;
     for (unsigned bit = 0; bit < pixels->allocated && bit < 32 && !status; bit++) {
@@ -59,6 +61,44 @@ static enum mist_status add_spare_bits(struct restorer *restorer, struct mist_er
     return status;
 }
 
+/* The tiles of a mosaic that are no slices. */
+static enum mist_status add_unused_tiles(struct restorer *restorer, struct mist_error *error)
+{
+    const struct dicom_pixels *pixels = &restorer->pixels;
+    uint8_t *picture = restorer->packed.data;
+    const size_t size = dicom_pixels_unused_tiles(pixels, picture, NULL, false);
+    if (!restorer->unused_size)
+        return MIST_OK;
+    uint8_t *tiles = memory_allocate(size ? size : 1);
+    if (!tiles)
+        return out_of_memory(error);
+    const bool good = ZSTD_decompress(tiles, size, restorer->unused, restorer->unused_size) == size;
+    if (good)
+        dicom_pixels_unused_tiles(pixels, picture, tiles, true);
+    memory_free(tiles);
+    return good ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "the unused tiles of a DICOM mosaic are damaged");
+}
+
+/* A tile of a mosaic; the last one gives the picture. */
+static enum mist_status restore_tile(struct restorer *restorer, const struct mist_view *frame, struct mist_buffer *out,
+                                     struct mist_error *error)
+{
+    const struct dicom_pixels *pixels = &restorer->pixels;
+    struct mist_buffer *packed = &restorer->packed;
+    if (restorer->frame == 0 && !buffer_append_zeros(packed, dicom_pixels_span(pixels, 0).size))
+        return out_of_memory(error);
+    dicom_pixels_pack(pixels, restorer->frame++, frame, packed->data);
+    if (restorer->frame < pixels->frames)
+        return MIST_OK;
+    enum mist_status status = add_spare_bits(restorer, error);
+    if (!status)
+        status = add_unused_tiles(restorer, error);
+    const size_t size = packed->size < restorer->limit ? packed->size : (size_t)restorer->limit;
+    if (!status && !buffer_append(out, packed->data, size))
+        status = out_of_memory(error);
+    return status;
+}
+
 static enum mist_status restore_frame(struct format_restorer *base, const struct mist_view *frame,
                                       struct mist_buffer *out, struct mist_error *error)
 {
@@ -67,6 +107,8 @@ static enum mist_status restore_frame(struct format_restorer *base, const struct
     if (restorer->frame >= pixels->frames || frame->type != pixels->type || frame->width != pixels->columns ||
         frame->height != pixels->rows || frame->components != pixels->components)
         return error_set(error, MIST_ERROR_ARGUMENT, "frame %u does not belong into this DICOM file", restorer->frame);
+    if (pixels->across)
+        return restore_tile(restorer, frame, out, error);
     struct dicom_span span = dicom_pixels_span(pixels, restorer->frame);
     struct mist_buffer *packed = &restorer->packed;
     /* The first bytes of a frame that begins within one hold the end of the frame before. */
@@ -146,11 +188,16 @@ enum mist_status dicom_restorer_new(const struct dicom_pixels *pixels, const str
     restorer->whole = whole;
     bool good = true;
     if (archived && archived->spare_mask && dicom_pixels_has_spare_bits(pixels)) {
-        size_t count = (size_t)pixels->columns * pixels->rows * pixels->components;
+        const struct dicom_pixels picture = dicom_pixels_picture(pixels);
+        size_t count = (size_t)picture.columns * picture.rows * picture.components;
         restorer->mask = archived->spare_mask;
         restorer->planes = (ZSTD_inBuffer){archived->spare, archived->spare_size, 0};
         restorer->decompressor = ZSTD_createDCtx();
         good = restorer->decompressor && buffer_append_zeros(&restorer->plane, (count + 7) / 8);
+    }
+    if (archived && pixels->across) {
+        restorer->unused = archived->unused;
+        restorer->unused_size = archived->unused_size;
     }
     if (archived && archived->fragments) {
         restorer->fragments = byte_reader_start(archived->fragments, archived->fragments_size);

@@ -5,7 +5,7 @@
  * prefix: the file (inflated, where its dataset was deflated) up to the value of its pixel data. suffix: what follows
  * the samples or fragments: padding, the sequence delimiter, elements behind. archive.extra is empty or:
  *
- *   u8       what follows, in this order: bit 0 missing, 1 spare, 2 fragments, 3 stream
+ *   u8       what follows, in this order: bit 0 missing, 1 spare, 2 fragments, 3 stream, 4 tiles
  *   missing  varint: bytes of pixel data that the file does not have, at their end
  *   spare    varint: mask of the bits of a sample, none of them the stored value's, that are other than its sign bit or
  * 0 in some sample; varint: size of what follows, a zstd frame of, for each frame and each bit of the mask from the
@@ -13,6 +13,8 @@
  * varint: size of what follows: varint, size of the Basic Offset Table; the table; for each frame a varint, the number
  * n of its fragments, and n - 1 varints, the sizes of all but the last stream   varint enum format_stream, varint bits
  * of a sample, varint 1 where lossy: of the first frame's codestream
+ *   tiles    varint: frames of the file, which are the tiles of its one picture; varint: size of what follows, a zstd
+ * frame of the bytes of the tiles behind them, one after the other, or nothing where these are zeros
  */
 #ifndef FORMAT_DICOM_RESTORE_H
 #define FORMAT_DICOM_RESTORE_H
@@ -34,6 +36,8 @@ struct dicom_archived {
     size_t spare_size;
     const uint8_t *fragments;
     size_t fragments_size;
+    const uint8_t *unused; /* tiles of a mosaic that are no slices, packed */
+    size_t unused_size;
 };
 enum mist_status dicom_archive_read(const struct format_archive *archive, struct dicom_archived *archived,
                                     struct mist_error *error);

@@ -37,6 +37,7 @@ static void describe_frames(const struct dicom_instance *instances, uint32_t cou
             frames[at++] = (struct dicom_volume_frame){.info = dicom_frame_at(&instances[i].said, f),
                                                        .identity = frame_identity(&instances[i], f),
                                                        .file = i,
+                                                       .tile = instances[i].reading.pixels.across ? f + 1 : 0,
                                                        .component = instances[i].attributes.component};
 }
 
@@ -160,7 +161,7 @@ static enum mist_status mark_copies(struct dicom_series *series, struct mist_err
         for (size_t i = 0; i < (size_t)plans.plan[p].slices * plans.plan[p].volumes; i++)
             planned[plans.plan[p].frame[i]] = true;
     for (uint32_t i = 0; i < series->count && planned; i++)
-        series->frames[i].copy = !planned[i] && !series->frames[i].unused;
+        series->frames[i].copy = !planned[i];
     if (!planned)
         status = out_of_memory(error);
     memory_free(planned);

@@ -181,7 +181,7 @@ static bool put_flags(struct mist_buffer *out, const struct dicom_series *series
 {
     for (uint32_t i = 0; i < series->count; i++) {
         const struct dicom_volume_frame *frame = &series->frames[i];
-        values[i] = frame->copy | frame->unused << 1 | frame->component << 2;
+        values[i] = frame->copy | frame->component << 2;
     }
     bool good = put_column(out, values, series->count);
     for (uint32_t i = 0; i < series->count; i++)
@@ -258,11 +258,8 @@ static void take_flags(struct byte_reader *reader, struct dicom_series *series, 
     take_column(reader, values, series->count);
     for (uint32_t i = 0; i < series->count; i++) {
         unsigned flags = values[i] >= 0 && values[i] < 512 ? (unsigned)values[i] : 0;
-        series->frames[i] = (struct dicom_volume_frame){.info = &series->infos[i],
-                                                        .file = i,
-                                                        .copy = flags & 1,
-                                                        .unused = flags >> 1 & 1,
-                                                        .component = (char)(flags >> 2)};
+        series->frames[i] = (struct dicom_volume_frame){
+            .info = &series->infos[i], .file = i, .copy = flags & 1, .component = (char)(flags >> 2)};
     }
     take_column(reader, values, series->count);
     for (uint32_t i = 0; i < series->count; i++)

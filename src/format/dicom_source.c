@@ -14,6 +14,7 @@
 #include "format/dicom_writer.h"
 #include "format/ops.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,9 @@ struct dicom_source {
     struct dicom_instance *instances; /* [base.files] */
     uint8_t look[DICOM_LOOK_SIZE];    /* of the instance whose name comes first, whatever order they come in */
     const char *look_name;            /* that name, while the source is opened */
+    pthread_mutex_t lock;             /* of what follows */
+    struct mist_buffer picture; /* of the compressed mosaic whose tiles were read last, so that it is decoded once */
+    uint32_t picture_of;        /* 1 + its file; 0: none */
 };
 
 /* What one file says. */
@@ -31,6 +35,7 @@ struct description {
     struct dicom_header header;
     struct dicom_reading reading;
     struct dicom_frames frames;
+    struct dicom_attributes attributes;
 };
 
 static void forget(const struct format_input *input, struct description *description)
@@ -38,6 +43,21 @@ static void forget(const struct format_input *input, struct description *descrip
     dicom_bytes_close(input, &description->bytes);
     dicom_reading_close(&description->reading);
     dicom_frames_free(&description->frames);
+}
+
+/* Makes the tiles of a Siemens mosaic the frames. */
+static enum mist_status split_mosaic(struct description *description, struct mist_error *error)
+{
+    struct dicom_pixels *pixels = &description->reading.pixels;
+    if (!dicom_pixels_split(pixels, description->attributes.mosaic_tiles))
+        return MIST_OK;
+    struct dicom_frame_info *tiles = memory_allocate_array(pixels->frames, sizeof *tiles);
+    if (!tiles)
+        return error_set(error, MIST_ERROR_MEMORY, "out of memory for the tiles of a mosaic");
+    dicom_mosaic_frames(dicom_frame_at(&description->frames, 0), &description->attributes, pixels, tiles);
+    dicom_frames_free(&description->frames);
+    description->frames = (struct dicom_frames){tiles, pixels->frames};
+    return MIST_OK;
 }
 
 /* Released with forget(), also after a failure. */
@@ -50,6 +70,10 @@ static enum mist_status describe_input(const struct format_input *input, struct 
     if (!status)
         status = dicom_reading_open(&description->bytes, &layout, &description->reading, &description->header,
                                     &description->frames, error);
+    if (!status) {
+        dicom_attributes_read(description->bytes.data, &description->reading.layout, &description->attributes);
+        status = split_mosaic(description, error);
+    }
     return status ? error_prefix(error, status, "%s", input_name(input)) : MIST_OK;
 }
 
@@ -71,9 +95,12 @@ static void make_key(const struct description *description, const char *series, 
 {
     const struct dicom_header *header = &description->header;
     const struct dicom_pixels *pixels = &description->reading.pixels;
-    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
+    char tiles[16] = "";
+    if (pixels->across)
+        snprintf(tiles, sizeof tiles, "x%u", pixels->frames);
+    int length = snprintf(key, size, "%s|%s%d|%d|%u/%u|%ux%ux%u%s%s|%.4g,%.4g", series, mist_sample_name(pixels->type),
                           (int)pixels->color, (int)description->reading.stream, header->bits_stored, pixels->precision,
-                          pixels->columns, pixels->rows, pixels->components, header->localizer ? "L" : "",
+                          pixels->columns, pixels->rows, pixels->components, tiles, header->localizer ? "L" : "",
                           header->spacing[0], header->spacing[1]);
     const double *row = header->row_direction, *column = header->column_direction;
     if (header->has_plane && length > 0 && (size_t)length < size)
@@ -121,6 +148,8 @@ static void dicom_close(struct format_source *base)
     for (uint32_t i = 0; source->instances && i < base->files; i++)
         forget_instance(&source->instances[i]);
     memory_free(source->instances);
+    mist_buffer_free(&source->picture);
+    pthread_mutex_destroy(&source->lock);
     format_source_clear(base);
     memory_free(source);
 }
@@ -154,6 +183,24 @@ static void done_with(const struct dicom_instance *instance, struct dicom_bytes 
         dicom_bytes_close(&instance->input, bytes);
 }
 
+/* A tile of a compressed mosaic. */
+static enum mist_status read_tile(struct dicom_source *source, const struct dicom_instance *instance,
+                                  const struct dicom_bytes *bytes, uint32_t tile, struct mist_view *out,
+                                  struct mist_error *error)
+{
+    const uint8_t *samples;
+    const uint32_t number = 1 + (uint32_t)(instance - source->instances);
+    enum mist_status status = MIST_OK;
+    pthread_mutex_lock(&source->lock);
+    if (source->picture_of != number)
+        status = dicom_reading_bytes(&instance->reading, bytes, 0, &source->picture, &samples, error);
+    source->picture_of = status ? 0 : number;
+    if (!status)
+        dicom_pixels_unpack(&instance->reading.pixels, tile, source->picture.data, out);
+    pthread_mutex_unlock(&source->lock);
+    return status;
+}
+
 static enum mist_status dicom_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                          struct mist_error *error)
 {
@@ -163,9 +210,12 @@ static enum mist_status dicom_read_frame(struct format_source *base, uint32_t fr
         return error_set(error, MIST_ERROR_ARGUMENT, "frame %u: not a frame of this DICOM series", frame);
     const struct dicom_instance *instance = instance_of(source, frame);
     struct dicom_bytes bytes;
+    const struct dicom_reading *reading = &instance->reading;
     enum mist_status status = bytes_of(instance, &bytes, error);
-    if (!status)
-        status = dicom_reading_frame(&instance->reading, &bytes, frame - instance->first, out, error);
+    if (!status && reading->pixels.across && reading->layout.fragments)
+        status = read_tile(source, instance, &bytes, frame - instance->first, out, error);
+    else if (!status)
+        status = dicom_reading_frame(reading, &bytes, frame - instance->first, out, error);
     done_with(instance, &bytes);
     return status ? error_prefix(error, status, "%s", instance->input.name) : MIST_OK;
 }
@@ -210,7 +260,7 @@ static enum mist_status dicom_codestream(struct format_source *base, uint32_t fr
 static bool same_shape(const struct dicom_pixels *a, const struct dicom_pixels *b)
 {
     return a->type == b->type && a->columns == b->columns && a->rows == b->rows && a->components == b->components &&
-           a->color == b->color;
+           a->color == b->color && a->across == b->across && (!a->across || a->frames == b->frames);
 }
 
 /*
@@ -262,8 +312,10 @@ static void take_facts(struct dicom_source *source, uint32_t index, const char *
     if (source->pixels.precision < reading->pixels.precision)
         source->pixels.precision = reading->pixels.precision;
     source->pixels.label |= reading->pixels.label;
-    base->stream = index == 0 || base->stream == reading->stream ? reading->stream : FORMAT_STREAM_NONE;
-    base->stream_lossy |= reading->stream_lossy;
+    if (!reading->pixels.across) {
+        base->stream = index == 0 || base->stream == reading->stream ? reading->stream : FORMAT_STREAM_NONE;
+        base->stream_lossy |= reading->stream_lossy;
+    }
     add_hole(base, &reading->pixels, &description->header);
     if (index == 0 || strcmp(name, source->look_name) < 0) {
         dicom_look_write(&description->header, source->pixels.color, source->look);
@@ -278,15 +330,15 @@ static bool fill_instance(struct dicom_instance *instance, const struct format_i
     const struct dicom_header *own = &description->header;
     *instance = (struct dicom_instance){
         .index = index,
-        .frames = own->frames,
+        .frames = description->reading.pixels.frames,
+        .attributes = description->attributes,
         .reading = description->reading,
         .said = description->frames,
         .identity = own->sop_instance[0] ? checksum(own->sop_instance, strlen(own->sop_instance)) : 0,
     };
-    dicom_attributes_read(description->bytes.data, &description->reading.layout, &instance->attributes);
     description->reading = (struct dicom_reading){0};
     description->frames = (struct dicom_frames){0};
-    if (instance->reading.deflated && own->frames > 1) {
+    if (instance->reading.deflated && instance->frames > 1) {
         instance->kept = description->bytes;
         description->bytes = (struct dicom_bytes){0};
     }
@@ -397,6 +449,7 @@ static enum mist_status dicom_open(const struct format_input *inputs, uint32_t c
     struct dicom_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    pthread_mutex_init(&source->lock, NULL);
     bool good = format_source_init(&source->base, &ops, FORMAT_DICOM, count);
     source->instances = memory_allocate_zeroed(count, sizeof *source->instances);
     enum mist_status status = MIST_OK;

@@ -648,10 +648,10 @@ static enum mist_status plan_all(struct planner *planner)
     assign_groups(planner);
     uint32_t used = 0;
     for (uint32_t i = 0; i < planner->count; i++)
-        if (!planner->frames[i].unused && !planner->frames[i].copy)
+        if (!planner->frames[i].copy)
             planner->placed[used++] = planner->placed[i];
         else
-            planner->plans->duplicates += planner->frames[i].copy;
+            planner->plans->duplicates++;
     planner->count = used;
     if (used == 0)
         return error_set(planner->error, MIST_ERROR_ARGUMENT, "a DICOM series without frames");

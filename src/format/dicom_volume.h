@@ -21,7 +21,6 @@ struct dicom_volume_frame {
     char component;    /* of complex MR images: 'P' phase, 'R' real, 'I' imaginary; 'M' or 0: neither */
     uint32_t tile;     /* 1 + its place in a Siemens mosaic; 0: not of one */
     bool copy;         /* known to be a duplicate: in no volume */
-    bool unused;       /* a tile behind the last slice of a mosaic: in no volume */
 };
 
 /* What holds for all frames of a series; zeroed: nothing is known. See dicom_attributes.h for what fills it. */

@@ -523,12 +523,12 @@ def csa(values):
     return out
 
 
-def mosaic(folder, count=7, times=2, orientation=AXIAL, flip=1):
-    """Siemens mosaics: one file a time, the slices as tiles of one picture."""
+def mosaic(folder, count=7, times=2, orientation=AXIAL, flip=1, rows=16, columns=20, unused=0,
+           syntax=pydicom.uid.ExplicitVRLittleEndian, change=None):
+    """Siemens mosaics: one file a time, the slices as tiles of one picture; `unused`: what is in the tiles behind."""
     side = int(numpy.ceil(numpy.sqrt(count)))
-    rows, columns = 16, 20
     for t in range(times):
-        picture = numpy.zeros((side * rows, side * columns), "u2")
+        picture = numpy.full((side * rows, side * columns), unused, "u2")
         for k in range(count):
             r, c = divmod(k, side)
             picture[r * rows:(r + 1) * rows, c * columns:(c + 1) * columns] = texture(rows, columns, 100 * t + k)
@@ -543,7 +543,10 @@ def mosaic(folder, count=7, times=2, orientation=AXIAL, flip=1):
                            SpacingBetweenSlices=4.5, RepetitionTime=2000, SoftwareVersions="syngo MR B17",
                            AcquisitionTime=f"1011{12 + 2 * t:02}.0")
         block = dataset.private_block(0x0029, "SIEMENS CSA HEADER", create=True)
-        header = {"NumberOfImagesInMosaic": [f"{count:8}"],
+        header = {"Rows": [f"{side * rows:<8}"], "Columns": [f"{side * columns:<8}"],
+                  "PixelSpacing": [f"{v:.8f}" for v in spacing],
+                  "ImagePositionPatient": [f"{v:.8f}" for v in first - shift],
+                  "NumberOfImagesInMosaic": [f"{count:8}"],
                   "SliceNormalVector": [f"{v:.8f}" for v in n],
                   "MosaicRefAcqTimes": [f"{100.0 * k:.1f}" for k in range(6)],
                   "BandwidthPerPixelPhaseEncode": ["20.5"], "PhaseEncodingDirectionPositive": ["1"]}
@@ -551,7 +554,9 @@ def mosaic(folder, count=7, times=2, orientation=AXIAL, flip=1):
         block.add_new(0x10, "OB", csa(header))
         block = dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True)
         block.add_new(0x0A, "US", count)
-        save(dataset, folder / f"i{t + 1:04}.dcm")
+        if change:
+            change(dataset)
+        save(dataset, folder / f"i{t + 1:04}.dcm", syntax)
 
 
 def mosaic_one(folder):

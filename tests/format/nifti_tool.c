@@ -10,9 +10,6 @@
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "format/dicom_attributes.h"
-#include "format/dicom_header.h"
-#include "format/dicom_reading.h"
 #include "format/dicom_series.h"
 #include "format/dicom_volume.h"
 #include "format/format.h"
@@ -32,33 +29,9 @@ static int fail(const struct mist_error *error)
 
 struct file {
     struct format_input input;
-    struct dicom_bytes bytes;
-    struct dicom_header header;
-    struct dicom_reading reading;
-    struct dicom_frames frames;
-    struct dicom_attributes attributes;
-    struct dicom_frame_info *tiles; /* of a mosaic, or NULL */
+    struct format_group group; /* what kind of pixels it has */
     bool done;
 };
-
-/* Where a frame is: of a mosaic, a tile of the picture. */
-struct place {
-    struct file *file;
-    uint32_t frame;
-    uint32_t tile;
-};
-
-static enum mist_status open_file(const char *path, struct file *file, struct mist_error *error)
-{
-    struct dicom_layout layout;
-    file->input = format_input_path(path);
-    enum mist_status status = dicom_bytes_open(&file->input, &file->bytes, &layout, error);
-    if (!status)
-        status = dicom_reading_open(&file->bytes, &layout, &file->reading, &file->header, &file->frames, error);
-    if (!status)
-        dicom_attributes_read(file->bytes.data, &file->reading.layout, &file->attributes);
-    return status;
-}
 
 static struct mist_view new_frame(enum mist_sample_type type, uint32_t width, uint32_t height, uint32_t components)
 {
@@ -66,74 +39,25 @@ static struct mist_view new_frame(enum mist_sample_type type, uint32_t width, ui
                                  components);
 }
 
-/* A frame as it is in its file, into `out`. */
-static enum mist_status read_place(const struct place *place, struct mist_view *out, struct mist_error *error)
-{
-    const struct dicom_reading *reading = &place->file->reading;
-    const struct dicom_pixels *pixels = &reading->pixels;
-    struct mist_view whole = new_frame(pixels->type, pixels->columns, pixels->rows, pixels->components);
-    enum mist_status status = dicom_reading_frame(reading, &place->file->bytes, place->frame, &whole, error);
-    uint32_t side = pixels->columns / out->width;
-    const uint8_t *from = (const uint8_t *)whole.data + place->tile / side * out->height * whole.row_stride +
-                          place->tile % side * out->width * whole.column_stride;
-    for (uint32_t y = 0; y < out->height && !status; y++)
-        memcpy((uint8_t *)out->data + y * out->row_stride, from + y * whole.row_stride,
-               out->width * out->column_stride);
-    free(whole.data);
-    return status;
-}
-
 struct series {
     struct mist_image_info info;
-    struct format_source *source; /* as items are made; of mosaics NULL, and `places` instead */
+    struct format_source *source; /* as items are made */
     struct dicom_series kept;     /* as items keep it */
-    struct place *places;
-    struct dicom_volume_frame *frames;
-    uint32_t count;
 };
 
-static enum mist_status add_frame(struct series *series, struct file *file, uint32_t index, uint32_t frame,
-                                  uint32_t tile, struct mist_error *error)
-{
-    series->frames = realloc(series->frames, (series->count + 1) * sizeof *series->frames);
-    series->places = realloc(series->places, (series->count + 1) * sizeof *series->places);
-    series->places[series->count] = (struct place){file, frame, tile};
-    struct mist_view samples =
-        new_frame(series->info.type, series->info.width, series->info.height, series->info.components);
-    enum mist_status status = read_place(&series->places[series->count], &samples, error);
-    char identity[100];
-    int length = snprintf(identity, sizeof identity, "%s|%u|%u", file->header.sop_instance, frame, tile);
-    bool mosaic = file->attributes.mosaic_tiles != 0;
-    series->frames[series->count++] = (struct dicom_volume_frame){
-        .info = file->tiles ? &file->tiles[tile] : dicom_frame_at(&file->frames, frame),
-        .identity = checksum(identity, (size_t)length),
-        .content = checksum(samples.data, (size_t)samples.height * samples.row_stride),
-        .file = index,
-        .component = file->attributes.component,
-        .tile = mosaic ? tile + 1 : 0,
-        .unused = mosaic && tile >= file->attributes.mosaic_tiles,
-    };
-    free(samples.data);
-    return status;
-}
-
 /* What an item would have of these files: descriptions that went through store and load. */
-static enum mist_status open_series(struct file **files, uint32_t count, struct series *series,
+static enum mist_status open_series(const struct format_input *inputs, uint32_t count, struct series *series,
                                     struct mist_error *error)
 {
-    struct format_input *inputs = calloc(count, sizeof *inputs);
-    for (uint32_t i = 0; i < count; i++)
-        inputs[i] = files[i]->input;
     enum mist_status status = format_open(FORMAT_DICOM, inputs, count, &series->source, error);
-    free(inputs);
     if (status)
         return status;
     series->info = series->source->info;
-    series->count = series->info.frames;
-    uint64_t *contents = calloc(series->count, sizeof *contents);
+    const uint32_t frames = series->info.frames;
+    uint64_t *contents = calloc(frames, sizeof *contents);
     struct mist_view frame =
         new_frame(series->info.type, series->info.width, series->info.height, series->info.components);
-    for (uint32_t i = 0; i < series->count && !status; i++) {
+    for (uint32_t i = 0; i < frames && !status; i++) {
         status = series->source->ops->read_frame(series->source, i, &frame, error);
         contents[i] = checksum(frame.data, (size_t)frame.height * frame.row_stride);
     }
@@ -141,61 +65,29 @@ static enum mist_status open_series(struct file **files, uint32_t count, struct 
     if (!status)
         status = series->source->ops->describe(series->source, contents, &packed, error);
     if (!status)
-        status = dicom_series_load(packed.data, packed.size, series->count, &series->kept, error);
+        status = dicom_series_load(packed.data, packed.size, frames, &series->kept, error);
     if (!status && getenv("NIFTI_TOOL_PACKED"))
         status = file_write_whole(getenv("NIFTI_TOOL_PACKED"), packed.data, packed.size, error);
     mist_buffer_free(&packed);
     free(frame.data);
     free(contents);
-    series->frames = series->kept.frames;
     return status;
 }
 
-static enum mist_status read_series(const struct series *series, uint32_t frame, struct mist_view *out,
-                                    struct mist_error *error)
-{
-    return series->source ? series->source->ops->read_frame(series->source, frame, out, error)
-                          : read_place(&series->places[frame], out, error);
-}
-
-/* All frames of files[first] and of the files behind it that have the same kind of pixels. */
+/* files[first] and the files behind it that have the same kind of pixels. */
 static enum mist_status gather(struct file *files, int count, int first, struct series *series,
                                struct mist_error *error)
 {
-    const struct dicom_pixels *pixels = &files[first].reading.pixels;
-    enum mist_status status = MIST_OK;
-    struct file **plain = calloc((size_t)count, sizeof *plain);
-    uint32_t plain_count = 0;
-    uint32_t side = files[first].attributes.mosaic_tiles ? dicom_mosaic_side(files[first].attributes.mosaic_tiles) : 1;
-    series->info = (struct mist_image_info){.type = pixels->type,
-                                            .precision = pixels->precision,
-                                            .width = pixels->columns / side,
-                                            .height = pixels->rows / side,
-                                            .components = pixels->components};
-    for (int i = first; i < count && !status; i++) {
-        struct file *file = &files[i];
-        const struct dicom_pixels *own = &file->reading.pixels;
-        if (file->done || own->type != pixels->type || own->columns != pixels->columns || own->rows != pixels->rows ||
-            own->components != pixels->components ||
-            file->attributes.mosaic_tiles != files[first].attributes.mosaic_tiles)
-            continue;
-        file->done = true;
-        if (side == 1) {
-            plain[plain_count++] = file;
-            continue;
+    struct format_input *inputs = calloc((size_t)count, sizeof *inputs);
+    uint32_t found = 0;
+    const char *key = strchr(files[first].group.key, '|'); /* whatever series they say they are of */
+    for (int i = first; i < count; i++)
+        if (!files[i].done && strcmp(strchr(files[i].group.key, '|'), key) == 0) {
+            files[i].done = true;
+            inputs[found++] = files[i].input;
         }
-        if (side > 1) {
-            file->tiles = calloc((size_t)side * side, sizeof *file->tiles);
-            dicom_mosaic_frames(dicom_frame_at(&file->frames, 0), &file->attributes, own->columns, own->rows,
-                                file->tiles);
-        }
-        for (uint32_t f = 0; f < own->frames; f++)
-            for (uint32_t t = 0; t < side * side && !status; t++)
-                status = add_frame(series, file, (uint32_t)i, f, t, error);
-    }
-    if (plain_count)
-        status = open_series(plain, plain_count, series, error);
-    free(plain);
+    enum mist_status status = open_series(inputs, found, series, error);
+    free(inputs);
     return status;
 }
 
@@ -223,7 +115,7 @@ static enum mist_status write_plan(const struct series *series, const struct dic
     for (uint32_t i = 0; i < source.frames && !status; i++) {
         if (i % plan->slices & ((1u << step) - 1))
             continue;
-        status = read_series(series, plan->frame[i], &full, error);
+        status = series->source->ops->read_frame(series->source, plan->frame[i], &full, error);
         if (!status)
             status = mist_subsample(&full, reduce, &small, error);
         if (!status)
@@ -242,20 +134,16 @@ static enum mist_status write_series(const struct series *series, int number, un
 {
     const struct dicom_volume_options options = series->kept.options;
     struct dicom_volume_plans plans;
-    enum mist_status status = dicom_volume_plan(series->frames, series->count, &options, &plans, error);
+    enum mist_status status = dicom_volume_plan(series->kept.frames, series->info.frames, &options, &plans, error);
     for (uint32_t i = 0; i < plans.count && !status; i++) {
         const struct dicom_volume_plan *plan = &plans.plan[i];
         char path[1100];
         struct mist_buffer sidecar = {0};
         snprintf(path, sizeof path, "%s_%04d%s.nii", out, number, plan->suffix);
         status = write_plan(series, plan, reduce, step, path, error);
-        const struct file *file = series->places ? series->places[plan->frame[0]].file : NULL;
-        if (!status && file)
-            status =
-                dicom_sidecar(file->bytes.data, &file->reading.layout, plan->repetition, plan->units, &sidecar, error);
-        else if (!status)
+        if (!status)
             status = dicom_sidecar_finish(series->kept.sidecar.data, series->kept.sidecar.size, plan,
-                                          series->frames[plan->frame[0]].info, &sidecar, error);
+                                          series->kept.frames[plan->frame[0]].info, &sidecar, error);
         snprintf(path, sizeof path, "%s_%04d%s.json", out, number, plan->suffix);
         if (!status)
             status = file_write_whole(path, sidecar.data, sidecar.size, error);
@@ -274,8 +162,10 @@ static int write_all(unsigned reduce, unsigned step, const char *out, int count,
     struct file *files = calloc((size_t)count, sizeof *files);
     struct mist_error error = {0};
     enum mist_status status = MIST_OK;
-    for (int i = 0; i < count && !status; i++)
-        status = open_file(paths[i], &files[i], &error);
+    for (int i = 0; i < count && !status; i++) {
+        files[i].input = format_input_path(paths[i]);
+        status = format_look(FORMAT_DICOM, &files[i].input, &files[i].group, &error);
+    }
     for (int i = 0, number = 0; i < count && !status; i++) {
         if (files[i].done)
             continue;
@@ -283,17 +173,8 @@ static int write_all(unsigned reduce, unsigned step, const char *out, int count,
         status = gather(files, count, i, &series, &error);
         if (!status)
             status = write_series(&series, number++, reduce, step, out, &error);
-        if (!series.source)
-            free(series.frames);
         dicom_series_free(&series.kept);
         format_close(&series.source);
-        free(series.places);
-    }
-    for (int i = 0; i < count; i++) {
-        dicom_frames_free(&files[i].frames);
-        dicom_reading_close(&files[i].reading);
-        dicom_bytes_close(&files[i].input, &files[i].bytes);
-        free(files[i].tiles);
     }
     free(files);
     return status ? fail(&error) : 0;
