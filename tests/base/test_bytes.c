@@ -28,10 +28,25 @@ static void test_varint(void **state)
     assert_true(reader.failed);
 }
 
+/* One check behind many reads is enough: after a read that failed nothing is read any more. */
+static void test_after_the_end(void **state)
+{
+    (void)state;
+    const uint8_t bytes[] = {1, 2, 3};
+    struct byte_reader reader = byte_reader_start(bytes, sizeof bytes);
+    assert_int_equal(read_le16(&reader), 0x0201);
+    assert_int_equal(read_be32(&reader), 0);
+    assert_true(reader.failed);
+    assert_int_equal(read_u8(&reader), 0); /* though one byte is left */
+    assert_null(reader_take(&reader, 0));
+    assert_true(reader.failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_varint),
+        cmocka_unit_test(test_after_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

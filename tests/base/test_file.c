@@ -227,6 +227,23 @@ static void test_full(void **state)
     memory_free(part);
 }
 
+/* As many bytes as are allowed are read, one more is not. */
+static void test_limit(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/mist-limit-XXXXXX";
+    struct mist_error error = {0};
+    struct mist_buffer buffer = {0};
+    close(mkstemp(path));
+    assert_int_equal(file_write_whole(path, "12345", 5, &error), MIST_OK);
+    assert_int_equal(file_read(path, 5, &buffer, &error), MIST_OK);
+    assert_int_equal(buffer.size, 5);
+    assert_string_equal((char *)buffer.data, "12345"); /* ended by a 0 that is not counted */
+    assert_int_equal(file_read(path, 4, &buffer, &error), MIST_ERROR_LIMIT);
+    mist_buffer_free(&buffer);
+    unlink(path);
+}
+
 /* A FIFO that nobody writes to is refused, not waited for. */
 static void test_fifo(void **state)
 {
@@ -251,7 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_safe_paths), cmocka_unit_test(test_spool), cmocka_unit_test(test_write_aside),
         cmocka_unit_test(test_synced),     cmocka_unit_test(test_modes), cmocka_unit_test(test_full),
-        cmocka_unit_test(test_fifo),
+        cmocka_unit_test(test_limit),      cmocka_unit_test(test_fifo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
