@@ -49,6 +49,22 @@ static void test_sizes_that_overflow(void **state)
     mist_buffer_free(&buffer);
 }
 
+/* Lines of the cache, whatever the sizes asked for before. */
+static void test_alignment(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 64 };
+    void *block[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++) {
+        block[i] = memory_allocate_aligned(i * 37);
+        assert_non_null(block[i]);
+        assert_int_equal((uintptr_t)block[i] % 64, 0);
+        memset(block[i], 1, i * 37);
+    }
+    for (size_t i = 0; i < BLOCKS; i++)
+        memory_free(block[i]);
+}
+
 static void test_printing(void **state)
 {
     (void)state;
@@ -69,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failing_allocation),
         cmocka_unit_test(test_sizes_that_overflow),
+        cmocka_unit_test(test_alignment),
         cmocka_unit_test(test_printing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
