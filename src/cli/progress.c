@@ -88,10 +88,14 @@ static void draw(struct progress_display *display, const char *unit, unsigned lo
     int used = snprintf(line, sizeof line, "%3.0f%% %s/%s%s%s  %s/s  %s%s  ",
                         total ? 100.0 * (double)done / (double)total : 0.0, done_text, total_text, bytes ? "" : " ",
                         bytes ? "" : unit, rate_text, left_text, *left_text ? " left" : "");
-    int columns = terminal_columns();
+    int columns = terminal_columns(), length = columns > 1 ? columns - 1 : 79;
     if (used < (int)sizeof line)
         snprintf(line + used, sizeof line - (size_t)used, "%s", label ? label : "");
-    fprintf(stderr, "\r%.*s\x1b[K", columns > 1 ? columns - 1 : 79, line);
+    if (length > (int)strlen(line))
+        length = (int)strlen(line);
+    while (length > 0 && ((unsigned char)line[length] & 0xc0) == 0x80) /* not within a character of several bytes */
+        length--;
+    fprintf(stderr, "\r%.*s\x1b[K", length, line);
     fflush(stderr);
     display->visible = true;
     display->drawn = time;
