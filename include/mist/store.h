@@ -194,18 +194,20 @@ struct mist_evaluation {
     const char *path;
     const char *format;
     const struct mist_image_info *image;
+    const char *label; /* why it is a label map; NULL where it is none */
     unsigned levels;
     uint64_t source_bytes;
     uint64_t stored_bytes;
     uint64_t sent[MIST_MAX_LEVELS]; /* bytes of the prefix, by reduce; beyond the smallest level: that of it */
+    uint64_t sent_chosen;           /* at the resolution that was measured at */
     enum mist_lossless lossless;    /* by exporting everything and comparing it with the sources */
-    unsigned reduce;                /* what the rest was measured at */
-    uint32_t width, height;         /* of the image at it */
+    unsigned reduce, step;          /* what the rest was measured at: every 2^step-th slice */
+    uint32_t width, height, slices; /* of the image at it */
     /*
-     * Against area-averaging, means over all frames: SSIM (Gaussian window 11x11, sigma 1.5) and mean absolute
-     * difference of values scaled to [0,1], both with the range of the whole item's samples as data range; of the
-     * native low-pass image and of it on the centred grid. NaN for labels, and where there is nothing to measure (no
-     * finite sample, or reduce is 0).
+     * Against area-averaging, means over all frames of the step: SSIM (Gaussian window 11x11, sigma 1.5) and mean
+     * absolute difference of values scaled to [0,1], both with the range of the whole item's samples as data range; of
+     * the native low-pass image and of it on the centred grid. NaN for labels, and where there is nothing to measure
+     * (no finite sample, or reduce is 0).
      */
     double ssim_native, mad_native;
     double ssim_center, mad_center;
@@ -216,7 +218,8 @@ typedef void mist_evaluation_visit(void *context, const struct mist_evaluation *
 
 /*
  * Encodes the sources into a temporary store (in TMPDIR), exports, decodes, measures, and removes it. `request` chooses
- * the resolution to measure at (NULL: a quarter). `options->note` receives problems; report->failed counts them.
+ * the resolution to measure at (NULL: a quarter; grid and exact size are not looked at). `options->note` receives
+ * problems; report->failed counts them.
  */
 MIST_API enum mist_status mist_evaluate(const struct mist_store_encode_options *options,
                                         const struct mist_resolution_request *request, mist_evaluation_visit *visit,

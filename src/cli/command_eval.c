@@ -8,9 +8,10 @@
 #include <stdlib.h>
 
 static const struct option_spec options[] = {
-    {"size", 0, "S|WxH", "measure at the level closest to this size (default: at a quarter)"},
-    {"reduce", 0, "R", "measure at 1/2^R of each side"},
-    {"policy", 0, "P", "with --size: closest (default), at-least or at-most"},
+    {"size", 0, "S|WxH[xD]", "measure at the level closest to this size (default: at a quarter)"},
+    {"reduce", 0, "R[,S]", "measure at 1/2^R of each side, and every 2^S-th slice"},
+    {"spacing", 0, "MM|XxYxZ", "measure at the level and slice step closest to this voxel size"},
+    {"policy", 0, "P", "with --size and --spacing: closest (default), at-least or at-most"},
     {"labels", 0, "GLOB", "files whose path matches are label maps; may be repeated"},
     {"images", 0, "GLOB", "files whose path matches are no label maps; may be repeated"},
     {"total", 0, NULL, "print the total only"},
@@ -65,7 +66,7 @@ static void add_to_total(struct total *total, const struct mist_evaluation *item
     total->stored_bytes += item->stored_bytes;
     for (unsigned reduce = 0; reduce < FRACTIONS; reduce++)
         total->sent[reduce] += item->sent[reduce];
-    total->chosen += item->sent[item->reduce];
+    total->chosen += item->sent_chosen;
     total->labels += item->image->label;
     total->labels_exact += item->label_exact;
     if (isnan(item->ssim_native))
@@ -93,14 +94,20 @@ static void print_item_json(const struct mist_evaluation *item)
     printf("{\"item\":");
     print_json_string(item->path);
     printf(",\"format\":\"%s\",\"type\":\"%s\",\"width\":%" PRIu32 ",\"height\":%" PRIu32 ",\"frames\":%" PRIu32
-           ",\"label\":%s,\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 ",\"sent\":[",
-           item->format, mist_sample_name(image->type), image->width, image->height, image->frames,
-           image->label ? "true" : "false", item->source_bytes, item->stored_bytes);
+           ",\"slices\":%" PRIu32,
+           item->format, mist_sample_name(image->type), image->width, image->height, image->frames, image->slices);
+    if (item->label) {
+        printf(",\"label\":");
+        print_json_string(item->label);
+    }
+    printf(",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 ",\"sent\":[", item->source_bytes,
+           item->stored_bytes);
     for (unsigned reduce = 0; reduce < item->levels; reduce++)
         printf("%s%" PRIu64, reduce ? "," : "", item->sent[reduce]);
-    printf("],\"lossless\":\"%s\",\"reduce\":%u,\"reduced_width\":%" PRIu32 ",\"reduced_height\":%" PRIu32,
-           item->lossless == MIST_LOSSLESS_NO ? "no" : lossless_name(item->lossless), item->reduce, item->width,
-           item->height);
+    printf("],\"sent_chosen\":%" PRIu64 ",\"lossless\":\"%s\",\"reduce\":%u,\"step\":%u,\"reduced_width\":%" PRIu32
+           ",\"reduced_height\":%" PRIu32 ",\"reduced_slices\":%" PRIu32,
+           item->sent_chosen, item->lossless == MIST_LOSSLESS_NO ? "no" : lossless_name(item->lossless), item->reduce,
+           item->step, item->width, item->height, item->slices);
     print_numbers_json((const double[4]){item->ssim_native, item->mad_native, item->ssim_center, item->mad_center});
     if (image->label)
         printf(",\"label_exact\":%s", item->label_exact ? "true" : "false");
@@ -167,11 +174,12 @@ static void add_row(struct evaluation *evaluation, const struct mist_evaluation 
     table_add(table, "%s", format_bytes(item->source_bytes, bytes));
     add_bytes(table, item->stored_bytes, item->source_bytes);
     if (evaluation->sized)
-        add_bytes(table, item->sent[item->reduce], item->source_bytes);
+        add_bytes(table, item->sent_chosen, item->source_bytes);
     for (unsigned reduce = 1; reduce < FRACTIONS && !evaluation->sized; reduce++)
         add_bytes(table, item->sent[reduce], item->source_bytes);
     table_add(table, "%s", lossless_name(item->lossless));
-    table_add(table, "%ux%u", item->width, item->height);
+    const uint32_t frames = item->step ? item->image->frames / item->image->slices * item->slices : 1;
+    table_add(table, "%s", format_shape(&(struct mist_image_info){0}, item->width, item->height, frames, shape));
     const char *instead = !item->image->label ? "-" : item->label_exact ? "exact subset" : "NOT a subset";
     add_measures(table, (const double[4]){item->ssim_native, item->mad_native, item->ssim_center, item->mad_center},
                  instead);
@@ -255,9 +263,9 @@ static enum exit_status run(const struct arguments *arguments)
     };
     encode.label_count = (uint32_t)option_values(arguments, "labels", &encode.labels);
     encode.image_count = (uint32_t)option_values(arguments, "images", &encode.images);
-    if (!option_jobs(arguments, &encode.threads) || !option_resolution(arguments, false, &request))
+    if (!option_jobs(arguments, &encode.threads) || !option_resolution(arguments, &request))
         return EXIT_USAGE;
-    evaluation.sized = request.by_reduce || request.width;
+    evaluation.sized = request.by_reduce || request.width || request.spacing[0] > 0;
     evaluation.total_only = option_given(arguments, "total");
     const char **sources = calloc(encode.source_count, sizeof *sources);
     if (!sources)

@@ -184,7 +184,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
         usage_error(arguments, "-o DIR is missing");
         return false;
     }
-    if (!option_resolution(arguments, true, &get->resolution) || !option_grid(arguments, &get->resolution) ||
+    if (!option_resolution(arguments, &get->resolution) || !option_grid(arguments, &get->resolution) ||
         !option_jobs(arguments, &get->threads) || !option_transfer_syntax(arguments, &get->transfer_syntax) ||
         !option_bytes(arguments, "max-bytes", &max_bytes) || !option_bytes(arguments, "max-memory", &max_memory) ||
         !option_unsigned(arguments, "connections", 1, 64, &get->transfers) ||

@@ -23,7 +23,7 @@ static bool choose(const struct arguments *arguments, const struct mist_item_inf
                    struct mist_export_options *export)
 {
     struct mist_resolution_request request;
-    if (!option_resolution(arguments, true, &request) || !option_grid(arguments, &request) ||
+    if (!option_resolution(arguments, &request) || !option_grid(arguments, &request) ||
         !option_jobs(arguments, &export->threads) || !option_transfer_syntax(arguments, &export->transfer_syntax))
         return false;
     export->grid = request.grid;

@@ -31,7 +31,7 @@ bool option_jobs(const struct arguments *arguments, unsigned *jobs)
     return option_unsigned(arguments, "jobs", 1, 256, jobs);
 }
 
-bool option_resolution(const struct arguments *arguments, bool has_spacing, struct mist_resolution_request *request)
+bool option_resolution(const struct arguments *arguments, struct mist_resolution_request *request)
 {
     static const char *const names[] = {
         [MIST_POLICY_CLOSEST] = "closest", [MIST_POLICY_AT_LEAST] = "at-least", [MIST_POLICY_AT_MOST] = "at-most"};
@@ -40,13 +40,11 @@ bool option_resolution(const struct arguments *arguments, bool has_spacing, stru
     if (!option_reduce(arguments, "reduce", &request->reduce, &request->step) ||
         !option_size(arguments, "size", &request->width, &request->height, &request->depth))
         return false;
-    if (has_spacing) {
-        asked += option_given(arguments, "spacing");
-        if (!option_spacing(arguments, "spacing", request->spacing))
-            return false;
-    }
+    asked += option_given(arguments, "spacing");
+    if (!option_spacing(arguments, "spacing", request->spacing))
+        return false;
     if (asked > 1) {
-        usage_error(arguments, "only one of --size, --reduce%s can be chosen by", has_spacing ? ", --spacing" : "");
+        usage_error(arguments, "only one of --size, --reduce, --spacing can be chosen by");
         return false;
     }
     const char *policy = option_value(arguments, "policy");

@@ -19,7 +19,7 @@ bool option_transfer_syntax(const struct arguments *arguments, const char **name
 /* --size, --reduce, --spacing (where the command has them) and --policy. False after a complaint. */
 /* --grid and --exact, after option_resolution(). */
 bool option_grid(const struct arguments *arguments, struct mist_resolution_request *request);
-bool option_resolution(const struct arguments *arguments, bool has_spacing, struct mist_resolution_request *request);
+bool option_resolution(const struct arguments *arguments, struct mist_resolution_request *request);
 
 /* The numbers of an open item as a catalog row without paths, for mist_choose(). */
 struct mist_catalog_item item_row(const struct mist_item_info *info);

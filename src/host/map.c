@@ -27,13 +27,15 @@ struct map_writer {
 static bool put_start(const struct mist_item_info *info, struct mist_buffer *out)
 {
     const struct mist_image_info *image = &info->image;
-    return json_put(
-        out,
-        "{\"id\": \"%016" PRIx64 "\", \"width\": %" PRIu32 ", \"height\": %" PRIu32 ", \"frames\": %" PRIu32
-        ", \"components\": %" PRIu32 ", \"type\": \"%s\", \"precision\": %u, \"label\": %s, \"head_end\": %" PRIu64
-        ", \"size\": %" PRIu64 ", \"levels\": [",
-        info->id, image->width, image->height, image->frames, image->components, mist_sample_name(image->type),
-        image->precision, image->label ? "true" : "false", info->head_end, info->size);
+    bool good = json_put(out,
+                         "{\"id\": \"%016" PRIx64 "\", \"width\": %" PRIu32 ", \"height\": %" PRIu32
+                         ", \"frames\": %" PRIu32 ", \"components\": %" PRIu32 ", \"type\": \"%s\", \"precision\": %u",
+                         info->id, image->width, image->height, image->frames, image->components,
+                         mist_sample_name(image->type), image->precision);
+    if (good && info->label)
+        good = json_put(out, ", \"label\": ") && json_put_string(out, info->label);
+    return good && json_put(out, ", \"head_end\": %" PRIu64 ", \"size\": %" PRIu64 ", \"levels\": [", info->head_end,
+                            info->size);
 }
 
 static bool put_level(const struct mist_item_info *info, unsigned level, struct mist_buffer *out)

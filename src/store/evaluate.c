@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "coder/step.h"
 #include "item/item.h"
 
 #include <stdio.h>
@@ -104,14 +105,19 @@ static enum mist_status evaluate_open_item(struct evaluate *evaluate, const mist
     const struct mist_item_info *info = mist_item_info(item);
     const struct mist_catalog_item *row = &evaluate->entry.item;
     const struct mist_resolution_request quarter = {.by_reduce = true, .reduce = 2};
+    const struct mist_choice choice = mist_choose(row, evaluate->request ? evaluate->request : &quarter);
     struct mist_evaluation evaluation = {
         .path = evaluate->after,
         .format = info->format,
         .image = &info->image,
+        .label = info->label,
         .levels = info->levels,
         .source_bytes = info->source_bytes,
         .stored_bytes = info->size,
-        .reduce = mist_choose(row, evaluate->request ? evaluate->request : &quarter).reduce,
+        .sent_chosen = mist_catalog_item_bytes(row, choice, false),
+        .reduce = choice.reduce,
+        .step = choice.step,
+        .slices = step_slices(info->image.slices, choice.step),
     };
     for (unsigned reduce = 0; reduce < MIST_MAX_LEVELS; reduce++)
         evaluation.sent[reduce] = mist_catalog_item_bytes(row, (struct mist_choice){reduce, 0}, false);

@@ -23,7 +23,8 @@ struct bench {
 struct measure {
     const mist_item *item;
     const struct mist_image_info *image;
-    unsigned reduce;
+    unsigned reduce, step;
+    uint32_t slices; /* of a volume, that are left */
     struct bench benches[MAX_WORKERS];
     pthread_mutex_t lock; /* of what follows */
     double minimum, maximum;
@@ -126,10 +127,12 @@ static enum mist_status compare_image(struct measure *measure, struct bench *ben
     return MIST_OK;
 }
 
-static enum mist_status compare_frame(void *context, uint64_t frame, unsigned worker, struct mist_error *error)
+/* The n-th frame that is left. */
+static enum mist_status compare_frame(void *context, uint64_t n, unsigned worker, struct mist_error *error)
 {
     struct measure *measure = context;
     struct bench *bench = &measure->benches[worker];
+    const uint64_t frame = n / measure->slices * measure->image->slices + (n % measure->slices << measure->step);
     enum mist_status status = set_up(measure, bench, error);
     if (!status)
         status = mist_item_decode(measure->item, bench->decoder, (uint32_t)frame, 0, &bench->full, error);
@@ -167,6 +170,8 @@ enum mist_status measure_item(const mist_item *item, unsigned threads, struct mi
     measure->item = item;
     measure->image = &mist_item_info(item)->image;
     measure->reduce = evaluation->reduce;
+    measure->step = evaluation->step;
+    measure->slices = evaluation->slices;
     measure->label_exact = measure->image->label;
     pthread_mutex_init(&measure->lock, NULL);
     if (threads > MAX_WORKERS)
@@ -175,7 +180,8 @@ enum mist_status measure_item(const mist_item *item, unsigned threads, struct mi
     if (!measure->image->label)
         status = pool_run(threads, measure->image->frames, find_range, measure, error);
     if (!status)
-        status = pool_run(threads, measure->image->frames, compare_frame, measure, error);
+        status = pool_run(threads, measure->image->frames / measure->image->slices * measure->slices, compare_frame,
+                          measure, error);
     double count = measure->measured ? (double)measure->measured : NAN;
     evaluation->ssim_native = measure->sums[0] / count;
     evaluation->mad_native = measure->sums[1] / count;

@@ -5,7 +5,7 @@
 
 #include <mist/store.h>
 
-/* Fills the measured members of `evaluation`, whose `reduce`, `width` and `height` are set. */
+/* Fills the measured members of `evaluation`, whose `reduce`, `step`, `width`, `height` and `slices` are set. */
 enum mist_status measure_item(const mist_item *item, unsigned threads, struct mist_evaluation *evaluation,
                               struct mist_error *error);
 

@@ -241,7 +241,7 @@ class Commands(unittest.TestCase):
         for item in items:
             self.assertIn(item["lossless"], ["files", "pixels"] if item["format"] == "png" else ["files"], item["item"])
             self.assertEqual(item["reduce"], 2)
-            if item["label"]:
+            if "label" in item:
                 self.assertTrue(item["label_exact"])
                 self.assertIsNone(item["ssim_native"])
                 continue
@@ -253,7 +253,29 @@ class Commands(unittest.TestCase):
                 self.assertEqual(item["source_bytes"], sources.pop(item["item"]))
                 self.assertLess(item["sent"][2], 0.12 * item["source_bytes"])
         self.assertEqual(sources, {})
-        self.assertEqual(sum(item["label"] for item in items), total["labels_exact"])
+        self.assertEqual([item["label"] for item in items if "label" in item], ["intent"])
+        self.assertEqual(total["labels_exact"], 1)
+
+    def test_eval_of_volumes(self):
+        """On all axes, as get reduces them: the bytes are those of its dry run."""
+        source = EXAMPLES / "ct-angiography"
+        store = self.base / "eval-store"
+        mist("encode", source, "-o", store, "--dataset", "ct")
+        for asked in (["--size", "64x61x39"], ["--reduce", "2,2"], ["--spacing", "4x4x4"], ["--reduce", "0,1"]):
+            with self.subTest(asked=asked):
+                lines = [json.loads(l) for l in mist("eval", source, "--json", *asked).stdout.splitlines()]
+                plan = json.loads(mist("get", store / "ct", "--dry-run", "--json", *asked).stdout)
+                self.assertEqual(lines[-1]["sent_chosen"], sum(line["sent_chosen"] for line in lines[:-1]))
+                for line in lines[:-1]:
+                    item = json.loads(mist("info", store / "ct/items" / (line["item"] + ".mist"), "--json").stdout)
+                    slices = -(-154 >> line["step"])
+                    self.assertEqual(line["reduced_slices"], slices)
+                    self.assertEqual(line.get("label"), item.get("label"))
+                    if "label" in line:
+                        self.assertTrue(line["label_exact"])
+                self.assertEqual(lines[0]["step"], 1 if asked[1] == "0,1" else lines[0]["step"])
+                if asked != ["--reduce", "0,1"]:  # at full size the tail comes, too
+                    self.assertEqual(plan["selected_bytes"], lines[-1]["sent_chosen"])
 
     def test_eval_at_a_size(self):
         text = mist("eval", EXAMPLES / "ct-head", "--size", "256", "--total").stdout
