@@ -259,7 +259,7 @@ class Commands(unittest.TestCase):
     def test_eval_of_volumes(self):
         """On all axes, as get reduces them: the bytes are those of its dry run."""
         source = EXAMPLES / "ct-angiography"
-        store = self.base / "eval-store"
+        store = self.work / "eval-store"
         mist("encode", source, "-o", store, "--dataset", "ct")
         for asked in (["--size", "64x61x39"], ["--reduce", "2,2"], ["--spacing", "4x4x4"], ["--reduce", "0,1"]):
             with self.subTest(asked=asked):

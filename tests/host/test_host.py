@@ -293,6 +293,7 @@ class HostTest(unittest.TestCase):
                              ("%016x" % item.id, item.head_size, item.size))
             self.assertEqual([level["end"] for level in told["levels"]], list(item.ends))
             self.assertEqual(told["frames"], item.frames)
+            self.assertEqual(told.get("label"), item.extras[1].decode() if 1 in item.extras else None)
             edges = [item.head_size, *item.ends]
             for number, level in enumerate(told["levels"]):
                 self.assertEqual((level["offset"], level["end"]), (edges[number], edges[number + 1]))
