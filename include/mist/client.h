@@ -16,7 +16,7 @@
 #ifndef MIST_CLIENT_H
 #define MIST_CLIENT_H
 
-#include <mist/item.h>
+#include <mist/convert.h>
 #include <mist/store.h>
 
 #ifdef __cplusplus

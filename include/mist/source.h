@@ -209,24 +209,12 @@ MIST_API void mist_source_close(struct mist_source **source);
 
 /* ---- datasets as arrays: nothing is written to a disk ---- */
 
-/*
- * An address as it may be shown: without the user and password that "https://USER:PASSWORD@HOST/..." has. Writes at
- * most `size` bytes, with a NUL; returns the length that all of it has, as snprintf() does.
- */
-MIST_API size_t mist_url_without_secrets(const char *url, char *text, size_t size);
-
 /* An open dataset. For one thread at a time. */
 typedef struct mist_dataset mist_dataset;
 
 /*
- * Opens http(s)://HOST/DATASET, file:///PATH or a path: where catalog.jsonl.zst is. `token`: NULL, or sent as
- * "Authorization: Bearer TOKEN" to that host only; it must live as long as the dataset.
- */
-MIST_API enum mist_status mist_dataset_open(const char *url, const char *token, mist_dataset **dataset,
-                                            struct mist_error *error);
-/*
- * The same of files that the caller opens: "catalog.jsonl.zst" (of known size), "items/PATH.mist". `open` and `context`
- * must live as long as the dataset; it closes what was opened.
+ * Opens a dataset whose files the caller opens: "catalog.jsonl.zst" (of known size), "items/PATH.mist". `open` and
+ * `context` must live as long as the dataset; it closes what was opened.
  */
 typedef enum mist_status mist_source_open(void *context, const char *path, struct mist_source **source,
                                           struct mist_error *error);

@@ -10,6 +10,7 @@
 #ifndef MIST_STORE_H
 #define MIST_STORE_H
 
+#include <mist/convert.h>
 #include <mist/source.h>
 
 #ifdef __cplusplus

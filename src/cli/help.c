@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 
-#include <mist/item.h>
+#include <mist/convert.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -10,8 +10,8 @@
 
 #include "base/file.h"
 #include "client/held.h"
-#include "source/verifier.h"
 #include "source/select.h"
+#include "source/verifier.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #define CLIENT_FETCH_H
 
 #include "client/cache.h"
-#include "source/transport.h"
+#include "transport/transport.h"
 
 /* The file that holds what was asked for of an item, and where in it that is: as in the item. */
 struct fetched {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "client/prune.h"
 
-#include "base/error.h"
 #include "base/confined.h"
+#include "base/error.h"
 #include "item/export_plan.h"
 
 #include <fcntl.h>

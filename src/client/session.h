@@ -6,7 +6,7 @@
 #include "client/cache.h"
 #include "client/state.h"
 #include "source/select.h"
-#include "source/transport.h"
+#include "transport/transport.h"
 
 #include <mist/client.h>
 

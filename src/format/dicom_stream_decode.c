@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A frame's codestream by itself, without the DICOM file that it came in. */
+#include "codec/foreign.h"
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/dicom_decode.h"
 #include "format/dicom_layout.h"
 
-enum mist_status format_stream_decode(const uint8_t *data, size_t size, unsigned precision, bool convert,
-                                      const struct mist_view *view, struct mist_error *error)
+enum mist_status foreign_decode(const uint8_t *data, size_t size, unsigned precision, bool convert,
+                                const struct mist_view *view, struct mist_error *error)
 {
     struct dicom_stream stream;
     enum mist_status status = dicom_stream_read(data, size, &stream, error);

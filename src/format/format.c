@@ -21,7 +21,7 @@ const struct format_ops format_ops_none = {0};
 #define FORMAT(kind, operations, ...) [FORMAT_##kind] = &format_ops_##operations,
 static const struct format_ops *const all_ops[FORMAT_KINDS] = {
     [FORMAT_UNKNOWN] = &format_ops_none,
-#include "format/formats.def"
+#include "kind/formats.def"
 };
 #undef FORMAT
 
@@ -188,25 +188,6 @@ enum mist_status format_same_metadata(struct format_source *source, struct forma
     format_archive_free(&one);
     format_archive_free(&another);
     return status;
-}
-
-enum mist_status format_archive_around(struct format_archive *archive, const uint8_t *prefix, size_t prefix_size,
-                                       const uint8_t *suffix, size_t suffix_size, const char *name,
-                                       struct mist_error *error)
-{
-    if (buffer_append(&archive->prefix, prefix, prefix_size) && buffer_append(&archive->suffix, suffix, suffix_size))
-        return MIST_OK;
-    return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
-}
-
-void format_archive_free(struct format_archive *archive)
-{
-    if (archive) {
-        mist_buffer_free(&archive->prefix);
-        mist_buffer_free(&archive->suffix);
-        mist_buffer_free(&archive->extra);
-        *archive = (struct format_archive){0};
-    }
 }
 
 enum mist_status format_writer_open(const struct format_target *target, struct format_writer **writer,

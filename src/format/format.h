@@ -7,8 +7,9 @@
 #define FORMAT_FORMAT_H
 
 #include "format/input.h"
-#include "format/names.h"
 #include "image/sampling.h"
+#include "kind/archive.h"
+#include "kind/names.h"
 
 #include <mist/buffer.h>
 #include <mist/image.h>
@@ -32,28 +33,6 @@ struct format_group {
 };
 enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
                              struct mist_error *error);
-
-/*
- * What is needed, besides the samples, to write one source file again.
- * raw: the file (after gunzip for NIfTI) is exactly prefix + samples + suffix, samples being those of its frames in
- * order, in the stated byte order and layout. Not raw (PNG, ...): prefix holds the metadata in the format's own way
- * (PNG: all chunks but IHDR, IDAT, IEND, verbatim, in order, those before IDAT in prefix, those after it in suffix).
- */
-struct format_archive {
-    struct mist_buffer prefix;
-    struct mist_buffer suffix;
-    /* What putting the samples' bytes together needs besides prefix and frames: the format's own (DICOM: bits that are
-     * no part of samples, bytes that the file lacks, the lengths of fragments: dicom_restore.h). Mostly empty. */
-    struct mist_buffer extra;
-    bool raw;
-    bool big_endian; /* byte order of the samples in the file */
-    bool planar;     /* components slowest within a frame */
-};
-void format_archive_free(struct format_archive *archive);
-/* Appends what stands before the samples in a file, and behind them. `name` is the file's, for the message. */
-enum mist_status format_archive_around(struct format_archive *archive, const uint8_t *prefix, size_t prefix_size,
-                                       const uint8_t *suffix, size_t suffix_size, const char *name,
-                                       struct mist_error *error);
 
 /* What the samples of a pixel are. */
 enum format_color {
@@ -175,13 +154,6 @@ struct format_source_ops {
     enum mist_status (*same_metadata)(struct format_source *source, struct format_source *other,
                                       char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error);
 };
-
-/*
- * Decodes a frame that came compressed (ops->codestream; JPEG, JPEG-LS, JPEG 2000) into a view of an integer type, as
- * read_frame() does. `precision`: bits that the file declares; `convert`: colours from YCbCr to RGB.
- */
-enum mist_status format_stream_decode(const uint8_t *data, size_t size, unsigned precision, bool convert,
-                                      const struct mist_view *view, struct mist_error *error);
 
 /* Opens the files of one item (one file, or the instances of one DICOM series, in any order). The inputs' texts are
  * copied; bytes in memory must stay until the source is closed. */

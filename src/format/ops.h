@@ -42,7 +42,7 @@ struct format_restorer {
 };
 
 #define FORMAT(kind, operations, ...) extern const struct format_ops format_ops_##operations;
-#include "format/formats.def"
+#include "kind/formats.def"
 #undef FORMAT
 
 /* What sources start with; all but `head` is freed by format_source_clear(). False when memory is short. */

@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 
+#include <mist/picture.h>
+
 static enum mist_status check(const char *path, const struct format_output *output, const struct mist_view *picture,
                               unsigned precision, struct mist_error *error)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/picture_kinds.h"
 
-#include "format/names.h"
+#include "kind/names.h"
 
 #include <string.h>
 #include <strings.h>

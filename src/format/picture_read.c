@@ -3,6 +3,8 @@
 #include "format/format.h"
 
 #include "base/error.h"
+
+#include <mist/picture.h>
 #include "base/memory.h"
 
 enum mist_status mist_picture_read(const char *path, uint32_t frame, struct mist_buffer *samples,

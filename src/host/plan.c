@@ -8,8 +8,8 @@
 #include "host/router.h"
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "coder/step.h"
 #include "source/select.h"
 

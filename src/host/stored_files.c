@@ -6,8 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "format/names.h"
 #include "item/layout.h"
+#include "kind/names.h"
 
 #include <errno.h>
 #include <inttypes.h>

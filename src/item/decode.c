@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "codec/foreign.h"
 #include "coder/htj2k.h"
 #include "coder/remainder.h"
 #include "image/copy.h"
@@ -201,8 +202,8 @@ static enum mist_status decode_original(const mist_item *item, mist_decoder *dec
     const struct coder_piece *piece = &decoder->parts.piece[0];
     if (!piece->data)
         return not_here(item, error);
-    enum mist_status status = format_stream_decode(piece->data, piece->size, item->manifest.values.precision,
-                                                   original->parameters.data[0], out, error);
+    enum mist_status status = foreign_decode(piece->data, piece->size, item->manifest.values.precision,
+                                             original->parameters.data[0], out, error);
     return status ? error_prefix(error, status, "%s: frame %u", item->name, frame) : MIST_OK;
 }
 

@@ -3,8 +3,8 @@
 #ifndef ITEM_EXPORT_PLAN_H
 #define ITEM_EXPORT_PLAN_H
 
-#include "format/names.h"
 #include "image/sampling.h"
+#include "kind/names.h"
 
 #include <mist/item.h>
 

@@ -8,9 +8,9 @@
 
 #include "base/bytes.h"
 #include "coder/stream.h"
-#include "format/format.h"
 #include "image/value_map.h"
 #include "item/layout.h"
+#include "kind/names.h"
 
 #include <mist/buffer.h>
 #include <mist/image.h>

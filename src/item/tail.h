@@ -7,9 +7,9 @@
 #ifndef ITEM_TAIL_H
 #define ITEM_TAIL_H
 
-#include "format/format.h"
 #include "item/manifest.h"
 #include "item/spool.h"
+#include "kind/archive.h"
 
 #define TAIL_MAX_GROUP ((uint32_t)1 << 28) /* bytes of a group, compressed or not */
 #define TAIL_GROUP_FILES 64u               /* a group is closed at this many files ... */

@@ -241,7 +241,7 @@ enum mist_status mist_dataset_read(mist_dataset *dataset, const char *path,
         if (!is_view_of(&views[i], &reading.image))
             return error_set(error, MIST_ERROR_ARGUMENT, "%s: view %u is not of the frames' type and size", path, i);
     snprintf(name, sizeof name, "items/%s.mist", entry.item.path);
-    status = dataset->open(dataset->context, name, &reading.source, error);
+    status = dataset->files.open(dataset->files.context, name, &reading.source, error);
     if (!status)
         status =
             count == reading.image.frames ? fetch_all(&reading, error) : fetch_frames(&reading, first, count, error);

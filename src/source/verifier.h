@@ -5,7 +5,7 @@
 
 #include "item/layout.h"
 
-#include <mist/store.h>
+#include <mist/source.h>
 #include <stdbool.h>
 
 /* Start zeroed; free with verifier_free(). */

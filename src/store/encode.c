@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "format/names.h"
+#include "kind/names.h"
 #include "store/queries.h"
 
 #include <ctype.h>

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "format/names.h"
+#include "kind/names.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Addresses, and the header fields of hostile servers. */
 #include "base/memory.h"
-#include "source/headers.h"
-#include "source/url.h"
+#include "transport/headers.h"
+#include "transport/url.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

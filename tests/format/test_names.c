@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "format/names.h"
+#include "kind/names.h"
 #include "format/picture_kinds.h"
 
 #include <string.h>

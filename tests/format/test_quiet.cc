@@ -6,7 +6,7 @@
 #include <dcmtk/oflog/oflog.h>
 #include <dcmtk/oflog/spi/logevent.h>
 
-#include <mist/image.h>
+#include <mist/picture.h>
 
 #include <atomic>
 #include <cstdio>

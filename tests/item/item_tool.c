@@ -16,7 +16,7 @@
  */
 #include "base/checksum.h"
 
-#include <mist/item.h>
+#include <mist/convert.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Frames of the source, which are looked at before they are coded; small ones are kept meanwhile. */
-#include "item/import.h"
+#include "convert/import.h"
 
 #include "base/error.h"
 #include "base/memory.h"

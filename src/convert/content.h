@@ -6,6 +6,7 @@
 #ifndef ITEM_CONTENT_H
 #define ITEM_CONTENT_H
 
+#include "format/format.h"
 #include "format/turn.h"
 #include "item/tail.h"
 

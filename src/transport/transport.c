@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "source/transport.h"
+#include "transport/transport.h"
 
 enum mist_status transport_new(const struct transport_settings *settings, struct transport **transport,
                                struct mist_error *error)

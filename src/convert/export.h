@@ -6,6 +6,8 @@
 #include "format/format.h"
 #include "item/item.h"
 
+#include <mist/convert.h>
+
 /* What the files are made of. All pointers are the caller's. */
 struct export_volumes {
     const mist_item *item;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "source/url.h"
+#include "transport/url.h"
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 
 #include <ctype.h>
-#include <mist/client.h>
+#include <mist/remote.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

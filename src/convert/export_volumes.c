@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "item/export.h"
+#include "convert/export.h"
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A dataset in a directory: the same ranges, read from its files. */
-#include "source/transport.h"
+#include "transport/transport.h"
 
+#include "base/confined.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/confined.h"
 
 #include <errno.h>
 #include <fcntl.h>

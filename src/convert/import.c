@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Source files -> item file. Frames are read and encoded in parallel, in batches, and put in in order. */
-#include "item/import.h"
+#include "convert/import.h"
 
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "image/copy.h"
 #include "coder/remainder.h"
+#include "image/copy.h"
 
 #include <stdio.h>
 #include <string.h>

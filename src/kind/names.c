@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "format/names.h"
+#include "kind/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #define FORMAT(row, operations, ...) [FORMAT_##row] = {.kind = FORMAT_##row, __VA_ARGS__},
 static const struct format formats[FORMAT_KINDS] = {
-#include "format/formats.def"
+#include "kind/formats.def"
 };
 #undef FORMAT
 

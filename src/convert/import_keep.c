@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sources that are kept as they came compressed (JPEG, JPEG 2000): what their coders make of each frame is proved. */
-#include "item/import.h"
+#include "convert/import.h"
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "codec/foreign.h"
 
 #include <string.h>
 
@@ -34,8 +35,8 @@ enum mist_status import_above(struct import *import, uint32_t frame, struct impo
     enum format_stream kind;
     enum mist_status status = import->source->ops->codestream(import->source, frame, &slot->source_bytes, &kind, error);
     if (!status)
-        status = format_stream_decode(slot->source_bytes.data, slot->source_bytes.size, picture->plane.precision,
-                                      original->parameters.data[0], &slot->again, error);
+        status = foreign_decode(slot->source_bytes.data, slot->source_bytes.size, picture->plane.precision,
+                                original->parameters.data[0], &slot->again, error);
     if (!status && !is_same(slot))
         status = error_set(error, MIST_ERROR_UNSUPPORTED, "its codestream by itself gives other samples");
     if (status)

@@ -3,9 +3,11 @@
 #ifndef ITEM_IMPORT_H
 #define ITEM_IMPORT_H
 
-#include "item/content.h"
+#include "convert/content.h"
 #include "item/item.h"
 #include "item/write.h"
+
+#include <mist/convert.h>
 
 /* One frame under way. Views have data NULL where they are not needed. */
 struct import_slot {

@@ -6,7 +6,7 @@
 #ifndef SOURCE_TRANSPORT_H
 #define SOURCE_TRANSPORT_H
 
-#include "source/url.h"
+#include "transport/url.h"
 
 #include <mist/status.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "source/headers.h"
+#include "transport/headers.h"
 
 #include <curl/curl.h>
 #include <string.h>

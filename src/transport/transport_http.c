@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ranges over HTTP: one libcurl handle, whose connection is used again and again. */
-#include "source/transport.h"
+#include "transport/transport.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "source/headers.h"
+#include "transport/headers.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <mist/version.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,7 +429,7 @@ static bool set_options(struct http_transport *http)
                 curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, protocols) == CURLE_OK &&
                 curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
                 curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS) == CURLE_OK &&
-                curl_easy_setopt(curl, CURLOPT_USERAGENT, "mist/0.1.0") == CURLE_OK;
+                curl_easy_setopt(curl, CURLOPT_USERAGENT, "mist/" MIST_VERSION) == CURLE_OK;
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->reason);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);

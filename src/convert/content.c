@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "item/content.h"
+#include "convert/content.h"
 
 #include "base/bytes.h"
 #include "base/checksum.h"

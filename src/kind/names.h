@@ -12,7 +12,7 @@
 enum format_kind {
     FORMAT_UNKNOWN, /* not an image that MIST reads: an attachment */
 #define FORMAT(kind, operations, ...) FORMAT_##kind,
-#include "format/formats.def"
+#include "kind/formats.def"
 #undef FORMAT
     FORMAT_KINDS
 };

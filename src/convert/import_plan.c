@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How an item is coded: as what its samples are looked at, and which streams its coders make of them. */
-#include "item/import.h"
+#include "convert/import.h"
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -5,9 +5,10 @@
  * hold many (NIfTI, NPY), named after the first.
  */
 #include "coder/coder.h"
+#include "convert/export.h"
 #include "format/format.h"
 #include "item/decoder.h"
-#include "item/export.h"
+#include "item/export_plan.h"
 #include "item/regrid.h"
 
 #include "base/error.h"
