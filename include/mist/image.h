@@ -151,11 +151,13 @@ MIST_API void mist_range(const struct mist_view *view, double *minimum, double *
 /*
  * Mean SSIM (Wang et al. 2004): Gaussian window 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03, population variance, mean over
  * all pixels whose window lies inside the image (the 11x11 window is shrunk to an odd side for smaller images) and over
- * components. `data_range` is the span of values (> 0), usually that of the reference image. Windows with a NaN or an
- * infinity in them are left out; MIST_ERROR_RANGE if nothing remains.
+ * components. Values are taken as above `least`, `data_range` (> 0) is their span; usually both are those of the
+ * reference image, for the index depends on where zero is: values on both sides of it have means near it, and every
+ * small difference of these counts. Windows with a NaN or an infinity in them are left out; MIST_ERROR_RANGE if nothing
+ * remains.
  */
-MIST_API enum mist_status mist_ssim(const struct mist_view *a, const struct mist_view *b, double data_range,
-                                    double *ssim, struct mist_error *error);
+MIST_API enum mist_status mist_ssim(const struct mist_view *a, const struct mist_view *b, double least,
+                                    double data_range, double *ssim, struct mist_error *error);
 /* Mean absolute difference of values divided by data_range (so, of values scaled to [0,1]); finite samples only. */
 MIST_API enum mist_status mist_mad(const struct mist_view *a, const struct mist_view *b, double data_range, double *mad,
                                    struct mist_error *error);

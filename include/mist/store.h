@@ -206,8 +206,8 @@ struct mist_evaluation {
     uint32_t width, height, slices; /* of the image at it */
     /*
      * Against area-averaging, means over all frames of the step: SSIM (Gaussian window 11x11, sigma 1.5) and mean
-     * absolute difference of values scaled to [0,1], both with the range of the whole item's samples as data range; of
-     * the native low-pass image and of it on the centred grid. NaN for labels, and where there is nothing to measure
+     * absolute difference, both of values scaled to [0,1] by the range of the item's samples; of the
+     * native low-pass image and of it on the centred grid. NaN for labels, and where there is nothing to measure
      * (no finite sample, or reduce is 0).
      */
     double ssim_native, mad_native;

@@ -240,8 +240,9 @@ static void print_end(struct evaluation *evaluation)
     table_print(&evaluation->table);
     printf(
         "\nlossless: what came back was compared with the sources; 'files': byte for byte (.nii.gz after gunzip),\n"
-        "'pixels': every sample. SSIM (Gaussian window 11, sigma 1.5) and MAD (of values scaled to [0,1]) are against\n"
-        "area-averaging, data range: that of the item's samples, mean over frames; first of the native reduced image,\n"
+        "'pixels': every sample. SSIM (Gaussian window 11, sigma 1.5) and MAD, both of values scaled to [0,1] by the\n"
+        "range of the item's samples, are against area-averaging, mean over frames; first of the native reduced "
+        "image,\n"
         "then of it on the centred grid ('--grid center').\n");
     if (total->labels)
         printf("Labels: the reduced map is every 2^r-th sample of the full one, %" PRIu64 " of %" PRIu64 " exactly.\n",
@@ -308,9 +309,9 @@ const struct command command_eval = {
                "\n"
                "SSIM is the mean structural similarity of Wang et al. 2004: Gaussian window of 11x11\n"
                "with sigma 1.5 (only where it lies inside the image; smaller for smaller images), K1\n"
-               "0.01, K2 0.03. MAD is the mean absolute difference of values scaled to [0,1]. Both are\n"
-               "against the mean over blocks of 2^R x 2^R pixels, with the range of the item's samples\n"
-               "(largest less smallest) as data range; mean over frames, then over items. They are\n"
+               "0.01, K2 0.03. MAD is the mean absolute difference. Both are of values scaled to [0,1],\n"
+               "from the smallest to the largest sample of the item, against the mean over blocks of\n"
+               "2^R x 2^R pixels; mean over frames, then over items. They are\n"
                "given for the image as it is sent, and on the centred grid (--grid center), where\n"
                "conventional downsampling puts its samples. Labels are not averaged but compared: the\n"
                "reduced map must be every 2^R-th sample; classes that vanish at a level are named.\n"

@@ -94,6 +94,7 @@ struct ssim {
      * with a small spread from losing their variance to rounding.
      */
     double origin;
+    double least; /* the value that counts as 0 */
     double c1, c2;
     double *rows; /* one row of a, one of b */
     double *ring; /* [side][MOMENTS][columns] */
@@ -141,7 +142,7 @@ static void add_windows(struct ssim *ssim, uint32_t y)
         }
         double variances = moments[2] - moments[0] * moments[0] + moments[3] - moments[1] * moments[1];
         double covariance = moments[4] - moments[0] * moments[1];
-        double mean_a = moments[0] + ssim->origin, mean_b = moments[1] + ssim->origin;
+        double shift = ssim->origin - ssim->least, mean_a = moments[0] + shift, mean_b = moments[1] + shift;
         double index = (2 * mean_a * mean_b + ssim->c1) * (2 * covariance + ssim->c2) /
                        ((mean_a * mean_a + mean_b * mean_b + ssim->c1) * (variances + ssim->c2));
         if (isfinite(index)) { /* a window with a NaN or infinity in it says nothing */
@@ -170,13 +171,13 @@ static void set_up(struct ssim *ssim, double data_range)
     ssim->origin = low + (high - low) / 2;
 }
 
-enum mist_status mist_ssim(const struct mist_view *a, const struct mist_view *b, double data_range, double *ssim,
-                           struct mist_error *error)
+enum mist_status mist_ssim(const struct mist_view *a, const struct mist_view *b, double least, double data_range,
+                           double *ssim, struct mist_error *error)
 {
     enum mist_status status = check_pair(a, b, data_range, error);
     if (status)
         return status;
-    struct ssim state = {.a = a, .b = b};
+    struct ssim state = {.a = a, .b = b, .least = least};
     set_up(&state, data_range);
     state.rows = memory_allocate_array(2 * (size_t)a->width, sizeof *state.rows);
     state.ring = memory_allocate_array((size_t)state.side * MOMENTS * state.columns, sizeof *state.ring);

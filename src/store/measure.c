@@ -111,7 +111,7 @@ static enum mist_status compare_image(struct measure *measure, struct bench *ben
     const struct mist_view *candidates[2] = {centred ? &bench->other : &bench->reduced,
                                              centred ? &bench->reduced : &bench->other};
     for (int i = 0; i < 2 && !status; i++) {
-        status = mist_ssim(&bench->average, candidates[i], range, &values[2 * i], error);
+        status = mist_ssim(&bench->average, candidates[i], measure->minimum, range, &values[2 * i], error);
         if (!status)
             status = mist_mad(&bench->average, candidates[i], range, &values[2 * i + 1], error);
     }

@@ -175,7 +175,7 @@ static void judge(const char *path)
         struct mist_view area = mist_view_interleaved(averages, MIST_U8, view.width, view.height, view.components);
         double ssim, difference = 0;
         need(mist_area_reduce(&full, reduce, &area, &error));
-        need(mist_ssim(&view, &area, 255, &ssim, &error));
+        need(mist_ssim(&view, &area, 0, 255, &ssim, &error));
         for (size_t i = 0; i < size; i++)
             difference += abs((int)averages[i] - ((uint8_t *)view.data)[i]);
         printf("%.4f %.3f%s", ssim, difference / (double)size, reduce + 1 < chunks.info.levels ? "  " : "\n");

@@ -231,11 +231,11 @@ static void judge(struct tool *tool, const struct mist_view *samples, const stru
     for (size_t i = 0; i < (size_t)less.width * less.height * n; i++)
         ((double *)plain.data)[i] = tool->least + value_at(&less, i) / 65535 * all;
     check(mist_area_reduce(&full, 1, &mean, NULL), NULL);
-    if (mist_ssim(&ours, &mean, range, &ssim, NULL) == MIST_OK &&
+    if (mist_ssim(&ours, &mean, tool->low, range, &ssim, NULL) == MIST_OK &&
         mist_mad(&ours, &mean, range, &mad, NULL) == MIST_OK) {
         tool->ssim += ssim;
         tool->mad += mad;
-        mist_ssim(&plain, &mean, range, &ssim, NULL);
+        mist_ssim(&plain, &mean, tool->low, range, &ssim, NULL);
         mist_mad(&plain, &mean, range, &mad, NULL);
         tool->ssim16 += ssim;
         tool->mad16 += mad;

@@ -57,8 +57,8 @@ static enum mist_status compare(const char *operation, const struct mist_view *a
     struct mist_view b = new_image(a->type, a->width, a->height, a->components, true);
     double value = 0;
     read_image(&b);
-    enum mist_status status =
-        strcmp(operation, "ssim") == 0 ? mist_ssim(a, &b, range, &value, error) : mist_mad(a, &b, range, &value, error);
+    enum mist_status status = strcmp(operation, "ssim") == 0 ? mist_ssim(a, &b, 0, range, &value, error)
+                                                             : mist_mad(a, &b, range, &value, error);
     printf("%.17g\n", value);
     free(b.data);
     return status;

@@ -151,7 +151,7 @@ static void test_out_of_memory(void **state)
         if (!status)
             status = mist_resize(&src, &dst, true, &error);
         if (!status)
-            status = mist_ssim(&src, &src, 1, &value, &error);
+            status = mist_ssim(&src, &src, 0, 1, &value, &error);
         if (!status)
             status = mist_mad(&src, &src, 1, &value, &error);
         memory_fail_at(0);
