@@ -34,6 +34,7 @@ struct request {
     /* What the router found. */
     answer *answer;
     bool slow;                               /* for a worker */
+    bool routed;                             /* ... when the connection may be suspended */
     bool handed_over;                        /* to one */
     char dataset[MIST_DATASET_NAME_MAX + 1]; /* "" where the path has none */
     const char *path;                        /* of an item or attachment: the rest of target.path, or NULL */

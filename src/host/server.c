@@ -99,13 +99,23 @@ static enum MHD_Result dispatch(struct request *request)
         request->answer(request, NULL);
         return send_answer(request);
     }
+    request->routed = true; /* on_request() hands it over when it is called again */
+    return MHD_YES;
+}
+
+/*
+ * Suspends the connection and gives the request to a worker. Not from the call in which the header was complete: there
+ * libmicrohttpd (0.9.75) still is about to read, and would do so on resuming; of a client that has shut down its side
+ * (which it may: RFC 9112, 9.6) it then reads the end, and closes the connection without an answer.
+ */
+static void hand_over(struct request *request)
+{
     request->handed_over = true;
     MHD_suspend_connection(request->mhd);
     if (!work_add(&request->host->work, &request->work)) {
         reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "this host is about to stop");
         MHD_resume_connection(request->mhd);
     }
-    return MHD_YES;
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -123,7 +133,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
         *upload_size = 0;
         return MHD_YES;
     }
-    return request->handed_over ? send_answer(request) : dispatch(request);
+    if (request->handed_over)
+        return send_answer(request);
+    if (!request->routed)
+        return dispatch(request);
+    hand_over(request);
+    return MHD_YES;
 }
 
 static void tell(const struct request *request, uint64_t bytes, bool complete)

@@ -83,6 +83,21 @@ class HostileTest(unittest.TestCase):
 
     # ---- requests ----
 
+    def test_clients_that_shut_down_their_side_are_answered(self):
+        """Several at once, of what a worker answers: the end of the request may be seen before the answer is made."""
+        request = b"GET /v1/datasets/ex/items/stray/map HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        statuses = []
+
+        def ask():
+            statuses.extend([self.status(self.host.raw(request)) for _ in range(200)])
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(statuses, [404] * 600)
+
     def test_methods(self):
         for method in [b"POST", b"PUT", b"DELETE", b"PATCH", b"TRACE", b"CONNECT", b"PROPFIND", b"get", b"X"]:
             answer = self.ask(b"/v1/datasets", method, b"Host: x\r\nContent-Length: 0\r\n")
