@@ -150,6 +150,7 @@ struct mist_export_options {
     const char *format; /* NULL: that of the source; else one of mist_export_formats() */
     unsigned threads;   /* 0: 1 */
     const char *name;   /* what a file made of several source files is called, without suffix; NULL: as the first one */
+    uint32_t only_file; /* 0: all; n: source file n - 1 alone, of formats of which each source file becomes a file */
     bool keep_uids;     /* reduced DICOM instances keep the identifiers of their originals */
     /* DICOM: NULL: as the source; "explicit": samples, explicit VR little endian; "htj2k": lossless HTJ2K codestreams,
      * those that are stored as they are, others made anew. What HTJ2K cannot hold in DICOM (floats, single bits) is

@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Length (1 .. 4) of the UTF-8 sequence that text[0 .. left) starts with, or 0 if it starts with none: shortest form,
  * no surrogates, at most U+10FFFF (RFC 3629). `left` > 0.
@@ -37,4 +41,7 @@ enum percent_result percent_decode(char *text, size_t length, bool plus_is_space
  */
 char *percent_encode_path(const char *path, char *out);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

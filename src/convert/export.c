@@ -4,8 +4,8 @@
  * file a frame: NAME_0001.png ... where it has several. A series of single-frame files becomes one file in formats that
  * hold many (NIfTI, NPY), named after the first.
  */
-#include "coder/coder.h"
 #include "convert/export.h"
+#include "convert/original.h"
 #include "format/format.h"
 #include "item/decoder.h"
 #include "item/export_plan.h"
@@ -169,35 +169,19 @@ static bool gives_originals(const struct export *export, const struct tail_recor
 
 /* All frames of a source file, as they came compressed. */
 static enum mist_status write_originals(struct export *export, uint32_t file, struct format_writer *writer,
-                                        struct byte_reader *rebuild, struct mist_error *error)
+                                        const struct tail_record *record, struct mist_error *error)
 {
-    const mist_item *item = export->item;
-    const struct manifest_file *of = &item->manifest.file[file];
-    const struct coder_stream *stream = &item->manifest.stream[0];
-    const struct coder_stream *original = manifest_stream(&item->manifest, CODER_ORIGINAL);
-    struct coder_parts *parts = memory_allocate(sizeof *parts);
+    const struct manifest_file *of = &export->item->manifest.file[file];
     struct mist_buffer bytes = {0};
-    enum mist_status status = parts ? MIST_OK : out_of_memory(export, error);
-    for (uint32_t frame = of->first_frame; frame < of->first_frame + of->frames && !status; frame++) {
-        uint64_t size = read_varint(rebuild);
-        struct coder_piece piece = {reader_take(rebuild, (size_t)size), (size_t)size};
-        if (!piece.data) {
-            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archival tail is damaged", item->name);
-            break;
-        }
-        item_unit_parts(item, original ? (unsigned)(original - item->manifest.stream) : 0, frame, parts);
-        bytes.size = 0;
-        if (!original)
-            status = coder_original(stream, parts, piece, &bytes, error);
-        else if (!parts->piece[0].data)
-            status = error_set(error, MIST_ERROR_TRUNCATED, "%s: its highest level is not here", item->name);
-        else if (!buffer_append(&bytes, parts->piece[0].data, parts->piece[0].size))
-            status = out_of_memory(export, error);
+    struct original_reader reader;
+    enum mist_status status = original_start(export->item, of->first_frame, record, &reader, error);
+    for (uint32_t frame = 0; frame < of->frames && !status; frame++) {
+        status = original_next(&reader, &bytes, error);
         if (!status)
             status = format_writer_bytes(writer, bytes.data, bytes.size, error);
     }
+    original_end(&reader);
     mist_buffer_free(&bytes);
-    memory_free(parts);
     return status;
 }
 
@@ -257,6 +241,8 @@ static enum mist_status write_file(void *context, const struct export_file *file
     struct export *export = context;
     struct tail_record record = {0};
     struct format_target target;
+    if (export->options->only_file && file->source != export->options->only_file - 1)
+        return MIST_OK;
     describe_target(export, file, &target);
     enum mist_status status = get_archive(export, file->source, &record, &target.archive, error);
     char *path = status ? NULL : path_join(export->directory, name);
@@ -264,14 +250,12 @@ static enum mist_status write_file(void *context, const struct export_file *file
         status = out_of_memory(export, error);
     target.path = path;
     struct format_writer *writer = NULL;
-    struct byte_reader rebuild =
-        byte_reader_start(record.rebuild.data ? record.rebuild.data : (const uint8_t *)"", record.rebuild.size);
     if (!status)
         status = format_writer_open(&target, &writer, error);
     if (!status)
         take_wishes(export, writer);
     if (!status && gives_originals(export, &record, writer))
-        status = write_originals(export, file->source, writer, &rebuild, error);
+        status = write_originals(export, file->source, writer, &record, error);
     else if (!status)
         status = write_frames(export, writer, file->first, file->end, error);
     if (!status)

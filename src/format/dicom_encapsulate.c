@@ -83,19 +83,39 @@ static bool same_style(const struct style *a, const struct style *b)
            a->rpcl == b->rpcl;
 }
 
+/* Colours may be transformed where they are RGB. */
+static bool may_transform(const struct dicom_pixels *pixels)
+{
+    return pixels->color == FORMAT_RGB && pixels->components == 3;
+}
+
+static bool style_fits(const struct style *style, const struct dicom_pixels *pixels)
+{
+    return style->width == pixels->columns && style->height == pixels->rows &&
+           style->components == pixels->components && style->reversible && style->precision <= pixels->allocated &&
+           style->is_signed == mist_sample_is_signed(pixels->type) && (!style->transform || may_transform(pixels));
+}
+
 static enum mist_status check_style(const struct encapsulator *writer, const struct style *style,
                                     struct mist_error *error)
 {
-    const struct dicom_pixels *pixels = &writer->pixels;
-    bool fits = style->width == pixels->columns && style->height == pixels->rows &&
-                style->components == pixels->components && style->reversible && style->precision <= pixels->allocated &&
-                style->is_signed == mist_sample_is_signed(pixels->type) &&
-                (!style->transform || writer->base.color_transform);
-    if (fits && writer->written)
-        fits = same_style(style, &writer->style);
+    const bool fits = style_fits(style, &writer->pixels) && (writer->written == 0 || same_style(style, &writer->style));
     return fits ? MIST_OK
                 : error_set(error, MIST_ERROR_ARGUMENT,
                             "the codestream of frame %u does not belong into this DICOM file", writer->written);
+}
+
+static const char *syntax_of_style(const struct style *style)
+{
+    return style->rpcl ? HTJ2K_LOSSLESS_RPCL : HTJ2K_LOSSLESS;
+}
+
+const char *dicom_encapsulate_syntax(const struct dicom_pixels *pixels, const uint8_t *data, size_t size)
+{
+    struct style style;
+    if (read_style(data, size, &style, NULL) != MIST_OK || !style_fits(&style, pixels))
+        return NULL;
+    return syntax_of_style(&style);
 }
 
 /* ---- the header ---- */
@@ -185,7 +205,7 @@ static enum mist_status write_header(struct encapsulator *writer, struct mist_er
         status = dicom_header_derive(writer->target.archive->prefix.data, &writer->archived.layout, &derivation,
                                      &header, error);
     if (!status)
-        status = name_syntax(&header, style->rpcl ? HTJ2K_LOSSLESS_RPCL : HTJ2K_LOSSLESS, error);
+        status = name_syntax(&header, syntax_of_style(style), error);
     if (!status && !put_tables(writer, &header))
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (!status)
@@ -336,7 +356,7 @@ enum mist_status dicom_encapsulate_open(const struct format_target *target, cons
     struct dicom_pixels *pixels = &writer->pixels;
     dicom_pixels_resize(pixels, pixels->columns, pixels->rows); /* all chroma, none of it missing */
     pixels->planar = false;
-    writer->base.color_transform = pixels->color == FORMAT_RGB && pixels->components == 3;
+    writer->base.color_transform = may_transform(pixels);
     if (!status && pixels->across)
         status = join_tiles(writer, error);
     writer->table = memory_allocate_zeroed(pixels->frames ? pixels->frames : 1, 16);

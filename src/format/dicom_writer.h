@@ -20,5 +20,10 @@ enum mist_status dicom_output_pixels(const struct format_target *target, const s
 bool dicom_encapsulate_fits(const struct dicom_archived *archived);
 enum mist_status dicom_encapsulate_open(const struct format_target *target, const struct dicom_archived *archived,
                                         struct format_writer **writer, struct mist_error *error);
+/*
+ * The UID of the transfer syntax of which a codestream is a frame of an image with these pixels; NULL where it is none:
+ * of another size, lossy, with colours transformed where they are no RGB ...
+ */
+const char *dicom_encapsulate_syntax(const struct dicom_pixels *pixels, const uint8_t *data, size_t size);
 
 #endif

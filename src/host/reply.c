@@ -185,8 +185,12 @@ static void reply_unsatisfiable(struct request *request, struct body *body)
     char range[64];
     body_release(body);
     snprintf(range, sizeof range, "bytes */%" PRIu64, body->size);
-    reply_error(request, MHD_HTTP_RANGE_NOT_SATISFIABLE, "the range lies behind the end; there are %" PRIu64 " bytes",
-                body->size);
+    if (body->silent)
+        take(request, MHD_HTTP_RANGE_NOT_SATISFIABLE, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT),
+             0);
+    else
+        reply_error(request, MHD_HTTP_RANGE_NOT_SATISFIABLE,
+                    "the range lies behind the end; there are %" PRIu64 " bytes", body->size);
     if (request->response)
         MHD_add_response_header(request->response, "Content-Range", range);
 }

@@ -24,6 +24,7 @@ struct body {
     const char *type;     /* Content-Type */
     char etag[ETAG_SIZE]; /* quoted, strong */
     bool negotiated;      /* the type depends on Accept */
+    bool silent;          /* 416 has no body: there are viewers that take it for a part of the picture */
     uint64_t size;
 
     /* Either a stretch of a file ... */

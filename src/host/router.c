@@ -72,6 +72,8 @@ void route(struct request *request)
         request->answer = answer_health, request->slow = true;
     else if (strcmp(path, "/metrics") == 0)
         request->answer = answer_metrics;
+    else if ((rest = behind(path, "dicom-web")) != NULL)
+        request->answer = answer_dicomweb, request->path = rest, request->slow = true;
     else if ((rest = behind(path, "v1")) != NULL ? !route_native(request, rest) : !route_static(request, path + 1))
         request->answer = answer_nothing_here;
 }

@@ -23,5 +23,6 @@ answer answer_catalog, answer_item_bytes, answer_item_prefix, answer_file; /* st
 answer answer_plan;                                                        /* plan.c */
 answer answer_map;                                                         /* map.c */
 answer answer_frame;                                                       /* frames.c */
+answer answer_dicomweb;                                                    /* dicomweb.c */
 
 #endif

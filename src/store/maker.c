@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "store/dicom_index.h"
 #include "store/queries.h"
 #include "store/store_database.h"
 
@@ -199,5 +200,7 @@ enum mist_status maker_remove(struct maker *maker, enum mist_catalog_kind kind, 
 enum mist_status maker_put_item(struct maker *maker, const mist_item *item, const char *path, struct mist_error *error)
 {
     enum mist_status status = catalog_row_from_item(item, path, &maker->row, error);
-    return status ? status : maker_put_entry(maker, &maker->row.entry, error);
+    if (!status)
+        status = maker_put_entry(maker, &maker->row.entry, error);
+    return status ? status : dicom_index_put(maker, item, path, error);
 }

@@ -24,6 +24,12 @@ enum maker_query {
     Q_ATTACHMENT_DELETE,
     Q_ATTACHMENTS,
     Q_ATTACHMENT_EXISTS,
+    /* what QIDO-RS searches */
+    Q_DICOM_DELETE,
+    Q_DICOM_PUT,
+    Q_DICOM_ID,
+    Q_DICOM_INSTANCE_PUT,
+    Q_DICOM_COUNT,
     /* what the sources were like */
     Q_SOURCE_PUT,
     Q_SOURCE_OWNER,

@@ -33,6 +33,9 @@ const char index_tables[] =
     "DROP TABLE IF EXISTS temp.published;"
     "CREATE TEMP TABLE published(path TEXT PRIMARY KEY, checksum INTEGER NOT NULL, kept TEXT) WITHOUT ROWID;";
 
+/* The first value of an attribute of a DICOM JSON object. */
+#define VALUE(object, tag) "json_extract(" object ", '$.\"" tag "\".Value[0]')"
+
 const char *const maker_queries[Q_COUNT] = {
     [Q_DATASET_ADD] = "INSERT OR IGNORE INTO dataset(name) VALUES(?)",
     [Q_DATASET_ID] = "SELECT id FROM dataset WHERE name = ?",
@@ -48,6 +51,21 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_ATTACHMENT_DELETE] = "DELETE FROM attachment WHERE dataset = ? AND path = ?",
     [Q_ATTACHMENTS] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? ORDER BY a.path",
     [Q_ATTACHMENT_EXISTS] = "SELECT 1 FROM attachment WHERE dataset = ? AND path = ?",
+
+    [Q_DICOM_DELETE] = "DELETE FROM dicom_item WHERE dataset = ? AND path = ?",
+    /* Those that do not name their study and series cannot be asked for by them. */
+    [Q_DICOM_PUT] =
+        "INSERT INTO dicom_item(dataset, path, study, series, patient, modality, instances, study_attributes,"
+        " series_attributes) SELECT ?1, ?2, " VALUE("?4", "0020000D") ", " VALUE("?5", "0020000E") ", " VALUE(
+            "?4", "00100020") ", " VALUE("?5", "00080060") ", ?3, ?4, ?5 WHERE json_valid(?4) AND json_valid(?5)"
+                                                           " AND " VALUE("?4", "0020000D") " IS NOT NULL AND " VALUE(
+                                                               "?5", "0020000E") " IS NOT NULL",
+    [Q_DICOM_ID] = "SELECT id FROM dicom_item WHERE dataset = ? AND path = ?",
+    [Q_DICOM_INSTANCE_PUT] = "INSERT OR IGNORE INTO dicom_instance(item, file, sop, attributes) SELECT ?1, ?2, " VALUE(
+        "?3", "00080018") ", ?3 WHERE json_valid(?3) AND " VALUE("?3", "00080018") " IS NOT NULL",
+
+    [Q_DICOM_COUNT] = "UPDATE dicom_item SET instances = (SELECT count(DISTINCT sop) FROM dicom_instance"
+                      " WHERE item = ?1) WHERE id = ?1",
 
     [Q_SOURCE_PUT] = "INSERT OR REPLACE INTO source(dataset, path, size, mtime, checksum, label, kind, series, format,"
                      " owner, problem, version) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",

@@ -5,13 +5,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "source/catalog.h"
 #include "base/confined.h"
+#include "store/opened.h"
 #include "store/store_database.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,13 +28,6 @@ static const char *const queries[QUERY_COUNT] = {
     [QUERY_ATTACHMENTS] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? AND a.path > ? ORDER BY a.path LIMIT ?",
     [QUERY_ITEM] = "SELECT row FROM item WHERE dataset = ? AND path = ?",
     [QUERY_ATTACHMENT] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? AND a.path = ?",
-};
-
-struct mist_store {
-    struct database database;
-    int root; /* the directory, open */
-    pthread_mutex_t lock;
-    struct catalog_row row;
 };
 
 enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error)

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 /* "MIST" and the version of the schema; another version is refused: `mist index` makes the file anew. */
-enum { APPLICATION_ID = 0x4d495354, SCHEMA_VERSION = 2, BUSY_MILLISECONDS = 60000 };
+enum { APPLICATION_ID = 0x4d495354, SCHEMA_VERSION = 3, BUSY_MILLISECONDS = 60000 };
 
 /*
  * item.row is the item's line of the catalog: one form for the table, the published file and the wire.
  * source says what each source file was when it was taken in, so that unchanged ones are not taken in again:
  * `owner` is the item that it went into (NULL: it is an attachment), `problem` why an image had to become one.
+ * dicom_item, dicom_instance: what QIDO-RS searches (dicom_index.c); attributes are objects of the DICOM JSON model, of
+ * the study and the series as the item's first file has them, and of each instance.
  */
 static const char schema[] =
     "CREATE TABLE dataset(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, items INTEGER NOT NULL DEFAULT 0,"
@@ -29,7 +31,20 @@ static const char schema[] =
     "CREATE TABLE source(dataset INTEGER NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
     " checksum INTEGER NOT NULL, label INTEGER NOT NULL, kind INTEGER NOT NULL, series TEXT, format TEXT, owner TEXT,"
     " problem TEXT, version TEXT NOT NULL, PRIMARY KEY(dataset, path)) WITHOUT ROWID;"
-    "CREATE INDEX source_owner ON source(dataset, owner);";
+    "CREATE INDEX source_owner ON source(dataset, owner);"
+    "CREATE TABLE dicom_item(id INTEGER PRIMARY KEY, dataset INTEGER NOT NULL, path TEXT NOT NULL,"
+    " study TEXT NOT NULL, series TEXT NOT NULL, patient TEXT, modality TEXT, instances INTEGER NOT NULL,"
+    " study_attributes TEXT NOT NULL, series_attributes TEXT NOT NULL, UNIQUE(dataset, path));"
+    "CREATE INDEX dicom_study ON dicom_item(study, series);"
+    "CREATE INDEX dicom_series ON dicom_item(series);"
+    "CREATE INDEX dicom_patient ON dicom_item(patient);"
+    "CREATE TABLE dicom_instance(item INTEGER NOT NULL, file INTEGER NOT NULL, sop TEXT NOT NULL,"
+    " attributes TEXT NOT NULL, PRIMARY KEY(item, file)) WITHOUT ROWID;"
+    "CREATE INDEX dicom_sop ON dicom_instance(sop);"
+    "CREATE TRIGGER dicom_item_gone AFTER DELETE ON dicom_item"
+    " BEGIN DELETE FROM dicom_instance WHERE item = old.id; END;"
+    "CREATE TRIGGER item_gone AFTER DELETE ON item"
+    " BEGIN DELETE FROM dicom_item WHERE dataset = old.dataset AND path = old.path; END;";
 
 struct mist_catalog_attachment attachment_of_row(sqlite3_stmt *row)
 {
