@@ -145,7 +145,7 @@ static enum mist_status make_transport(struct worker *worker, struct mist_error 
     return worker->transport ? MIST_OK : transport_new(&worker->download->session.settings, &worker->transport, error);
 }
 
-/* How many frames may be decoded at the same time within what memory is allowed: 1 at least (select_check_memory()). */
+/* How many frames may be decoded at the same time within what memory is allowed: 1 at least (select_check()). */
 static unsigned threads_within(const struct session *session, const struct selected *selected, unsigned threads)
 {
     uint64_t room = selected->memory ? session->select.max_memory / selected->memory : threads;
@@ -177,7 +177,7 @@ static enum mist_status do_item(struct worker *worker, const struct job *job, bo
     status = plan_item_is_here(session, item, &job->selected, unchanged, error);
     if (status || *unchanged)
         return status;
-    status = select_check_memory(&session->select, item, &job->selected, error);
+    status = select_check_item(&session->select, item, &job->selected, error);
     if (status)
         return status;
     slots_take(&download->transfers, 1, 1);

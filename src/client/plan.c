@@ -158,7 +158,7 @@ static enum mist_status plan_item(struct session *session, const struct mist_cat
     if (verifier_check_entry(item, NULL))
         return MIST_OK; /* noted when it is its turn */
     struct mist_error refused;
-    if (select_check_memory(&session->select, item, &selected, &refused)) {
+    if (select_check_item(&session->select, item, &selected, &refused)) {
         report->failed += session->plan_only; /* else noted when it is its turn */
         if (session->plan_only && session->options->note)
             session->options->note(session->options->note_context, item->path, refused.message);

@@ -7,6 +7,8 @@
 #include "convert/export.h"
 #include "convert/original.h"
 #include "format/format.h"
+#include "format/units.h"
+#include "image/between.h"
 #include "item/decoder.h"
 #include "item/export_plan.h"
 #include "item/regrid.h"
@@ -37,9 +39,9 @@ struct export
     bool codestreams;     /* the file takes them instead of samples ... */
     bool color_transform; /* ... which may have the colour transform */
     unsigned threads;
-    mist_decoder **decoders; /* [threads] */
-    uint32_t wanted;         /* frames that are written */
-    const uint32_t *order;   /* [wanted] which frames of the item these are; NULL: those of the slice step in order */
+    mist_decoder **decoders;           /* [threads] */
+    uint32_t wanted;                   /* frames that are written */
+    const struct regrid_source *order; /* [wanted] what these come from; NULL: from the slices of the step in order */
     struct slot *slots;
     uint32_t slot_count;
     uint32_t first; /* frame in slot 0 */
@@ -59,7 +61,7 @@ static enum mist_status out_of_memory(const struct export *export, struct mist_e
 static struct regrid_source source_of(const struct export *export, uint32_t n)
 {
     if (export->order)
-        return (struct regrid_source){export->order[n], export->order[n], 0};
+        return export->order[n];
     return regrid_source(&export->item->info.image, &export->regrid.grid, n);
 }
 
@@ -269,55 +271,114 @@ static enum mist_status write_file(void *context, const struct export_file *file
 
 /* ---- volumes of a DICOM series ---- */
 
-/* These frames of the item, in this order: for export_volumes(). */
-static enum mist_status write_chosen(void *context, struct format_writer *writer, const uint32_t *frames,
-                                     uint32_t count, struct mist_error *error)
+/* Frames that are made of these, in this order. */
+static void set_order(struct export *export, const struct regrid_source *order, uint32_t count)
 {
-    struct export *export = context;
-    enum mist_status status = MIST_OK;
-    export->order = frames;
+    export->order = order;
     export->wanted = count;
     export->first = export->ready = 0;
-    for (uint32_t n = 0; n < count && !status; n++) {
+}
+
+static enum mist_status write_stored(struct export *export, struct format_writer *writer,
+                                     const struct export_sources *sources, struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    set_order(export, sources->source, sources->count);
+    for (uint32_t n = 0; n < sources->count && !status; n++) {
         struct slot *slot;
         status = get_frame(export, n, &slot, error);
         if (!status)
             status = format_writer_frame(writer, &slot->frame, error);
     }
+    return status;
+}
+
+/* Values in the units of the plan, interpolated between neighbours that are scaled each in its own way. */
+static enum mist_status write_scaled(struct export *export, struct format_writer *writer,
+                                     const struct export_sources *sources, struct mist_error *error)
+{
+    const struct mist_image_info *info = &export->info;
+    struct regrid_source *pairs = memory_allocate_array(sources->count, 2 * sizeof *pairs);
+    struct mist_view values[2];
+    for (unsigned i = 0; i < 2; i++)
+        values[i] = item_new_view(MIST_F32, info->width, info->height, info->components);
+    enum mist_status status = pairs && values[0].data && values[1].data ? MIST_OK : out_of_memory(export, error);
+    for (uint32_t n = 0; n < sources->count && !status; n++) {
+        const struct regrid_source *source = &sources->source[n];
+        pairs[2 * (size_t)n] = (struct regrid_source){source->frame, source->frame, 0};
+        pairs[2 * (size_t)n + 1] = (struct regrid_source){source->next, source->next, 0};
+    }
+    set_order(export, pairs, 2 * sources->count);
+    for (uint32_t n = 0; n < 2 * sources->count && !status; n++) {
+        struct slot *slot;
+        status = get_frame(export, n, &slot, error);
+        if (status)
+            break;
+        units_apply(sources->units, sources->places[n / 2][n % 2], &slot->frame, MIST_F32, values[n % 2].data);
+        if (n % 2)
+            status = resample_between(&values[0], &values[1], sources->source[n / 2].behind, error);
+        if (n % 2 && !status)
+            status = format_writer_frame(writer, &values[0], error);
+    }
+    memory_free(pairs);
+    memory_free(values[0].data);
+    memory_free(values[1].data);
+    return status;
+}
+
+/* For export_volumes(). */
+static enum mist_status write_chosen(void *context, struct format_writer *writer, const struct export_sources *sources,
+                                     struct mist_error *error)
+{
+    struct export *export = context;
+    enum mist_status status =
+        sources->units ? write_scaled(export, writer, sources, error) : write_stored(export, writer, sources, error);
     export->order = NULL;
     return status;
+}
+
+/* Which frames of the item can be had: those of the slice step. Their number; `frames` may be NULL. */
+static uint32_t frames_of_step(const struct export *export, uint32_t *frames)
+{
+    const struct mist_image_info *image = &export->item->info.image;
+    uint32_t count = 0;
+    for (uint32_t frame = 0; frame < image->frames; frame++)
+        if (frame % image->slices % (1u << export->regrid.grid.step) == 0) {
+            if (frames)
+                frames[count] = frame;
+            count++;
+        }
+    return count;
 }
 
 static enum mist_status write_volumes(struct export *export, struct mist_error *error)
 {
     const mist_item *item = export->item;
-    if (export->regrid.grid.between_slices)
-        return error_set(error, MIST_ERROR_ARGUMENT,
-                         "%s: volumes of a DICOM series are not resampled between slices; leave the depth out",
-                         item->name);
-    uint32_t *frames = memory_allocate_array(export->wanted, sizeof *frames);
+    const uint32_t count = frames_of_step(export, NULL);
+    uint32_t *frames = memory_allocate_array(count, sizeof *frames);
     if (!frames)
         return out_of_memory(export, error);
-    for (uint32_t n = 0; n < export->wanted; n++)
-        frames[n] = source_of(export, n).frame;
-    const struct export_volumes volumes = {.item = item,
-                                           .options = export->options,
-                                           .directory = export->directory,
-                                           .suffix = export->output ? export->output->suffix : "",
-                                           .target = {.kind = export->format->kind,
-                                                      .info = export->info,
-                                                      .source = &item->info.image,
-                                                      .sampling = export->regrid.grid.sampling,
-                                                      .reduce = export->options->reduce,
-                                                      .resampled = export->regrid.grid.resampled,
-                                                      .source_kind = item->manifest.kind,
-                                                      .gzip = export->output && export->output->gzip},
-                                           .frames = frames,
-                                           .count = export->wanted,
-                                           .write = write_chosen,
-                                           .export = export,
-                                           .written = export->written,
-                                           .context = export->context};
+    frames_of_step(export, frames);
+    const struct export_volumes volumes = {
+        .item = item,
+        .options = export->options,
+        .directory = export->directory,
+        .suffix = export->output ? export->output->suffix : "",
+        .target = {.kind = export->format->kind,
+                   .info = export->info,
+                   .source = &item->info.image,
+                   .sampling = export->regrid.grid.sampling,
+                   .reduce = export->options->reduce,
+                   .resampled = export->regrid.grid.resampled || export->regrid.grid.between_slices,
+                   .source_kind = item->manifest.kind,
+                   .gzip = export->output && export->output->gzip},
+        .frames = frames,
+        .count = count,
+        .depth = export->options->exact_depth,
+        .write = write_chosen,
+        .export = export,
+        .written = export->written,
+        .context = export->context};
     enum mist_status status = export_volumes(&volumes, error);
     memory_free(frames);
     return status;
@@ -377,6 +438,9 @@ static enum mist_status plan(struct export *export, struct mist_error *error)
     enum mist_status status = export_grid(image, item->centred, options, grid, error);
     if (status)
         return error_prefix(error, status, "%s", export->item->name);
+    /* A series of several volumes plans them by what its frames say: none of them is the item's. */
+    if (options->exact_depth && export_takes_volumes(export->format, export->item))
+        grid->between_slices = true;
     const uint64_t frames = (uint64_t)(image->frames / image->slices) * grid->slices;
     if (frames > MIST_MAX_FRAMES)
         return error_set(error, MIST_ERROR_LIMIT, "%s: %llu frames; at most %u are written", export->item->name,

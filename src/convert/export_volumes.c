@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "convert/volume_depth.h"
 #include "format/dicom_series.h"
 #include "format/npy_sidecar.h"
 
@@ -72,36 +73,20 @@ static enum mist_status write_sidecar(const struct export_volumes *volumes, cons
     return status;
 }
 
-/* The frames of the plan in the item. */
-static uint32_t *plan_frames(const struct export_volumes *volumes, const struct dicom_volume_plan *plan, uint32_t count)
-{
-    uint32_t *frames = memory_allocate_array(count, sizeof *frames);
-    for (uint32_t i = 0; frames && i < count; i++)
-        frames[i] = volumes->frames[plan->frame[i]];
-    return frames;
-}
-
-/* One file. The frames of the plan are places in volumes->frames. */
-static enum mist_status write_plan(const struct export_volumes *volumes, const struct dicom_series *series,
-                                   const struct dicom_volume_plan *plan, struct mist_error *error)
+/* One file, and its sidecar. */
+static enum mist_status write_target(const struct export_volumes *volumes, const struct dicom_series *series,
+                                     const struct dicom_volume_plan *plan, struct format_target *target,
+                                     const struct export_sources *sources, struct mist_error *error)
 {
     const struct mist_export_options *options = volumes->options;
-    const uint32_t count = plan->slices * plan->volumes;
-    struct format_target target = volumes->target;
-    target.volume = plan;
-    target.info.frames = count;
-    target.info.slices = plan->slices;
-    target.sampling.factor[2] = 1; /* the plan is one of the slices that are written */
-    target.info.geometry = sampling_geometry(&target.sampling, &plan->geometry);
-    uint32_t *frames = plan_frames(volumes, plan, count);
     char *path = plan_path(volumes, plan, volumes->suffix);
-    enum mist_status status = path && frames ? MIST_OK : out_of_memory(volumes, error);
+    enum mist_status status = path ? MIST_OK : out_of_memory(volumes, error);
     struct format_writer *writer = NULL;
-    target.path = path;
+    target->path = path;
     if (!status)
-        status = format_writer_open(&target, &writer, error);
+        status = format_writer_open(target, &writer, error);
     if (!status)
-        status = volumes->write(volumes->export, writer, frames, count, error);
+        status = volumes->write(volumes->export, writer, sources, error);
     if (!status)
         status = format_writer_finish(&writer, error);
     format_writer_cancel(&writer);
@@ -110,8 +95,76 @@ static enum mist_status write_plan(const struct export_volumes *volumes, const s
     if (!status && *plan->warning && options->note)
         options->note(options->note_context, plan->warning);
     memory_free(path);
-    memory_free(frames);
-    return status ? status : write_sidecar(volumes, series, plan, &target, error);
+    return status ? status : write_sidecar(volumes, series, plan, target, error);
+}
+
+/* The frames of the plan as they are; its frames are places in volumes->frames. */
+static enum mist_status write_plan(const struct export_volumes *volumes, const struct dicom_series *series,
+                                   const struct dicom_volume_plan *plan, struct mist_error *error)
+{
+    struct format_target target = volumes->target;
+    target.volume = plan;
+    target.info.frames = plan->slices * plan->volumes;
+    target.info.slices = plan->slices;
+    target.sampling.factor[2] = 1; /* the plan is one of the slices that are written */
+    target.info.geometry = sampling_geometry(&target.sampling, &plan->geometry);
+    struct regrid_source *source = memory_allocate_array(target.info.frames, sizeof *source);
+    if (!source)
+        return out_of_memory(volumes, error);
+    for (uint32_t i = 0; i < target.info.frames; i++) {
+        const uint32_t frame = volumes->frames[plan->frame[i]];
+        source[i] = (struct regrid_source){frame, frame, 0};
+    }
+    const struct export_sources sources = {.source = source, .count = target.info.frames};
+    enum mist_status status = write_target(volumes, series, plan, &target, &sources, error);
+    memory_free(source);
+    return status;
+}
+
+/*
+ * With `depth` slices; the frames of the plan are those of the item. Where each slice has a scale of its own (PET),
+ * values are interpolated, not what is stored.
+ */
+static enum mist_status write_deep(const struct export_volumes *volumes, const struct dicom_series *series,
+                                   const struct dicom_volume_plan *plan, const bool *had, struct mist_error *error)
+{
+    struct format_target target = volumes->target;
+    struct volume_depth deep;
+    const uint32_t depth = plan->slices > 1 ? volumes->depth : 1;
+    enum mist_status status = volume_depth_plan(plan, depth, target.info.label, had, &deep, error);
+    if (status) {
+        volume_depth_free(&deep);
+        return error_prefix(error, status, "%s", volumes->item->name);
+    }
+    target.volume = &deep.plan;
+    target.info.frames = deep.plan.slices * deep.plan.volumes;
+    target.info.slices = deep.plan.slices;
+    target.sampling.factor[2] = deep.sampling.factor[2];
+    target.sampling.shift[2] = deep.sampling.shift[2];
+    target.info.geometry = sampling_geometry(&target.sampling, &plan->geometry);
+    struct export_sources sources = {.source = deep.source, .count = target.info.frames};
+    if (plan->scales) {
+        sources.units = plan;
+        sources.places = deep.places;
+        target.info.type = MIST_F32;
+        target.info.precision = 32;
+        deep.plan.slope = 1;
+        deep.plan.intercept = 0;
+    }
+    /* The sidecar describes the series by the plan's first frame, which deep.plan has not. */
+    deep.plan.frame = plan->frame;
+    status = write_target(volumes, series, &deep.plan, &target, &sources, error);
+    volume_depth_free(&deep);
+    return status;
+}
+
+/* Which frames of the item can be had. */
+static bool *frames_had(const struct export_volumes *volumes)
+{
+    bool *had = memory_allocate_zeroed(volumes->item->info.image.frames, sizeof *had);
+    for (uint32_t n = 0; had && n < volumes->count; n++)
+        had[volumes->frames[n]] = true;
+    return had;
 }
 
 enum mist_status export_volumes(const struct export_volumes *volumes, struct mist_error *error)
@@ -119,15 +172,21 @@ enum mist_status export_volumes(const struct export_volumes *volumes, struct mis
     const struct mist_buffer *said = &volumes->item->manifest.extra[MANIFEST_FRAMES];
     struct dicom_series series = {0};
     struct dicom_volume_plans plans = {0};
-    enum mist_status status =
-        dicom_series_load(said->data, said->size, volumes->item->info.image.frames, &series, error);
-    /* Frames of the item ascend, so none is overwritten before it is taken. */
-    for (uint32_t n = 0; n < volumes->count && !status; n++)
+    const uint32_t frames = volumes->item->info.image.frames;
+    bool *had = volumes->depth ? frames_had(volumes) : NULL;
+    if (volumes->depth && !had)
+        return out_of_memory(volumes, error);
+    enum mist_status status = dicom_series_load(said->data, said->size, frames, &series, error);
+    /* Frames of the item ascend, so none is overwritten before it is taken. A depth is that of the whole volume. */
+    for (uint32_t n = 0; n < volumes->count && !volumes->depth && !status; n++)
         series.frames[n] = series.frames[volumes->frames[n]];
     if (!status)
-        status = dicom_volume_plan(series.frames, volumes->count, &series.options, &plans, error);
+        status =
+            dicom_volume_plan(series.frames, volumes->depth ? frames : volumes->count, &series.options, &plans, error);
     for (uint32_t i = 0; i < plans.count && !status; i++)
-        status = write_plan(volumes, &series, &plans.plan[i], error);
+        status = volumes->depth ? write_deep(volumes, &series, &plans.plan[i], had, error)
+                                : write_plan(volumes, &series, &plans.plan[i], error);
+    memory_free(had);
     dicom_volume_plans_free(&plans);
     dicom_series_free(&series);
     return status;

@@ -51,7 +51,7 @@ static bool put_item(struct plan *plan, const struct mist_catalog_item *item)
     const char *why = select_not_reduced(&plan->select, item, &selected);
     struct mist_error refused;
     plan->items++;
-    if (select_check_memory(&plan->select, item, &selected, &refused))
+    if (select_check_item(&plan->select, item, &selected, &refused))
         return json_put(plan->out, "{\"path\": ") && json_put_string(plan->out, item->path) &&
                json_put(plan->out,
                         ", \"bytes\": 0, \"size\": %" PRIu64 ", \"id\": \"%016" PRIx64 "\", \"refused\": ", item->size,

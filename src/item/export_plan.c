@@ -141,6 +141,35 @@ static enum mist_status visit_source(const struct export_names *names, const str
     return status;
 }
 
+/* Whether a file holds all frames of its source. */
+static bool holds_many(const struct export_format_choice *choice)
+{
+    return !choice->output || choice->format->many_frames;
+}
+
+/* DICOM series have a file a slice; other formats that hold volumes take the whole series. */
+static bool is_joined(const struct export_names *names, const struct export_format_choice *choice)
+{
+    return choice->output && holds_many(choice) && !choice->format->one_output_a_source && names->files > 1;
+}
+
+enum mist_status export_check_between(const struct export_names *names, struct mist_error *error)
+{
+    struct export_format_choice choice;
+    choice.format = export_format(names->source, names->format, &choice.output, error);
+    if (!choice.format)
+        return MIST_ERROR_ARGUMENT;
+    if (names->files > 1 && !is_joined(names, &choice))
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "slices that lie between those of the source's files are written into a file that holds all "
+                         "of them only: ask for nii.gz or npy");
+    if (choice.format->needs_tail_when_reduced)
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "%s files are not made between those of the source: ask for nii.gz or npy",
+                         choice.format->name);
+    return MIST_OK;
+}
+
 enum mist_status export_each_file(const struct export_names *names, export_visit *visit, void *context,
                                   struct mist_error *error)
 {
@@ -149,18 +178,8 @@ enum mist_status export_each_file(const struct export_names *names, export_visit
     choice.format = export_format(names->source, names->format, &choice.output, error);
     if (!choice.format)
         return MIST_ERROR_ARGUMENT;
-    bool many = !choice.output || choice.format->many_frames;
-    /* DICOM series have a file a slice; other formats that hold volumes take the whole series. */
-    bool joined = choice.output && many && !choice.format->one_output_a_source && names->files > 1;
-    if (names->between_slices && names->files > 1 && !joined)
-        return error_set(error, MIST_ERROR_ARGUMENT,
-                         "slices that lie between those of the source's files are written into a file that holds all "
-                         "of them only: ask for nii.gz or npy");
-    if (names->between_slices && choice.format->needs_tail_when_reduced)
-        return error_set(error, MIST_ERROR_ARGUMENT,
-                         "%s files are not made between those of the source: ask for nii.gz or npy",
-                         choice.format->name);
-    enum mist_status status = MIST_OK;
+    const bool many = holds_many(&choice), joined = is_joined(names, &choice);
+    enum mist_status status = names->between_slices ? export_check_between(names, error) : MIST_OK;
     for (uint32_t i = 0; i < names->files && !status && names->file(names->owner, i, &source); i++) {
         for (struct mist_item_file next; joined && names->file(names->owner, ++i, &next);)
             source.frames += next.frames;

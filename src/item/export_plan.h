@@ -55,6 +55,12 @@ enum mist_status export_each_file(const struct export_names *names, export_visit
                                   struct mist_error *error);
 
 /*
+ * MIST_ERROR_ARGUMENT where slices between those of the source cannot be written so (between_slices): files of one
+ * slice each have no name for them, and formats that need the source's header have none of their own.
+ */
+enum mist_status export_check_between(const struct export_names *names, struct mist_error *error);
+
+/*
  * The format of what is written, and as what: *output is NULL where files keep their source's name. NULL with an error
  * where it is none that items can be written in.
  */

@@ -130,6 +130,7 @@ static struct selected select_at(const struct select *select, const struct mist_
         struct export_grid grid = {0};
         if (export_grid(&item->image, item->centred, &options, &grid, NULL) == MIST_OK)
             selected.fetched = (struct mist_choice){grid.reduce, grid.step};
+        selected.between_slices = grid.between_slices;
         selected.tail = wants_tail(select, item, &grid, selected.written);
         selected.memory = memory_of(&item->image, &grid, selected.fetched);
     }
@@ -137,7 +138,7 @@ static struct selected select_at(const struct select *select, const struct mist_
     return selected;
 }
 
-enum mist_status select_check_memory(const struct select *select, const struct mist_catalog_item *item,
+static enum mist_status check_memory(const struct select *select, const struct mist_catalog_item *item,
                                      const struct selected *selected, struct mist_error *error)
 {
     if (!select->max_memory || selected->memory <= select->max_memory)
@@ -149,6 +150,18 @@ enum mist_status select_check_memory(const struct select *select, const struct m
                      item->path, mist_reduced_size(item->image.width, selected->fetched.reduce),
                      mist_reduced_size(item->image.height, selected->fetched.reduce), selected->memory / 1000000,
                      select->max_memory / 1000000);
+}
+
+enum mist_status select_check_item(const struct select *select, const struct mist_catalog_item *item,
+                                   const struct selected *selected, struct mist_error *error)
+{
+    const struct export_names names = {
+        .source = format_from_name(item->format), .format = select->format, .files = item->file_count};
+    enum mist_status status = check_memory(select, item, selected, error);
+    if (status || !selected->between_slices)
+        return status;
+    status = export_check_between(&names, error);
+    return status ? error_prefix(error, status, "%.200s: nothing of it is fetched", item->path) : MIST_OK;
 }
 
 static struct mist_choice asked_of(const struct select *select, const struct mist_catalog_item *item)

@@ -34,17 +34,19 @@ struct selected {
     struct mist_choice fetched; /* what that takes: more, where label maps are put on another grid */
     bool tail;                  /* and the tail: its original headers are needed for that */
     uint64_t bytes;             /* of all that */
+    bool between_slices;        /* slices are made that lie between its own */
     uint64_t memory;            /* that decoding and writing one of its frames takes, about; 0 where none is decoded */
 };
 /* Reads item->files where it has several. */
 struct selected select_item(const struct select *select, const struct mist_catalog_item *item);
 
 /*
- * MIST_ERROR_LIMIT with a sentence where a frame of the item takes more memory than allowed: the catalog's dimensions
- * tell, before anything of it is fetched. A few hundred bytes can be a picture of gigabytes.
+ * What the catalog tells before anything of the item is fetched. MIST_ERROR_LIMIT with a sentence where a frame of it
+ * takes more memory than allowed: a few hundred bytes can be a picture of gigabytes. MIST_ERROR_ARGUMENT where it
+ * cannot be written as asked for.
  */
-enum mist_status select_check_memory(const struct select *select, const struct mist_catalog_item *item,
-                                     const struct selected *selected, struct mist_error *error);
+enum mist_status select_check_item(const struct select *select, const struct mist_catalog_item *item,
+                                   const struct selected *selected, struct mist_error *error);
 
 /* How an item so taken is written out; `threads` is left 0. */
 struct mist_export_options select_export(const struct select *select, const struct selected *selected);

@@ -2,6 +2,7 @@
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 import unittest
 
@@ -9,6 +10,8 @@ import nibabel
 import numpy
 import pydicom
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "format"))
+import dicom_cases
 from datasets import read_catalog
 from servers import EXAMPLES, Counting, mist
 
@@ -137,6 +140,21 @@ class Volumes(unittest.TestCase):
             low = int(at)
             expected = full[:, :, low] * (1 - at + low) + full[:, :, min(low + 1, 39)] * (at - low)
             numpy.testing.assert_allclose(made[:, :, n], expected, atol=0.5001)
+
+    def test_slices_between_files(self):
+        """A series has a file a slice: others between them are refused before anything is fetched, but in one file."""
+        folder = self.base / "series" / "s"
+        folder.mkdir(parents=True)
+        dicom_cases.stack(folder, count=6, rows=128, columns=128)
+        mist("encode", self.base / "series", "-o", self.base / "store", "--dataset", "series", "--quiet")
+        for options in ([], ["--format", "png"], ["--dry-run"]):
+            result = mist("get", self.base / "store" / "series", "-o", self.out, "--exact", "--size", "64x64x9", "--json",
+                          *options, check=1)
+            self.assertRegex(result.stderr, "nothing of it is fetched: slices that lie between .* nii.gz or npy")
+            self.assertEqual(json.loads(result.stdout)["planned_bytes"], 0)
+            self.assertEqual(list(self.out.rglob("*.dcm")) + list(self.out.rglob("*.png")), [])
+        mist("get", self.base / "store" / "series", "-o", self.out, "--exact", "--size", "64x64x9", "--format", "nii")
+        self.assertEqual(nibabel.load(next(self.out.rglob("*.nii"))).shape, (64, 64, 9))
 
     def test_decode_does_the_same(self):
         self.get("--reduce", "1,1")

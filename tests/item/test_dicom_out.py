@@ -112,9 +112,65 @@ def test_types(found):
     assert about["axes"] == ["volume", "slice", "row", "column"] and values.ndim == 4, about
 
 
+def between(values, depth):
+    """Another number of slices over the same field of view, linearly between the centres of those that are there."""
+    slices = values.shape[2]
+    at = ((numpy.arange(depth) + 0.5) * slices / depth - 0.5).clip(0, slices - 1)
+    first = numpy.floor(at).astype(int)
+    behind, way = numpy.minimum(first + 1, slices - 1), (at - first).reshape((-1,) + (1,) * (values.ndim - 3))
+    return values[:, :, first] * (1 - way) + values[:, :, behind] * way
+
+
+def scaled(path):
+    """Values [column, row, slice, ...] of a NIfTI file; colours as numbers behind."""
+    array = numpy.asanyarray(nibabel.load(path).dataobj)
+    if array.dtype.fields:
+        array = numpy.stack([array[field] for field in array.dtype.names], -1)[:, :, :, None]
+    return array.astype(float) if array.ndim > 2 else array[:, :, None].astype(float)
+
+
+def check_depth(name, full, deep, depth):
+    values, made = scaled(full), scaled(deep)
+    image, other = nibabel.load(full), nibabel.load(deep)
+    if values.shape[2] == 1:
+        depth = 1
+    assert made.shape == values.shape[:2] + (depth,) + values.shape[3:], (name, made.shape)
+    # Integers are rounded as they are stored.
+    slope, _ = other.dataobj.slope, other.dataobj.inter
+    rounding = 0.5 * abs(slope) if other.get_data_dtype().kind in "iuV" else 0
+    error = numpy.abs(made - between(values, depth)).max()
+    assert error <= rounding + 1e-6 * numpy.abs(values).max(), (name, error)
+    middle = [(side - 1) / 2 for side in values.shape[:2]]
+    assert numpy.allclose(image.affine @ [*middle, (values.shape[2] - 1) / 2, 1],
+                          other.affine @ [*middle, (depth - 1) / 2, 1], atol=1e-4), name
+    assert numpy.allclose(other.affine[:, 2], image.affine[:, 2] * values.shape[2] / depth, atol=1e-4), name
+    distance, was = other.header.get_zooms()[2], image.header.get_zooms()[2]
+    assert abs(distance - was * values.shape[2] / depth) < 1e-4, (name, distance, was)
+
+
+def test_depth():
+    """--exact WxHxD of a series: every volume of it, in the units of its slices."""
+    full, checked = get("full", "--format", "nii"), set()
+    for depth in (2, 7, 12):
+        deep = get("deep", "--format", "nii", "--exact", "--size", f"32x24x{depth}")
+        assert [name for name in deep if name.endswith(".nii")] == [name for name in full if name.endswith(".nii")]
+        for name, path in deep.items():
+            if name.endswith(".nii") and nibabel.load(full[name]).shape[:2] == (32, 24):
+                check_depth(name, full[name], path, depth)
+                checked.add(name.split("/")[0])
+    assert checked >= {"axial", "axial_down", "oblique_down", "pet", "pet_times", "times_by_temporal", "echoes", "gap", "tilt",
+                       "localizer", "rgb", "multi_frame_times", "ct_slope_half"}, checked
+    arrays = get("deep arrays", "--format", "npy", "--exact", "--size", "32x24x7")
+    deep = get("deep", "--format", "nii", "--exact", "--size", "32x24x7")
+    for name, path in arrays.items():
+        if name.endswith(".npy"):
+            check_array(name, path, deep[name[:-4] + ".nii"])
+
+
 make_store()
 test_types(test_arrays())
 test_arrays("--reduce", "1")
+test_depth()
 
 
 # ---- DICOM in another transfer syntax ----
