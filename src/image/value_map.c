@@ -391,6 +391,51 @@ static void inverse_ranks(const struct value_map *map, const struct mist_view *c
     }
 }
 
+/* Maps of one component and few values, as most are: their patterns are made once. */
+enum { FEW_RANKS = 256 };
+struct few_ranks {
+    uint8_t u8[FEW_RANKS];
+    uint16_t u16[FEW_RANKS];
+    uint32_t u32[FEW_RANKS];
+    uint64_t u64[FEW_RANKS];
+};
+
+static void make_few_ranks(const struct value_map *map, struct few_ranks *few)
+{
+    for (uint32_t k = 0; k < FEW_RANKS; k++) {
+        const uint64_t value = map->rank[k < map->rank_count ? k : map->rank_count - 1];
+        few->u64[k] = order_pattern(map->source, value & pattern_mask(map->source));
+        few->u32[k] = (uint32_t)few->u64[k];
+        few->u16[k] = (uint16_t)few->u64[k];
+        few->u8[k] = (uint8_t)few->u64[k];
+    }
+}
+
+#define LOOK_UP(type, table)             \
+    for (uint32_t x = 0; x < width; x++) \
+    ((type *)out)[x] = (table)[in[x] < FEW_RANKS ? in[x] : FEW_RANKS - 1]
+
+/* Rows of samples one behind the other. */
+static void inverse_few_ranks(const struct few_ranks *few, size_t size, const uint16_t *in, uint32_t width, void *out)
+{
+    if (size == 1)
+        LOOK_UP(uint8_t, few->u8);
+    else if (size == 2)
+        LOOK_UP(uint16_t, few->u16);
+    else if (size == 4)
+        LOOK_UP(uint32_t, few->u32);
+    else
+        LOOK_UP(uint64_t, few->u64);
+}
+
+/* Rows are aligned and packed, as those of all buffers are that hold nothing else. */
+static bool is_plain(const struct mist_view *view)
+{
+    const size_t size = type_bytes(view->type);
+    return view->components == 1 && view->column_stride == size && view->row_stride % size == 0 &&
+           (uintptr_t)view->data % size == 0;
+}
+
 enum mist_status value_map_inverse(const struct value_map *map, const struct mist_view *coded, bool reduced,
                                    struct mist_view *samples, struct mist_error *error)
 {
@@ -398,7 +443,17 @@ enum mist_status value_map_inverse(const struct value_map *map, const struct mis
     if (!status && map->kind == VALUE_MAP_TABLE && !reduced && !map->table)
         status = error_set(error, MIST_ERROR_ARGUMENT, "the table of exact values is not here");
     bool copies = map->kind == VALUE_MAP_IDENTITY && !reduced;
+    struct few_ranks ranks;
+    const bool few =
+        !status && map->kind == VALUE_MAP_RANKS && map->rank_count <= FEW_RANKS && is_plain(coded) && is_plain(samples);
+    if (few)
+        make_few_ranks(map, &ranks);
     for (uint32_t y = 0; !status && y < samples->height; y++) {
+        if (few) {
+            inverse_few_ranks(&ranks, type_bytes(map->source), (const uint16_t *)sample_at(coded, y, 0), samples->width,
+                              sample_at(samples, y, 0));
+            continue;
+        }
         if (map->kind == VALUE_MAP_RANKS) {
             inverse_ranks(map, coded, samples, y);
             continue;
