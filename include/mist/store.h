@@ -93,6 +93,7 @@ struct mist_store_report {
     uint64_t labels_by[MIST_LABEL_REASONS]; /* ... and why */
     uint64_t looks_like;     /* no label maps, though their samples look like it: neither name nor source says so */
     uint64_t named_only;     /* no label maps, though named so: their samples do not look like it */
+    uint64_t asked_only;     /* no label maps, though asked for as such: JPEG and JPEG 2000 files stay what they are */
     uint64_t warnings;       /* items encoded now whose sources are odd, each noted; no failures */
     uint64_t naming_patient; /* of the DICOM files that were new: name a patient (PatientName, PatientID or
                                 PatientBirthDate) and do not say that identity was removed */
@@ -102,6 +103,7 @@ struct mist_store_report {
     char larger_path[256];                              /* one of them; "" where there is none */
     char looks_like_path[256];                          /* one of each; "" where there is none */
     char named_only_path[256];
+    char asked_only_path[256];
 };
 
 struct mist_store_encode_options {

@@ -38,8 +38,9 @@ static void print_json_labels(const struct mist_store_report *report)
         printf("%s\"%s\":%" PRIu64, comma, mist_label_reason(reason), report->labels_by[reason]);
         comma = ",";
     }
-    printf("},\"looks_like_labels\":%" PRIu64 ",\"named_like_labels_only\":%" PRIu64, report->looks_like,
-           report->named_only);
+    printf("},\"looks_like_labels\":%" PRIu64 ",\"named_like_labels_only\":%" PRIu64
+           ",\"asked_for_as_labels_only\":%" PRIu64,
+           report->looks_like, report->named_only, report->asked_only);
 }
 
 /* One line for what are label maps and why, and one for each kind of doubt. */
@@ -62,6 +63,10 @@ static void print_labels(const struct mist_store_report *report)
         printf("named like label maps, but averaged, as the samples are not like it: %" PRIu64
                " (%s%s); --labels or --images decides\n",
                report->named_only, report->named_only_path, report->named_only > 1 ? ", ..." : "");
+    if (report->asked_only)
+        printf("asked for as label maps, but averaged, as JPEG and JPEG 2000 files are kept as they are: %" PRIu64
+               " (%s%s); as PNG they would be sampled\n",
+               report->asked_only, report->asked_only_path, report->asked_only > 1 ? ", ..." : "");
 }
 
 /* One line for items that are larger than their sources. */

@@ -48,6 +48,7 @@ struct unit {
     uint32_t count;
     bool encoded; /* the item was written */
     bool named;   /* as label maps are */
+    bool asked;   /* for as a label map, by option or dataset.json */
     struct mist_import_report imported;
     char why_label[24]; /* "" where it is none */
 };
@@ -180,8 +181,10 @@ static enum mist_status import(struct unit *unit, uint32_t only, const char *fil
             options.image |= said == LABEL_IMAGE;
             options.name_agrees |= said == LABEL_NAMED;
             unit->named |= said == LABEL_NAMED;
-            if (label_reason(said) && said > LABEL_NAMED)
+            if (label_reason(said) && said > LABEL_NAMED) {
                 options.label = label_reason(said);
+                unit->asked = true;
+            }
         }
         pthread_mutex_lock(&unit->encode->maker.lock);
         options.threads = threads_for_item(unit->encode);
@@ -350,6 +353,10 @@ static void count_label(const struct unit *unit)
         report->label_maps++;
         for (unsigned reason = 0; reason < MIST_LABEL_REASONS; reason++)
             report->labels_by[reason] += strcmp(mist_label_reason(reason), unit->why_label) == 0;
+    } else if (unit->asked) {
+        report->asked_only++;
+        if (!*report->asked_only_path)
+            snprintf(report->asked_only_path, sizeof report->asked_only_path, "%s", unit->path);
     } else if (unit->imported.looks_like_labels) {
         report->looks_like++;
         if (!*report->looks_like_path)

@@ -230,6 +230,19 @@ class Labels(Case):
         image = np.asarray(nibabel.load(out / "images/a.nii").dataobj)
         self.assertFalse(np.array_equal(image, volume[::2, ::2]))  # which no label: averaged
 
+    def test_jpeg_asked_for_as_labels(self):
+        """A JPEG file stays what it is, whoever asks: averaged, and said so."""
+        mask = ((np.add.outer(np.arange(90) ** 2, np.arange(80) ** 2) < 4000) * 255).astype("u1")
+        for name in "masks/a.jpg", "masks/b.jpg", "other/c.jpg", "masks/d.png":
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.fromarray(mask).save(self.source / name)
+        report, _ = self.encode("--labels", "masks/*")
+        self.assertEqual((report["asked_for_as_labels_only"], report["labels_by"]), (2, {"option": 1}))
+        said = mist("encode", self.source, "-o", self.store, "--dataset", "e", "--labels", "masks/*").stdout
+        self.assertRegex(said, r"asked for as label maps, but averaged, as JPEG .* are kept as they are: 2 \(masks/[ab].jpg, \.\.\.\)")
+        report, _ = self.encode()  # by name only: as the samples are not like it
+        self.assertEqual((report["asked_for_as_labels_only"], report["named_like_labels_only"]), (0, 2))
+
 
 UNPACKERS = {"JPEG-LS": "dcmdjpls", "JPEG": "dcmdjpeg"}  # of DCMTK, by the beginning of the transfer syntax's name
 
