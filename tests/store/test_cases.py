@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Label maps that went wrong once (tests/data/cases): judged by nibabel, numpy and PIL."""
+"""Inputs that went wrong once (tests/data/cases): judged by nibabel, numpy, PIL and pydicom."""
 import os
 import pathlib
 import sys
@@ -9,6 +9,7 @@ try:
     import nibabel
     import numpy as np
     import PIL.Image
+    import pydicom
 except ImportError as missing:
     print(f"skipped: a judge is not installed: {missing}")
     sys.exit(77)
@@ -64,6 +65,34 @@ class Cases(Case):
         self.assertEqual({half.shape for _, half in images.values()}, {images["images/c1.nii.gz"][1].shape})
         affines = [nibabel.load(self.work / "half" / path).affine for path in images]
         self.assertTrue(all(np.allclose(affine, affines[0]) for affine in affines))
+
+    def test_jpeg_silent(self):
+        """JPEG files are items, and come back to the byte; at half size as JPEG files of it."""
+        result = mist("encode", CASES / "jpeg_silent", "-o", self.store, "--dataset", "d", check=0)
+        self.assertIn("2 items encoded", result.stdout)
+        mist("get", self.store / "d", "-o", self.work / "full", check=0)
+        mist("get", self.store / "d", "-o", self.work / "half", "--reduce", 1, check=0)
+        for source in CASES.glob("jpeg_silent/*.jp*g"):
+            self.assertEqual((self.work / "full" / source.name).read_bytes(), source.read_bytes())
+            full, half = (PIL.Image.open(folder / source.name) for folder in (source.parent, self.work / "half"))
+            self.assertEqual((half.format, half.size), ("JPEG", tuple((side + 1) // 2 for side in full.size)))
+
+    def test_format_collision(self):
+        """Two files of one name: one is written, the other is named, whatever they are made of."""
+        for name, form, written in (("att_img", "npy", "img.npy"), ("nii_att", "nii.gz", "scan.nii.gz"),
+                                    ("dcm_nii", "nii.gz", "img.nii.gz")):
+            mist("encode", CASES / "format_collision" / name, "-o", self.store, "--dataset", name)
+            result = mist("get", self.store / name, "-o", self.work / name, "--format", form, check=1)
+            self.assertRegex(result.stderr, rf"its file a/{written} is written by a/\S+ as well; it was not written")
+            names = {path.name for path in (self.work / name).rglob("*") if path.is_file()}
+            self.assertEqual(names - {"img.json"}, {written})  # the sidecar of what DICOM became
+
+    def test_monochrome1_png(self):
+        """Small values are white (PS3.3, C.7.6.3.1.2): on a screen they are so, too."""
+        mist("encode", CASES / "monochrome1_png", "-o", self.store, "--dataset", "d", check=0)
+        mist("get", self.store / "d", "-o", self.work / "png", "--format", "png", check=0)
+        stored = pydicom.dcmread(CASES / "monochrome1_png" / "cxr.dcm").pixel_array.astype(int)
+        self.assertTrue(np.array_equal(samples(self.work / "png" / "cxr.png").astype(int), 4095 - stored))
 
 
 if __name__ == "__main__":
