@@ -28,7 +28,7 @@ static void restore(struct format_source *source, const uint8_t *data, size_t si
                    format_restorer_frame(restorer, view, &part, NULL) == MIST_OK && part.size >= before;
         }
         if (source->ops->content)
-            source->ops->content(source, &data, &size);
+            source->ops->content(source, 0, &data, &size);
         fuzz_require(good && archive.prefix.size + part.size + archive.suffix.size == size);
         fuzz_require(!archive.prefix.size || !memcmp(data, archive.prefix.data, archive.prefix.size));
         fuzz_require(!memcmp(data + archive.prefix.size, part.data, part.size));

@@ -55,7 +55,7 @@ static bool file_of_row(const void *owner, uint32_t index, struct mist_item_file
     if (index >= item->file_count)
         return false;
     uint64_t first = 0; /* asked for in order, mostly once: series have a frame a file */
-    if (item->file_count == item->image.frames)
+    if (item->file_count == item->image.frames && item->files[0].frames)
         first = index;
     else
         for (uint32_t i = 0; i < index; i++)

@@ -19,8 +19,12 @@ enum mist_status content_start(struct content *content, struct format_source *so
                                bool kept, struct mist_error *error)
 {
     content_free(content);
-    *content = (struct content){
-        .source = source, .path = path, .kept = kept, .samples = checksum_start(), .again = checksum_start()};
+    *content = (struct content){.source = source,
+                                .file = file,
+                                .path = path,
+                                .kept = kept,
+                                .samples = checksum_start(),
+                                .again = checksum_start()};
     if (!content->samples || !content->again)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     enum mist_status status = source->ops->read_archive(source, file, &content->record.archive, error);
@@ -83,8 +87,7 @@ static enum mist_status measure(struct content *content, struct mist_error *erro
     struct tail_record *record = &content->record;
     const uint8_t *data;
     size_t size;
-    if (content->source->ops->content) {
-        content->source->ops->content(content->source, &data, &size);
+    if (content->source->ops->content && content->source->ops->content(content->source, content->file, &data, &size)) {
         record->content_size = size;
         record->content_checksum = checksum(data, size);
         return MIST_OK;

@@ -12,6 +12,7 @@
 
 struct content {
     const struct format_source *source;
+    uint32_t file; /* of the source, in frame order */
     const char *path;
     struct tail_record record;
     struct checksum_state *samples;

@@ -154,6 +154,18 @@ static enum mist_status end_file(struct import *import, struct mist_error *error
     return status;
 }
 
+/* The file that the next frame is the first of. The header of a pair, which has none, goes before it. */
+static enum mist_status start_next_file(struct import *import, struct mist_error *error)
+{
+    enum mist_status status = MIST_OK;
+    while (import->manifest.file[import->file].frames == 0 && !status) {
+        status = start_file(import, error);
+        if (!status)
+            status = end_file(import, error);
+    }
+    return status ? status : start_file(import, error);
+}
+
 /* Adds a frame to the unit of a stream whose units are several slices, and codes the unit once it is whole. */
 static enum mist_status gather(struct import *import, unsigned stream, uint32_t frame, const struct mist_view *view,
                                struct mist_error *error)
@@ -215,7 +227,7 @@ static enum mist_status put_table(struct import *import, struct mist_error *erro
 static enum mist_status put_slot(struct import *import, struct import_slot *slot, uint32_t frame,
                                  struct mist_error *error)
 {
-    enum mist_status status = import->frame_in_file == 0 ? start_file(import, error) : MIST_OK;
+    enum mist_status status = import->frame_in_file == 0 ? start_next_file(import, error) : MIST_OK;
     if (!status)
         status = content_frame(&import->content, &slot->samples, error);
     if (!status && import->contents)

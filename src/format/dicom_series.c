@@ -141,7 +141,7 @@ enum mist_status dicom_series_arrange(struct dicom_instance *instances, uint32_t
         set_slices(&plans, total, info);
     for (uint32_t i = 0; i < plans.count; i++)
         if (!warning[0] && plans.plan[i].geometry.has_affine && plans.plan[i].warning[0])
-            snprintf(warning, 160, "%s: %s", plans.plan[i].warning, instances[0].input.name);
+            snprintf(warning, 160, "%s", plans.plan[i].warning); /* of the whole series: no file is named */
     dicom_volume_plans_free(&plans);
     memory_free(frames);
     return status;

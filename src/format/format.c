@@ -100,6 +100,18 @@ enum mist_status format_detect(const struct format_input *input, enum format_kin
     return MIST_OK;
 }
 
+void format_group_pair(struct format_group *group, const char *name)
+{
+    const size_t length = strlen(name);
+    while (strncmp(name, "./", 2) == 0)
+        name += 2;
+    bool below = length > 0 && length < sizeof group->partner && name[0] != '/' && name[strlen(name) - 1] != '/';
+    for (const char *part = name; below && part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+        below = strncmp(part, "../", 3) != 0 && strcmp(part, "..") != 0;
+    if (below)
+        snprintf(group->partner, sizeof group->partner, "%s", name);
+}
+
 enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
                              struct mist_error *error)
 {

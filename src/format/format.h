@@ -25,10 +25,14 @@ enum mist_status format_detect(const struct format_input *input, enum format_kin
  * ("SeriesInstanceUID|type|columns|rows|..."). Of others both are "": each file is an item. Cheap: stops reading before
  * the pixel data. MIST_ERROR_NOT_FOUND: a file of the format without an image in it (structured report, a table of
  * numbers ...), which is kept as it is and no failure.
+ *
+ * `partner`: the file is the header of a pair (format.paired), and its samples are in this other file, named relative
+ * to the directory that the header is in; a path that leads nowhere but below that.
  */
 struct format_group {
     char series[65];
     char key[160];
+    char partner[256];
     bool names_patient; /* and does not say that identity was removed; filled whatever is returned */
 };
 enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
@@ -133,9 +137,9 @@ struct format_source_ops {
     enum mist_status (*read_archive)(struct format_source *source, uint32_t file, struct format_archive *archive,
                                      struct mist_error *error);
     void (*close)(struct format_source *source); /* frees everything, the source included */
-    /* What counts as the file's content where that is not what is on disk (NIfTI: after gunzip): bytes that the source
-     * keeps until it is closed. NULL: the file itself. */
-    void (*content)(const struct format_source *source, const uint8_t **data, size_t *size);
+    /* What counts as the n-th file's content where that is not what is on disk (NIfTI: after gunzip): bytes that the
+     * source keeps until it is closed. NULL, or false: the file itself. */
+    bool (*content)(const struct format_source *source, uint32_t file, const uint8_t **data, size_t *size);
     /* The bytes of a frame as they came compressed, into `out`, which is overwritten, and what they are. NULL, or
      * MIST_ERROR_NOT_FOUND: there are none. Frames made of them are as read_frame() gives them. */
     enum mist_status (*codestream)(struct format_source *source, uint32_t frame, struct mist_buffer *out,

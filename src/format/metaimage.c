@@ -140,10 +140,14 @@ static enum mist_status judge(struct text_volume *volume, const struct lines *li
         return error_set(error, MIST_ERROR_UNSUPPORTED, "MetaImage samples of type '%.32s' are not read", lines->type);
     volume->detached =
         strcmp(lines->file, "LOCAL") != 0 && strcmp(lines->file, "Local") != 0 && strcmp(lines->file, "local") != 0;
+    snprintf(volume->partner, sizeof volume->partner, "%s", lines->file);
     if (strncmp(lines->file, "LIST", 4) == 0 || strchr(lines->file, '%') || lines->text ||
         ((volume->packed || !volume->detached) && (volume->skip || volume->skip_all)))
         return error_set(error, MIST_ERROR_UNSUPPORTED,
                          "MetaImage samples as text, in several files, or behind other data, are not read");
+    if (volume->packed && volume->detached)
+        return error_set(error, MIST_ERROR_UNSUPPORTED,
+                         "MetaImage samples that are deflated in a file of their own are not read; those of .mha are");
     const unsigned channels = lines->channels ? lines->channels : 1;
     if (channels > MIST_MAX_COMPONENTS)
         return error_set(error, MIST_ERROR_NOT_FOUND, "pixels of %u samples each are no image", channels);
@@ -299,8 +303,7 @@ static const struct text_format format = {.kind = FORMAT_METAIMAGE,
 static enum mist_status meta_look(const struct format_input *input, struct format_group *group,
                                   struct mist_error *error)
 {
-    (void)group;
-    return text_volume_look(&format, input, error);
+    return text_volume_look(&format, input, group, error);
 }
 
 static enum mist_status meta_open(const struct format_input *inputs, uint32_t count, struct format_source **source,

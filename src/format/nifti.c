@@ -159,11 +159,13 @@ static enum mist_status nifti_read_archive(struct format_source *base, uint32_t 
                                  source->size - behind, source->input.name, error);
 }
 
-static void nifti_content(const struct format_source *base, const uint8_t **data, size_t *size)
+static bool nifti_content(const struct format_source *base, uint32_t file, const uint8_t **data, size_t *size)
 {
     const struct nifti_source *source = (const struct nifti_source *)base;
+    (void)file;
     *data = source->data;
     *size = source->size;
+    return true;
 }
 
 static void nifti_close(struct format_source *base)
@@ -292,15 +294,32 @@ static int find_header(const struct format_input *inputs)
     return found;
 }
 
-char *nifti_partner(const char *path)
+/* "x.img" for "x.hdr", "X.IMG" for "X.HDR". */
+static void name_partner(const char *path, struct format_group *group)
 {
-    size_t length = strlen(path);
-    if (length < 5 || (strcmp(path + length - 4, ".hdr") != 0 && strcmp(path + length - 4, ".HDR") != 0))
-        return NULL;
-    char *partner = memory_copy_text(path);
-    if (partner)
-        memcpy(partner + length - 3, path[length - 1] == 'R' ? "IMG" : "img", 3);
-    return partner;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char partner[sizeof group->partner];
+    const size_t length = strlen(name);
+    if (length < 5 || length >= sizeof partner || strcasecmp(name + length - 4, ".hdr") != 0)
+        return;
+    memcpy(partner, name, length + 1);
+    memcpy(partner + length - 3, name[length - 1] == 'R' ? "IMG" : "img", 3);
+    format_group_pair(group, partner);
+}
+
+/* Of a pair's header: where its samples are. What is wrong with a file is said when it is opened. */
+static enum mist_status nifti_look(const struct format_input *input, struct format_group *group,
+                                   struct mist_error *error)
+{
+    struct file_map map;
+    struct nifti_header header;
+    enum mist_status status = input_map(input, &map, error);
+    if (status)
+        return status;
+    if (!nifti_header_read(map.data, map.size, &header, NULL) && header.pair)
+        name_partner(input_name(input), group);
+    input_unmap(input, &map);
+    return MIST_OK;
 }
 
 static enum mist_status nifti_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
@@ -358,5 +377,8 @@ static void nifti_appearance(const uint8_t *head, size_t size, struct format_app
     appearance->width = display.high - display.low;
 }
 
-const struct format_ops format_ops_nifti = {
-    .detect = nifti_detect, .open = nifti_open, .writer_open = nifti_writer_open, .appearance = nifti_appearance};
+const struct format_ops format_ops_nifti = {.detect = nifti_detect,
+                                            .look = nifti_look,
+                                            .open = nifti_open,
+                                            .writer_open = nifti_writer_open,
+                                            .appearance = nifti_appearance};

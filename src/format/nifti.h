@@ -8,10 +8,4 @@
 enum mist_status nifti_writer_open(const struct format_target *target, struct format_writer **writer,
                                    struct mist_error *error);
 
-/*
- * Where the samples of a pair's header should be: "x.img" for "x.hdr"; NULL where the name is no header's or memory is
- * short. Freed with memory_free(). A pair is opened as two inputs; its item has two files, the header with no frames.
- */
-char *nifti_partner(const char *path);
-
 #endif

@@ -139,6 +139,7 @@ static void take_line(const char *line, struct text_volume *volume, struct lines
         lines->has_origin = text_numbers(value, volume->origin, 3) == 3;
     else if ((value = value_of(line, "data file")) || (value = value_of(line, "datafile"))) {
         volume->detached = true;
+        snprintf(volume->partner, sizeof volume->partner, "%s", value);
         lines->lists = strncmp(value, "LIST", 4) == 0 || strchr(value, '%');
     } else if ((value = value_of(line, "byte skip")) || (value = value_of(line, "byteskip"))) {
         long skip = atol(value);
@@ -314,8 +315,7 @@ static const struct text_format format = {
 static enum mist_status nrrd_look(const struct format_input *input, struct format_group *group,
                                   struct mist_error *error)
 {
-    (void)group;
-    return text_volume_look(&format, input, error);
+    return text_volume_look(&format, input, group, error);
 }
 
 static enum mist_status nrrd_open(const struct format_input *inputs, uint32_t count, struct format_source **source,

@@ -25,6 +25,12 @@ struct format_ops {
     void (*appearance)(const uint8_t *head, size_t size, struct format_appearance *appearance);
 };
 
+/*
+ * Sets group->partner, where `name` is a path below the directory of the header: not absolute, without "..", and short
+ * enough. Others stay unknown, and the header alone.
+ */
+void format_group_pair(struct format_group *group, const char *name);
+
 /* What the head of a source of that kind says. */
 void format_appearance_read(enum format_kind kind, const uint8_t *head, size_t size,
                             struct format_appearance *appearance);

@@ -124,7 +124,7 @@ static enum mist_status parse(const struct text_format *format, const uint8_t *d
 }
 
 enum mist_status text_volume_look(const struct text_format *format, const struct format_input *input,
-                                  struct mist_error *error)
+                                  struct format_group *group, struct mist_error *error)
 {
     struct file_map map;
     struct text_volume volume;
@@ -134,6 +134,8 @@ enum mist_status text_volume_look(const struct text_format *format, const struct
         return status;
     status = parse(format, map.data, map.size < TEXT_MAX_HEAD ? map.size : TEXT_MAX_HEAD, &volume, &why);
     input_unmap(input, &map);
+    if (volume.detached)
+        format_group_pair(group, volume.partner);
     return status == MIST_ERROR_NOT_FOUND ? error_set(error, status, "%s: %s", input_name(input), why.message)
                                           : MIST_OK; /* what else is wrong is said when it is opened */
 }
@@ -175,11 +177,12 @@ static enum mist_status text_read_archive(struct format_source *base, uint32_t f
                                  source->input.name, error);
 }
 
-static void text_content(const struct format_source *base, const uint8_t **data, size_t *size)
+static bool text_content(const struct format_source *base, uint32_t file, const uint8_t **data, size_t *size)
 {
     const struct text_source *source = (const struct text_source *)base;
     *data = source->data;
     *size = source->size;
+    return file + 1 == base->files; /* not the header's own file */
 }
 
 static void text_close(struct format_source *base)
@@ -301,19 +304,23 @@ static enum mist_status open_volume(struct text_source *source, const struct tex
     return status;
 }
 
-/* Which of two files is the header. */
-static int find_header(const struct text_format *format, const struct format_input *inputs)
+/* Which of two files is the header; -1: neither, and *error says why that is not one which could be. */
+static int find_header(const struct text_format *format, const struct format_input *inputs, struct mist_error *error)
 {
+    error_set(error, MIST_ERROR_ARGUMENT, "%s: neither file is the header of the other", input_name(inputs));
     for (int i = 0; i < 2; i++) {
         struct file_map map;
         struct text_volume volume;
+        struct mist_error why = {0};
         if (input_map(&inputs[i], &map, NULL))
             continue;
         enum mist_status status =
-            parse(format, map.data, map.size < TEXT_MAX_HEAD ? map.size : TEXT_MAX_HEAD, &volume, NULL);
+            parse(format, map.data, map.size < TEXT_MAX_HEAD ? map.size : TEXT_MAX_HEAD, &volume, &why);
         input_unmap(&inputs[i], &map);
         if (!status && volume.detached)
             return i;
+        if (status && volume.detached)
+            error_set(error, status, "%s: %s", input_name(&inputs[i]), why.message);
     }
     return -1;
 }
@@ -325,9 +332,13 @@ enum mist_status text_volume_open(const struct text_format *format, const struct
         .read_frame = text_read_frame, .read_archive = text_read_archive, .close = text_close};
     static const struct format_source_ops packed = {
         .read_frame = text_read_frame, .read_archive = text_read_archive, .close = text_close, .content = text_content};
-    const int header = count == 2 ? find_header(format, inputs) : 0;
-    if (count > 2 || header < 0)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: neither file is the header of the other", input_name(inputs));
+    struct mist_error why = {0};
+    const int header = count == 2 ? find_header(format, inputs, &why) : 0;
+    if (count > 2)
+        return error_set(error, MIST_ERROR_ARGUMENT, "%s: an image is a file, or a header and its samples",
+                         input_name(inputs));
+    if (header < 0)
+        return error_set(error, why.status, "%s", why.message);
     const struct format_input *samples = count == 2 ? &inputs[1 - header] : inputs;
     struct text_source *source = memory_allocate_zeroed(1, sizeof *source);
     if (!source)
@@ -341,7 +352,7 @@ enum mist_status text_volume_open(const struct text_format *format, const struct
         text_close(&source->base);
         return status;
     }
-    if (source->spooled && count == 1)
+    if (source->spooled)
         source->base.ops = &packed;
     source->base.info = source->volume.info;
     source->base.file_order[0] = (uint32_t)header;

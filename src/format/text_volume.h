@@ -19,9 +19,10 @@ struct text_volume {
     bool packed;   /* samples are deflated */
     bool detached; /* they are in another file */
     bool label;
-    size_t head_size; /* bytes of the header */
-    size_t skip;      /* bytes before the samples in their file; of an attached header 0 */
-    bool skip_all;    /* ... or as many as there are more than needed */
+    char partner[256]; /* of a detached one: the file that has the samples, as the header names it */
+    size_t head_size;  /* bytes of the header */
+    size_t skip;       /* bytes before the samples in their file; of an attached header 0 */
+    bool skip_all;     /* ... or as many as there are more than needed */
     unsigned axes;
     uint64_t side[TEXT_MAX_AXES]; /* fastest first */
     bool components;              /* the first axis is they */
@@ -61,7 +62,7 @@ bool text_put_number(struct mist_buffer *out, double number);
 /* ---- for format_ops ---- */
 
 enum mist_status text_volume_look(const struct text_format *format, const struct format_input *input,
-                                  struct mist_error *error);
+                                  struct format_group *group, struct mist_error *error);
 enum mist_status text_volume_open(const struct text_format *format, const struct format_input *inputs, uint32_t count,
                                   struct format_source **source, struct mist_error *error);
 enum mist_status text_volume_writer_open(const struct text_format *format, const struct format_target *target,

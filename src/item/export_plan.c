@@ -107,8 +107,6 @@ static enum mist_status visit_file(const struct export_format_choice *choice, co
 {
     char name[PATH_ROOM + 64], numbered[16] = "";
     size_t stem = choice->output ? format_stem(path) : strlen(path);
-    if (file->first == file->end)
-        return MIST_OK;
     if (file->number)
         snprintf(numbered, sizeof numbered, "_%04u", file->number);
     snprintf(name, sizeof name, "%.*s%s%s", (int)stem, path, numbered, choice->output ? choice->output->suffix : "");
@@ -125,6 +123,9 @@ static enum mist_status visit_source(const struct export_names *names, const str
     if (many) {
         file.first = written_before(names, source->first_frame);
         file.end = written_before(names, source->first_frame + source->frames);
+        /* None of its slices is among those of the step. The header of a pair has none, and is written. */
+        if (file.first == file.end && source->frames)
+            return MIST_OK;
         return visit_file(choice, &file, source->path, visit, context, error);
     }
     /* Numbers are those of the source's frames, or where there are others, of what is written. */
@@ -136,6 +137,8 @@ static enum mist_status visit_source(const struct export_names *names, const str
         file.first = names->between_slices ? n : written_before(names, source->first_frame + n);
         file.end = names->between_slices ? n + 1 : written_before(names, source->first_frame + n + 1);
         file.first_frame = names->between_slices ? source->first_frame : source->first_frame + n;
+        if (file.first == file.end)
+            continue;
         status = visit_file(choice, &file, source->path, visit, context, error);
     }
     return status;
@@ -178,11 +181,18 @@ enum mist_status export_each_file(const struct export_names *names, export_visit
     choice.format = export_format(names->source, names->format, &choice.output, error);
     if (!choice.format)
         return MIST_ERROR_ARGUMENT;
+    const char *header = NULL;
     const bool many = holds_many(&choice), joined = is_joined(names, &choice);
     enum mist_status status = names->between_slices ? export_check_between(names, error) : MIST_OK;
     for (uint32_t i = 0; i < names->files && !status && names->file(names->owner, i, &source); i++) {
         for (struct mist_item_file next; joined && names->file(names->owner, ++i, &next);)
             source.frames += next.frames;
+        /* A pair in another format is named after its header, of which there is nothing else to write. */
+        if (choice.output && source.frames == 0) {
+            header = source.path;
+            continue;
+        }
+        source.path = header ? header : source.path;
         if (joined && names->name)
             source.path = names->name;
         status = visit_source(names, &choice, many, &source, joined ? 0 : i, visit, context, error);

@@ -158,6 +158,7 @@ static void get_files(struct reading *reading, struct manifest *manifest)
 {
     manifest->source_bytes = get(reading, "source bytes", 0, LAYOUT_MAX_SIZE);
     uint32_t most = manifest->image.frames < LAYOUT_MAX_FILES ? manifest->image.frames : LAYOUT_MAX_FILES;
+    most = most < 2 ? 2 : most; /* the first of two may be a header without frames */
     uint32_t files = (uint32_t)get(reading, "files", 1, most);
     if (reading->problem || files > reader_left(reading->bytes) / 3) {
         wrong(reading, "files");
@@ -173,7 +174,7 @@ static void get_files(struct reading *reading, struct manifest *manifest)
         file->path = get_path(reading, before);
         file->first_frame = frame;
         if (file->path)
-            file->frames = (uint32_t)get(reading, "frames", 1, manifest->image.frames - frame);
+            file->frames = (uint32_t)get(reading, "frames", i > 0 || files != 2, manifest->image.frames - frame);
         frame += file->frames;
         before = file->path;
     }

@@ -148,6 +148,9 @@ size_t format_stem(const char *path)
 {
     const struct format *format;
     const char *suffix = suffix_of_path(path, &format);
+    for (unsigned kind = FORMAT_UNKNOWN + 1; !suffix && kind < FORMAT_KINDS; kind++)
+        if (formats[kind].header_suffix && ends_in(path, formats[kind].header_suffix))
+            suffix = formats[kind].header_suffix;
     size_t length = strlen(path), stem = suffix ? length - strlen(suffix) : length;
     return stem == 0 || path[stem - 1] == '/' ? length : stem;
 }

@@ -35,6 +35,7 @@ struct format {
     const char *name;                               /* in manifests and catalogs: "nifti"; at most 7 characters if
                                                        `dataset` */
     const char *media_type;                         /* of files that are no gzip files */
+    const char *header_suffix;                      /* of a pair's header, where it is none of the suffixes; or NULL */
     const char *suffixes[FORMAT_MAX_NAMES];         /* lower case (known in any case), the longest first; then NULL */
     struct format_output outputs[FORMAT_MAX_NAMES]; /* then one without a name */
     bool dataset;                                   /* encode makes items of such files */
@@ -78,7 +79,8 @@ const struct format *format_of_path(const char *path);
  * The text starts with the suffix, without its dot.
  */
 const char *format_unread(const char *path);
-/* How many bytes of a path come before that suffix; all of them where there is none, or nothing before it. */
+/* How many bytes of a path come before that suffix, or that of a pair's header; all of them where there is none, or
+ * nothing before it. */
 size_t format_stem(const char *path);
 /* Whether a path ends in ".gz", in any case. */
 bool format_path_is_gzip(const char *path);

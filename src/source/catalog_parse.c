@@ -70,7 +70,7 @@ static void gather_files(struct gather *gather)
                 json_skip(&gather->json);
             }
         }
-        if (paths != 1 || file.frames == 0)
+        if (paths != 1 || (file.frames == 0 && gather->row->files.size > 0))
             gather->wrong = "a file without path or frames";
         gather->frames_of_files += file.frames;
         if (!buffer_append(&gather->row->files, &file, sizeof file))

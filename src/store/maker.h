@@ -51,6 +51,8 @@ enum maker_query {
     Q_LISTING_FIND,
     Q_LISTING_MARK,
     Q_LISTING_UNMARKED,
+    Q_PAIRS_LEFT,
+    Q_PAIRS_JOIN,
     Q_UNITS_OF_FILES,
     Q_UNITS_ASSIGN_FILES,
     Q_SERIES,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Listing -> what each file is -> units -> what is to be done. */
 #include "store/encode.h"
+#include "store/store_database.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -28,7 +29,7 @@ struct verdict {
     int64_t mtime;
     int64_t kind; /* as in the listing */
     char series[UNIT_ROOM];
-    char format[160];
+    char format[sizeof PAIR + 256];
     bool names_patient;
     struct mist_error problem;
 };
@@ -105,6 +106,9 @@ static void look_at(struct verdict *verdict)
     if (verdict->kind > 0 && grouped) {
         name_series(verdict, group.series);
         snprintf(verdict->format, sizeof verdict->format, "%s", group.key);
+    } else if (verdict->kind > 0 && *group.partner) {
+        snprintf(verdict->series, sizeof verdict->series, "%s", verdict->path);
+        snprintf(verdict->format, sizeof verdict->format, PAIR "%s", group.partner);
     }
 }
 
@@ -269,7 +273,11 @@ static enum mist_status repeat_problems(struct encode *encode, struct mist_error
 static enum mist_status make_units(struct maker *maker, struct mist_error *error)
 {
     struct database *database = &maker->database;
-    enum mist_status status = database_run(database, Q_UNITS_OF_FILES, error, "");
+    enum mist_status status = database_run(database, Q_PAIRS_LEFT, error, "");
+    if (!status)
+        status = database_run(database, Q_PAIRS_JOIN, error, "");
+    if (!status)
+        status = database_run(database, Q_UNITS_OF_FILES, error, "");
     if (!status)
         status = database_run(database, Q_UNITS_ASSIGN_FILES, error, "");
     if (!status)

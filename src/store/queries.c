@@ -7,8 +7,9 @@
 
 /*
  * listing: every source file of this run. kind: 1: an image; 0: none, an attachment; -1: an image whose header is
- * damaged; NULL: not known yet. series: "DIR/UID" of a file that is one of several of an item (DICOM), else NULL;
- * format: its pixel format (format_group.key). unit: what it becomes part of. done: it is in the store as it is.
+ * damaged; NULL: not known yet. series: "DIR/UID" of a file that is one of several of an item (DICOM), the path of its
+ * header of one of a pair, else NULL; format: its pixel format (format_group.key), or PAIR and the name of the samples'
+ * file. unit: what it becomes part of. done: it is in the store as it is.
  * unit: what the listing is made into: items (attach = 0) and attachments (attach = 1). todo: those with work, largest
  * first, so that the last to run are small and no core waits long for another.
  */
@@ -104,6 +105,17 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_LISTING_MARK] = "UPDATE listing SET done = 1 WHERE path = ?",
     [Q_LISTING_UNMARKED] = "SELECT path FROM listing WHERE done = 0 ORDER BY path",
 
+    /* Samples of a pair whose header is gone or names other ones. */
+    [Q_PAIRS_LEFT] = "UPDATE listing SET kind = 0, series = NULL, format = NULL WHERE format GLOB '" PAIR "*'"
+                     " AND series <> path AND NOT EXISTS (SELECT 1 FROM listing h WHERE h.path = listing.series"
+                     " AND h.series = h.path AND h.format = listing.format)",
+    /* rtrim() of all but slashes leaves the directory. */
+    [Q_PAIRS_JOIN] =
+        "UPDATE listing SET kind = 1, series = h.path, format = h.format, problem = NULL FROM (SELECT min(path) AS "
+        "path,"
+        " format, rtrim(path, replace(path, '/', '')) || substr(format, length('" PAIR "') + 1) AS partner FROM listing"
+        " WHERE format GLOB '" PAIR
+        "*' AND series = path GROUP BY partner) h WHERE listing.path = h.partner AND listing.series IS NULL",
     [Q_UNITS_OF_FILES] = "INSERT INTO unit(attach, path, bytes) SELECT kind <= 0, path, size FROM listing"
                          " WHERE series IS NULL",
     [Q_UNITS_ASSIGN_FILES] = "UPDATE listing SET unit = path WHERE series IS NULL",
@@ -139,12 +151,12 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_TODO_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM todo",
     [Q_TODO_NTH] = "SELECT attach, path, bytes FROM todo WHERE rank = ?",
     [Q_MEMBERS] = "SELECT path, disk, size, mtime, label, kind, series, format, problem FROM listing WHERE unit = ?"
-                  " AND (kind <= 0) = ? ORDER BY path",
+                  " AND (kind <= 0) = ? ORDER BY series IS NOT path, path", /* the header of a pair first */
     [Q_UNCHANGED] = "SELECT count(*) FROM listing l JOIN unit u ON u.path = l.unit AND u.attach = (l.kind <= 0)"
                     " WHERE u.due = 0",
     [Q_OLD_PROBLEMS] = "SELECT l.path, s.problem FROM listing l JOIN unit u ON u.path = l.unit"
                        " AND u.attach = (l.kind <= 0) JOIN source s ON s.dataset = ? AND s.path = l.path"
-                       " WHERE u.due = 0 AND s.problem IS NOT NULL",
+                       " WHERE u.due = 0 AND s.problem IS NOT NULL AND " SAMPLES_OF_PAIR("s") " IS NOT TRUE",
     [Q_VANISHED_ITEMS] = "SELECT path FROM item WHERE dataset = ? AND path > ? AND NOT EXISTS (SELECT 1 FROM unit u"
                          " WHERE u.attach = 0 AND u.path = item.path) ORDER BY path LIMIT 1",
     [Q_VANISHED_ATTACHMENTS] = "SELECT path FROM attachment WHERE dataset = ? AND path > ? AND NOT EXISTS (SELECT 1"

@@ -17,9 +17,14 @@ enum mist_status store_database_open(const char *directory, enum database_mode m
                                      size_t count, struct database *database, struct mist_error *error);
 
 /* What attachment_of_row() takes of an attachment, `a` in the conditions behind it: size, and why it is no item. */
-#define ATTACHMENT_COLUMNS                                                                                \
-    "a.path, a.size, a.checksum, s.problem FROM attachment a LEFT JOIN source s ON s.dataset = a.dataset" \
-    " AND s.path = a.path"
+/* What the `format` of both files of a pair begins with; it goes on with the name of the file that has the samples. */
+#define PAIR "pair|"
+/* The samples of a pair: what is wrong with it is said of the header. */
+#define SAMPLES_OF_PAIR(table) "(" table ".format GLOB '" PAIR "*' AND " table ".series <> " table ".path)"
+#define ATTACHMENT_COLUMNS                                    \
+    "a.path, a.size, a.checksum, CASE WHEN " SAMPLES_OF_PAIR( \
+        "s") " THEN NULL ELSE s.problem END FROM"             \
+             " attachment a LEFT JOIN source s ON s.dataset = a.dataset AND s.path = a.path"
 /* The texts are valid until the statement's next step. */
 struct mist_catalog_attachment attachment_of_row(sqlite3_stmt *row);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Doing one unit of the plan: an item encoded, or an attachment copied, and the tables brought up to date. */
 #include "store/encode.h"
+#include "store/store_database.h"
 #include "store/labels.h"
 
 #include "base/error.h"
@@ -159,6 +160,20 @@ static unsigned threads_for_item(const struct encode *encode)
     return share > 1 ? (unsigned)share : 1;
 }
 
+/* A message about a member that begins with its place on disk, with its path in the dataset instead. */
+static void name_by_path(const struct unit *unit, struct mist_error *error)
+{
+    for (uint32_t i = 0; i < unit->count; i++) {
+        const char *sentence = encode_sentence(error->message, unit->members[i].disk);
+        if (sentence == error->message)
+            continue;
+        struct mist_error named;
+        error_set(&named, error->status, "%s: %s", unit->members[i].path, sentence);
+        *error = named;
+        return;
+    }
+}
+
 /* Encodes the members that nothing is wrong with, or only member `only` (if not UINT32_MAX), into `file`. */
 static enum mist_status import(struct unit *unit, uint32_t only, const char *file, struct mist_error *error)
 {
@@ -194,6 +209,13 @@ static enum mist_status import(struct unit *unit, uint32_t only, const char *fil
     memory_free(paths);
     memory_free(names);
     return status;
+}
+
+/* A header and its samples: neither is anything alone. */
+static bool is_pair(const struct unit *unit)
+{
+    const char *format = unit->count ? unit->members[0].format : NULL;
+    return format && strncmp(format, PAIR, strlen(PAIR)) == 0;
 }
 
 static uint32_t good_members(const struct unit *unit)
@@ -248,12 +270,14 @@ static enum mist_status encode_members(struct unit *unit, const char *file, stru
             return MIST_OK;
         if (status == MIST_ERROR_CANCELLED)
             return error_set(error, status, "%s", local.message);
-        if (attempt == 0 && good > 1)
+        if (attempt == 0 && good > 1 && !is_pair(unit))
             status = find_culprits(unit, error);
         if (status == MIST_ERROR_CANCELLED)
             return status;
         if (good_members(unit) < good && good > 1 && attempt == 0)
             continue;
+        if (good > 1)
+            name_by_path(unit, &local);
         for (uint32_t i = 0; i < unit->count; i++) { /* together they do not make an item */
             struct member *member = &unit->members[i];
             member->collective = !member->fault && good > 1;
@@ -459,8 +483,12 @@ static void report_members(struct unit *unit)
     }
     if (together) {
         char sentence[600];
-        snprintf(sentence, sizeof sentence, "a series of %u files that does not encode as one: %s", together,
-                 first->problem ? first->problem : "out of memory");
+        const char *problem = first->problem ? first->problem : "out of memory";
+        if (is_pair(unit))
+            snprintf(sentence, sizeof sentence, "a header and its samples that are no image: %s", problem);
+        else
+            snprintf(sentence, sizeof sentence, "a series of %u files that does not encode as one: %s", together,
+                     problem);
         encode_fail_kept(unit->encode, unit->path, sentence, first->copied);
     }
 }

@@ -294,11 +294,12 @@ class Item:
     def read_files(self, meta):
         self.source_bytes = meta.get("source_bytes", "varint", 0, 1 << 44)
         self.files, before = [], b""
-        for i in range(meta.get("files", "varint", 1, min(self.frames, 1 << 18))):
+        files = meta.get("files", "varint", 1, max(2, min(self.frames, 1 << 18)))
+        for i in range(files):
             same = meta.get(f"file {i} same", "varint", 0, len(before))
             before = before[:same] + meta.get(f"file {i} path", "text")
             must(safe(before), "a path")
-            self.files.append((before.decode(), meta.get(f"file {i} frames", "varint", 1, self.frames)))
+            self.files.append((before.decode(), meta.get(f"file {i} frames", "varint", int(i > 0 or files != 2), self.frames)))
         must(sum(frames for _, frames in self.files) == self.frames, "frames of the files")
         must(len({path for path, _ in self.files}) == len(self.files), "paths are distinct")
 

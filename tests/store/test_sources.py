@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import unittest
+import zlib
 
 try:
     import nibabel
@@ -242,6 +243,117 @@ class Labels(Case):
         self.assertRegex(said, r"asked for as label maps, but averaged, as JPEG .* are kept as they are: 2 \(masks/[ab].jpg, \.\.\.\)")
         report, _ = self.encode()  # by name only: as the samples are not like it
         self.assertEqual((report["asked_for_as_labels_only"], report["named_like_labels_only"]), (0, 2))
+
+
+class Pairs(Case):
+    """A header and its samples in two files are one item."""
+
+    def setUp(self):
+        super().setUp()
+        x, y, z = np.mgrid[0:96, 0:80, 0:40]
+        self.voxels = (300 + 200 * np.sin(x / 9) + np.random.default_rng(1).normal(0, 5, x.shape)).astype("i2")
+        affine = np.diag([1.5, 1.2, 2, 1])
+        big = nibabel.Nifti1Pair(self.voxels.astype(">i2"), affine, header=nibabel.Nifti1Header(endianness=">"))
+        big.set_data_dtype(">i2")
+        for name, image in (("nifti1", nibabel.Nifti1Pair(self.voxels, affine)), ("sub/nifti2", nibabel.Nifti2Pair(self.voxels, affine)),
+                            ("analyze", nibabel.AnalyzeImage(self.voxels, affine)), ("big", big)):
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(image, self.source / f"{name}.hdr")
+        self.names = {"nifti1.hdr", "sub/nifti2.hdr", "analyze.hdr", "big.hdr"}
+
+    def text(self, header, samples, lines, data):
+        """NRRD and MetaImage: a header that names its samples."""
+        (self.source / header).write_text(lines)
+        (self.source / samples).parent.mkdir(parents=True, exist_ok=True)
+        (self.source / samples).write_bytes(data)
+
+    def assert_comes_back(self):
+        out = self.work / "full"
+        mist("get", self.store / "d", "-o", out, check=0)
+        for path in sorted(p for p in self.source.rglob("*") if p.is_file()):
+            self.assertEqual(plain(out / path.relative_to(self.source)), plain(path), path)
+        said = mist("verify", self.store / "d", "--against", self.source, check=0).stdout
+        self.assertIn(" 0 not restored, 0 missing in the dataset, 0 not in the sources", said)
+
+    def test_nifti(self):
+        self.encode()
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), set(files)), (self.names, set()))
+        self.assert_comes_back()
+        for options, step in (["--reduce", 1], (2, 2, 1)), (["--reduce", "0,1"], (1, 1, 2)):
+            out = self.work / "-".join(map(str, options))
+            mist("get", self.store / "d", "-o", out, *options, check=0)
+            for name in self.names:
+                image = nibabel.load(out / name.replace(".hdr", ".img"))
+                self.assertEqual(image.shape[:3], tuple(-(-side // n) for side, n in zip((96, 80, 40), step)))
+                np.testing.assert_allclose(image.header.get_zooms()[:3], np.array((1.5, 1.2, 2)) * step, rtol=1e-6)
+                if step[0] == 1:
+                    self.assertTrue(np.array_equal(np.asarray(image.dataobj).squeeze(), self.voxels[:, :, ::2]), name)
+        out = self.work / "joined"
+        mist("get", self.store / "d", "-o", out, "--format", "nii.gz", check=0)
+        self.assertEqual({p.relative_to(out).as_posix() for p in out.rglob("*.*")}, {n.replace(".hdr", ".nii.gz") for n in self.names})
+        for name in self.names:
+            image = nibabel.load(out / name.replace(".hdr", ".nii.gz"))
+            self.assertTrue(np.array_equal(np.asarray(image.dataobj).squeeze(), self.voxels), name)
+        mist("get", self.store / "d", "-o", self.work / "png", "--format", "png", "--include", "nifti1*", check=0)
+        self.assertEqual(sorted(p.name for p in (self.work / "png").iterdir())[::39], ["nifti1_0001.png", "nifti1_0040.png"])
+
+    def test_text_headers(self):
+        data = (np.arange(64 * 50 * 9) % 1000).astype("<u2").tobytes()
+        nrrd = "NRRD0004\ntype: unsigned short\ndimension: 3\nsizes: 64 50 9\nendian: little\nencoding: {}\ndata file: {}\n"
+        meta = "ObjectType = Image\nNDims = 3\nDimSize = 64 50 9\nElementSpacing = 1 1 2\nElementType = MET_USHORT\nElementDataFile = {}\n"
+        self.text("v.mhd", "v.raw", meta.format("v.raw"), data)
+        self.text("n.nhdr", "below/n.raw", nrrd.format("raw", "./below/n.raw"), data)
+        self.text("g.nhdr", "g.raw.gz", nrrd.format("gzip", "g.raw.gz"), gzip.compress(data))
+        self.encode()
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), set(files)), (self.names | {"v.mhd", "n.nhdr", "g.nhdr"}, set()))
+        self.assert_comes_back()
+
+    def test_odd(self):
+        """Samples that are short, elsewhere, deflated, or those of two headers: named, and kept as they are."""
+        meta = "ObjectType = Image\nNDims = 3\nDimSize = 64 50 9\nElementType = MET_USHORT\n{}ElementDataFile = {}\n"
+        data = bytes(64 * 50 * 9 * 2)
+        self.text("a.mhd", "one.raw", meta.format("", "one.raw"), data)
+        self.text("b.mhd", "one.raw", meta.format("", "one.raw"), data)
+        self.text("c.mhd", "c.raw", meta.format("", "c.raw"), b"1234")
+        self.text("d.mhd", "d.zraw", meta.format("CompressedData = True\n", "d.zraw"), zlib.compress(data))
+        outside = self.work / "outside.raw"
+        outside.write_bytes(data)
+        (self.source / "e.mhd").write_text(meta.format("", "../outside.raw"))
+        (self.source / "f.mhd").write_text(meta.format("", outside))
+        (self.source / "nifti1.img").write_bytes((self.source / "nifti1.img").read_bytes()[:1000])
+        (self.source / "lone.hdr").write_bytes((self.source / "big.hdr").read_bytes())
+        result = mist("encode", self.source, "-o", self.store, "--dataset", "d", check=1)
+        for path, sentence in (("b.mhd", "a header whose samples are in another file, which is not here"),
+                               ("c.mhd", "a header and its samples that are no image: c.raw: 4 bytes of samples"),
+                               ("d.mhd", "a header and its samples that are no image: d.mhd: MetaImage samples that are deflated in a file"),
+                               ("e.mhd", "a header whose samples are in another file, which is not here"),
+                               ("f.mhd", "a header whose samples are in another file, which is not here"),
+                               ("nifti1.hdr", "a header and its samples that are no image: nifti1.img: 1000 bytes"),
+                               ("lone.hdr", "the header of a pair, without its .img")):
+            self.assertRegex(result.stderr, rf"(?m)^mist encode: {path}: {sentence}.*; kept byte for byte as an attachment$")
+        self.assertEqual(result.stderr.count("\n"), 7, result.stderr)
+        items, _ = self.assert_consistent()
+        self.assertEqual(set(items), self.names - {"nifti1.hdr"} | {"a.mhd"})
+        self.assert_comes_back()
+
+    def test_one_comes_and_goes(self):
+        image = self.source / "nifti1.img"
+        samples = image.read_bytes()
+        image.unlink()
+        mist("encode", self.source, "-o", self.store, "--dataset", "d", check=1)
+        self.assertEqual(set(self.assert_consistent()[1]), {"nifti1.hdr"})
+        image.write_bytes(samples)  # it comes later
+        mist("encode", self.source, "-o", self.store, "--dataset", "d", check=0)
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), set(files)), (self.names, set()))
+        result = mist("encode", self.source, "-o", self.store, "--dataset", "d", check=0)
+        self.assertIn("8 source files unchanged", result.stdout)
+        (self.source / "nifti1.hdr").unlink()  # the header goes: what is left is no image
+        mist("encode", self.source, "-o", self.store, "--dataset", "d", "--prune", check=0)
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), set(files)), (self.names - {"nifti1.hdr"}, {"nifti1.img"}))
 
 
 UNPACKERS = {"JPEG-LS": "dcmdjpls", "JPEG": "dcmdjpeg"}  # of DCMTK, by the beginning of the transfer syntax's name
