@@ -102,6 +102,8 @@ static void take_line(const char *line, struct text_volume *volume, struct lines
         volume->big_endian = is_true(value);
     else if ((value = value_of(line, "BinaryData")))
         lines->text = !is_true(value);
+    else if (value_of(line, "CompressedDataSize"))
+        volume->sized = true;
     else if ((value = value_of(line, "CompressedData")))
         volume->packed = is_true(value);
     else if ((value = value_of(line, "HeaderSize"))) {
@@ -145,9 +147,6 @@ static enum mist_status judge(struct text_volume *volume, const struct lines *li
         ((volume->packed || !volume->detached) && (volume->skip || volume->skip_all)))
         return error_set(error, MIST_ERROR_UNSUPPORTED,
                          "MetaImage samples as text, in several files, or behind other data, are not read");
-    if (volume->packed && volume->detached)
-        return error_set(error, MIST_ERROR_UNSUPPORTED,
-                         "MetaImage samples that are deflated in a file of their own are not read; those of .mha are");
     const unsigned channels = lines->channels ? lines->channels : 1;
     if (channels > MIST_MAX_COMPONENTS)
         return error_set(error, MIST_ERROR_NOT_FOUND, "pixels of %u samples each are no image", channels);

@@ -520,7 +520,7 @@ static enum mist_status make_head(struct text_writer *writer, const struct text_
             good = buffer_append(head, archive->prefix.data, archive->prefix.size);
         else if (!status && samples_only)
             good = volume.skip_all || buffer_append_zeros(head, volume.skip);
-        else if (!status && same && (header_only || !volume.packed) && (header_only || !volume.detached))
+        else if (!status && same && (header_only ? !volume.sized : !volume.packed && !volume.detached))
             good = buffer_append(head, target->head, target->head_size);
         else if (!status)
             good = format->write_head(&volume, target->head, target->head_size, !header_only, head);

@@ -17,6 +17,7 @@ struct text_volume {
     enum mist_sample_type type;
     bool big_endian;
     bool packed;   /* samples are deflated */
+    bool sized;    /* ... and the header says to how many bytes: what is written has another number of them */
     bool detached; /* they are in another file */
     bool label;
     char partner[256]; /* of a detached one: the file that has the samples, as the header names it */

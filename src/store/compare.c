@@ -127,6 +127,88 @@ static enum mist_status same_on_disk(const char *original, const char *copy, boo
     return status;
 }
 
+/* Whether both are zlib streams (RFC 1950) of the same bytes. */
+static bool same_inflated(const struct file_map *a, const struct file_map *b)
+{
+    const struct file_map *file[2] = {a, b};
+    uint8_t *bytes = memory_allocate(2 * CHUNK);
+    z_stream stream[2] = {{0}};
+    bool same = bytes != NULL, more = true;
+    int result[2] = {Z_OK, Z_OK};
+    for (int i = 0; i < 2; i++) {
+        same = same && file[i]->size <= UINT32_MAX && inflateInit2(&stream[i], 15) == Z_OK;
+        stream[i].next_in = (Bytef *)(uintptr_t)file[i]->data;
+        stream[i].avail_in = (uInt)file[i]->size;
+    }
+    while (same && more) {
+        for (int i = 0; i < 2; i++) {
+            stream[i].next_out = bytes + i * CHUNK;
+            stream[i].avail_out = CHUNK;
+            if (result[i] == Z_OK)
+                result[i] = inflate(&stream[i], Z_NO_FLUSH);
+        }
+        const size_t got = CHUNK - stream[0].avail_out;
+        same = got == CHUNK - stream[1].avail_out && memcmp(bytes, bytes + CHUNK, got) == 0 && result[0] == result[1] &&
+               (result[0] == Z_OK || result[0] == Z_STREAM_END);
+        more = result[0] == Z_OK && got > 0;
+    }
+    same = same && result[0] == Z_STREAM_END;
+    inflateEnd(&stream[0]);
+    inflateEnd(&stream[1]);
+    memory_free(bytes);
+    return same;
+}
+
+/* The next line of a header, but those that say how many bytes deflated samples have; its length, 0 at the end. */
+static size_t next_line(const struct file_map *file, size_t *at, const uint8_t **line)
+{
+    static const char size[] = "CompressedDataSize";
+    for (;;) {
+        *line = file->data + *at;
+        const size_t left = file->size - *at;
+        const uint8_t *end = left ? memchr(*line, '\n', left) : NULL;
+        const size_t length = end ? (size_t)(end + 1 - *line) : left;
+        *at += length;
+        if (length < sizeof size || memcmp(*line, size, sizeof size - 1) != 0)
+            return length;
+    }
+}
+
+/* Headers of MetaImage whose samples are in files of their own. */
+static bool same_header(const struct file_map *a, const struct file_map *b)
+{
+    size_t at[2] = {0};
+    for (;;) {
+        const uint8_t *one, *other;
+        const size_t length = next_line(a, &at[0], &one);
+        if (next_line(b, &at[1], &other) != length || memcmp(one, other, length) != 0)
+            return false;
+        if (length == 0)
+            return true;
+    }
+}
+
+/* The two files of a pair, which are no image each: MIST_RESTORED_NOT where nothing is known to be the same. */
+static enum mist_status compare_parts(const char *original, const char *copy, enum mist_restored *how,
+                                      struct mist_error *error)
+{
+    struct file_map a = {0}, b = {0};
+    enum format_kind kind = FORMAT_UNKNOWN;
+    const struct format_input input = format_input_path(original);
+    enum mist_status status = format_detect(&input, &kind, error);
+    if (!status)
+        status = file_map_open(original, &a, error);
+    if (!status)
+        status = file_map_open(copy, &b, error);
+    if (!status && kind == FORMAT_METAIMAGE && same_header(&a, &b))
+        *how = MIST_RESTORED_PIXELS;
+    else if (!status && kind == FORMAT_UNKNOWN && same_inflated(&a, &b))
+        *how = MIST_RESTORED_CONTENT;
+    file_map_close(&a);
+    file_map_close(&b);
+    return status;
+}
+
 static const char *shape_difference(const struct format_source *a, const struct format_source *b)
 {
     if (a->kind != b->kind)
@@ -176,7 +258,9 @@ enum mist_status compare_restored(const char *original, const char *copy, enum m
     status = same_bytes(original, copy, &same, error);
     if (!status && same)
         *how = MIST_RESTORED_CONTENT;
-    if (status || same)
+    if (!status && !same)
+        status = compare_parts(original, copy, how, error);
+    if (status || *how != MIST_RESTORED_NOT)
         return status;
     status = open_image(original, &a, &local);
     if (!status)
