@@ -29,8 +29,10 @@ struct nifti_source {
     size_t size;
     bool spooled;
     struct nifti_header header;
-    uint64_t sample_bytes; /* of all frames */
-    uint8_t *turned;       /* the samples as planes, where these lie across the file's rows; NULL: as in the file */
+    uint64_t sample_bytes; /* of all frames in the file */
+    uint8_t *bytes;        /* of samples of a bit each: a byte each, mapped; else NULL */
+    size_t bytes_size;
+    uint8_t *turned; /* the samples as planes, where these lie across the file's rows; NULL: as in the file */
 };
 
 /* What a NIfTI file that starts with these bytes should have at most; 0 if that cannot be told or is out of bounds. */
@@ -42,8 +44,7 @@ static uint64_t expected_size(const uint8_t *data, size_t size)
         return 0;
     if (header.data_offset > MAX_PREFIX)
         return 0;
-    uint64_t frame = mist_frame_bytes(info.type, info.width, info.height, info.components);
-    return header.data_offset + frame * info.frames + MAX_SUFFIX;
+    return header.data_offset + nifti_header_bytes(&header, &info) + MAX_SUFFIX;
 }
 
 /* Inflates all members of the gzip file into the spool; *size is what came out. */
@@ -123,7 +124,9 @@ static const uint8_t *find_plane(const struct nifti_source *source, uint32_t fra
 {
     const struct mist_image_info *info = &source->base.info;
     const size_t pixel = mist_sample_size(info->type) * info->components, row = pixel * info->width;
-    const uint8_t *samples = source->turned ? source->turned : source->data + source->header.data_offset;
+    const uint8_t *samples = source->turned  ? source->turned
+                             : source->bytes ? source->bytes
+                                             : source->data + source->header.data_offset;
     *step = row;
     if (source->turned || !turn_is_needed(info))
         return samples + (uint64_t)frame * row * info->height;
@@ -151,7 +154,7 @@ static enum mist_status nifti_read_archive(struct format_source *base, uint32_t 
                                            struct mist_error *error)
 {
     const struct nifti_source *source = (const struct nifti_source *)base;
-    *archive = (struct format_archive){.raw = true, .big_endian = source->header.big_endian};
+    *archive = (struct format_archive){.raw = !source->header.bits, .big_endian = source->header.big_endian};
     size_t behind = (size_t)(source->header.data_offset + source->sample_bytes);
     if (source->header.pair && file == 0) /* the header's own file, in which there are no samples */
         return format_archive_around(archive, base->head.data, base->head.size, NULL, 0, source->input.name, error);
@@ -174,7 +177,9 @@ static void nifti_close(struct format_source *base)
     if (source->spooled)
         munmap((void *)(uintptr_t)source->data, source->size);
     if (source->turned)
-        munmap(source->turned, (size_t)source->sample_bytes);
+        munmap(source->turned, source->bytes ? source->bytes_size : (size_t)source->sample_bytes);
+    if (source->bytes)
+        munmap(source->bytes, source->bytes_size);
     input_unmap(&source->input, &source->file);
     input_free(&source->input);
     format_source_clear(base);
@@ -185,9 +190,8 @@ static void nifti_close(struct format_source *base)
 static enum mist_status check_size(struct nifti_source *source, struct mist_error *error)
 {
     const struct mist_image_info *info = &source->base.info;
-    uint64_t frame = mist_frame_bytes(info->type, info->width, info->height, info->components);
-    uint64_t needed = source->header.data_offset + frame * info->frames;
-    source->sample_bytes = frame * info->frames;
+    source->sample_bytes = nifti_header_bytes(&source->header, info);
+    uint64_t needed = source->header.data_offset + source->sample_bytes;
     if (source->header.data_offset > MAX_PREFIX)
         return error_set(error, MIST_ERROR_LIMIT, "%s: a NIfTI header of %llu bytes is beyond the limits",
                          source->input.name, (unsigned long long)source->header.data_offset);
@@ -209,13 +213,31 @@ static enum mist_status read_header(const uint8_t *data, size_t size, const char
     return status ? error_prefix(error, status, "%s", name) : MIST_OK;
 }
 
+/* A byte for each voxel of a bit. */
+static enum mist_status unpack_bits(struct nifti_source *source, struct mist_error *error)
+{
+    const struct mist_image_info *info = &source->base.info;
+    const uint8_t *bits = source->data + source->header.data_offset;
+    if (!source->header.bits)
+        return MIST_OK;
+    source->bytes_size = mist_frame_bytes(info->type, info->width, info->height, 1) * info->frames;
+    void *bytes = mmap(NULL, source->bytes_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
+    source->bytes = bytes;
+    for (size_t i = 0; i < source->bytes_size; i++)
+        source->bytes[i] = bits[i / 8] >> i % 8 & 1;
+    return MIST_OK;
+}
+
 /* The samples as planes, where a plane's rows are not the file's. */
 static enum mist_status turn(struct nifti_source *source, struct mist_error *error)
 {
     if (!turn_is_needed(&source->base.info) || source->base.info.axes[2] != 0)
         return MIST_OK;
     enum mist_status status =
-        turn_volumes(&source->base.info, source->data + source->header.data_offset, NULL, &source->turned, error);
+        turn_volumes(&source->base.info, source->bytes ? source->bytes : source->data + source->header.data_offset,
+                     NULL, &source->turned, error);
     return status ? error_prefix(error, status, "%s", source->input.name) : MIST_OK;
 }
 
@@ -345,6 +367,8 @@ static enum mist_status nifti_open(const struct format_input *inputs, uint32_t c
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     if (!status)
         status = count == 2 ? open_pair(source, &inputs[header], error) : open_single(source, error);
+    if (!status)
+        status = unpack_bits(source, error);
     if (!status)
         status = turn(source, error);
     if (status) {

@@ -224,6 +224,7 @@ enum mist_status nifti_header_read(const uint8_t *data, size_t size, struct nift
     int64_t unit = integer_at(header, data, &units_field, 0) & 7; /* XYZT_TO_SPACE() */
     header->unit = unit == NIFTI_UNITS_METER ? 1000 : unit == NIFTI_UNITS_MICRON ? 0.001 : 1;
     header->datatype = (int)integer_at(header, data, &datatype_field, 0);
+    header->bits = header->datatype == DT_BINARY;
     header->intent = (int)integer_at(header, data, &intent_field, 0);
     double offset = header->version == 1 ? real_at(header, data, &offset_field, 0)
                                          : (double)integer_at(header, data, &offset_field, 0);
@@ -319,7 +320,7 @@ static const struct {
     {DT_INT16, MIST_S16, 1, "int16"},         {DT_UINT16, MIST_U16, 1, "uint16"},
     {DT_INT32, MIST_S32, 1, "int32"},         {DT_UINT32, MIST_U32, 1, "uint32"},
     {DT_FLOAT32, MIST_F32, 1, "float32"},     {DT_FLOAT64, MIST_F64, 1, "float64"},
-    {DT_RGB24, MIST_U8, 3, "RGB24"},          {DT_BINARY, 0, 0, "1-bit"},
+    {DT_RGB24, MIST_U8, 3, "RGB24"},          {DT_BINARY, MIST_U8, 1, "1-bit"},
     {DT_INT64, MIST_S64, 1, "int64"},         {DT_UINT64, MIST_U64, 1, "uint64"},
     {DT_COMPLEX64, MIST_F32, 2, "complex64"}, {DT_COMPLEX128, MIST_F64, 2, "complex128"},
     {DT_COMPLEX256, 0, 0, "complex256"},      {DT_FLOAT128, 0, 0, "float128"},
@@ -385,6 +386,12 @@ static enum mist_status set_type(const struct nifti_header *header, struct mist_
     return error_set(error, MIST_ERROR_CORRUPT, "NIfTI datatype %d does not exist", header->datatype);
 }
 
+uint64_t nifti_header_bytes(const struct nifti_header *header, const struct mist_image_info *info)
+{
+    const uint64_t samples = mist_frame_bytes(info->type, info->width, info->height, info->components);
+    return header->bits ? (samples * info->frames + 7) / 8 : samples * info->frames;
+}
+
 enum mist_status nifti_header_info(struct nifti_header *header, struct mist_image_info *info, struct mist_error *error)
 {
     memset(info, 0, sizeof *info);
@@ -410,7 +417,7 @@ enum mist_status nifti_header_info(struct nifti_header *header, struct mist_imag
     info->frames = (uint32_t)frames;
     info->slices = (uint32_t)header->dim[header->axes[2] + 1];
     memcpy(info->axes, header->axes, sizeof info->axes);
-    info->label = header->intent == NIFTI_INTENT_LABEL || header->intent == NIFTI_INTENT_NEURONAME;
+    info->label = header->intent == NIFTI_INTENT_LABEL || header->intent == NIFTI_INTENT_NEURONAME || header->bits;
     set_geometry(header, &info->geometry);
     turn_geometry(header, &info->geometry);
     if (!mist_frame_bytes(info->type, info->width, info->height, info->components))

@@ -20,6 +20,7 @@ struct nifti_header {
     unsigned dimensions; /* dim[0]: 1 .. 7 */
     int64_t dim[8];      /* [1..7], 1 beyond dim[0] */
     int datatype;
+    bool bits; /* DT_BINARY: a bit a voxel, the first in the lowest bit, no gap between rows */
     int intent;
     double pixdim[8];
     double unit;          /* millimetres of the unit of length of pixdim and of the affines */
@@ -51,6 +52,9 @@ enum mist_status nifti_header_read(const uint8_t *data, size_t size, struct nift
  * datatype that is not handled, MIST_ERROR_LIMIT beyond the limits of image.h.
  */
 enum mist_status nifti_header_info(struct nifti_header *header, struct mist_image_info *info, struct mist_error *error);
+
+/* Bytes of the voxels in the file; `info` is nifti_header_info()'s. */
+uint64_t nifti_header_bytes(const struct nifti_header *header, const struct mist_image_info *info);
 
 /* Writes dim[1..3], pixdim[1..3], qoffset and srow back to where they were read from. */
 void nifti_header_store_geometry(const struct nifti_header *header, uint8_t *data);

@@ -28,6 +28,9 @@ struct nifti_writer {
     float *real;              /* one frame in its units, where these differ from slice to slice; else NULL */
     struct turner *turner;    /* where the planes are not the file's; else NULL */
     struct mist_buffer suffix;
+    bool bits; /* a bit a sample: `gathered` are those that do not make up a byte yet */
+    uint8_t gathered;
+    unsigned gathered_count;
     bool flip;      /* rows are written last first */
     double *scales; /* [frames][2] slope and intercept, with `real` */
     uint32_t written;
@@ -40,6 +43,24 @@ static void emit(void *context, const uint8_t *bytes, size_t size)
         gzip_write(writer->gzip, bytes, size, false);
     else if (size)
         fwrite(bytes, 1, size, writer->file.stream);
+}
+
+/* Samples in the order of the file. */
+static void emit_samples(void *context, const uint8_t *bytes, size_t size)
+{
+    struct nifti_writer *writer = context;
+    if (!writer->bits) {
+        emit(writer, bytes, size);
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        writer->gathered |= (uint8_t)((bytes[i] & 1) << writer->gathered_count);
+        if (++writer->gathered_count == 8) {
+            emit(writer, &writer->gathered, 1);
+            writer->gathered = 0;
+            writer->gathered_count = 0;
+        }
+    }
 }
 
 /* ---- frames ---- */
@@ -98,7 +119,7 @@ static enum mist_status nifti_write_frame(struct format_writer *base, const stru
     } else if (writer->turner) {
         status = turner_plane(writer->turner, writer->packed, error);
     } else {
-        emit(writer, writer->packed, count * mist_sample_size(info->type));
+        emit_samples(writer, writer->packed, count * mist_sample_size(info->type));
     }
     writer->written++;
     return status ? error_prefix(error, status, "%s", writer->file.path) : MIST_OK;
@@ -110,6 +131,8 @@ static enum mist_status nifti_finish(struct format_writer *base, struct mist_err
     if (writer->written != writer->info.frames)
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: %u of %u planes were written", writer->file.path,
                          writer->written, writer->info.frames);
+    if (writer->gathered_count)
+        emit(writer, &writer->gathered, 1);
     emit(writer, writer->suffix.data, writer->suffix.size);
     if (writer->gzip)
         gzip_write(writer->gzip, NULL, 0, true);
@@ -193,6 +216,7 @@ static enum mist_status adapt_header(struct nifti_writer *writer, const struct f
         info.components != target->info.components || target->info.frames != (no_samples ? 0 : frames))
         return error_set(error, MIST_ERROR_CORRUPT, "the kept NIfTI header is not that of these samples");
     writer->big_endian = parsed.big_endian;
+    writer->bits = parsed.bits;
     writer->info.slices = slices_of(target, info.slices);
     memcpy(writer->info.axes, info.axes, sizeof info.axes);
     const struct format_archive *archive = target->archive;
@@ -274,7 +298,7 @@ enum mist_status nifti_writer_open(const struct format_target *target, struct fo
     writer->packed = memory_allocate(mist_frame_bytes(info->type, info->width, info->height, info->components));
     if (!status && !writer->packed)
         status = error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    const struct turn_sink sink = {emit, writer};
+    const struct turn_sink sink = {emit_samples, writer};
     if (!status && adapted && info->frames && turn_is_needed(&writer->info))
         status = turner_new(&writer->info, target->path, &sink, &writer->turner, error);
     if (status)
