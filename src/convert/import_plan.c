@@ -169,9 +169,18 @@ static uint64_t try_coder(struct import *import, unsigned coder, unsigned coded)
     return good ? bytes : UINT64_MAX;
 }
 
+/* Whether the source is so small that its samples must be alike in a way which the wavelet coder may not see. */
+static bool is_squeezed(const struct import *import)
+{
+    const struct mist_image_info *image = &import->manifest.image;
+    const uint64_t frame = mist_frame_bytes(image->type, image->width, image->height, image->components);
+    return frame * image->frames / 4 > import->manifest.source_bytes;
+}
+
 /*
  * The picture of an image: the wavelet coder, going as far down as makes some frames smallest; or, where most samples
- * are one value, the pyramid coder, if that makes them smaller by enough to be worth its slower decoding.
+ * are one value or the source is a small one, the pyramid coder, if that makes them smaller by enough to be worth its
+ * slower decoding.
  */
 static bool add_picture(struct import *import)
 {
@@ -187,7 +196,8 @@ static bool add_picture(struct import *import)
             extra = bytes < least ? tried : extra;
             least = bytes < least ? bytes : least;
         }
-    bool sparse = plain && import->common > 0.5 && image->components == 1 && mist_sample_size(image->type) <= 2;
+    bool sparse = plain && (import->common > 0.5 || is_squeezed(import)) && image->components == 1 &&
+                  mist_sample_size(image->type) <= 2;
     if (sparse && least == UINT64_MAX)
         least = try_coder(import, CODER_HTJ2K, import->levels + extra);
     if (sparse && least != UINT64_MAX && try_coder(import, CODER_PYRAMID, import->levels) < least / 8 * 7) {
@@ -318,6 +328,8 @@ enum mist_status import_plan(struct import *import, struct mist_error *error)
         return plan_kept(import, error);
     if (import->way == IMPORT_ABOVE)
         return plan_above(import, error);
+    if (import->way == IMPORT_TRUST && is_squeezed(import))
+        return error_set(error, MIST_ERROR_UNSUPPORTED, "to be looked at");
     enum mist_status status = choose_values(import, error);
     if (status)
         return status;
