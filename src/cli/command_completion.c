@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define HELP_OF_HELP "what the command does, and an example"
+
 static void complete_bash(const struct command *const commands[])
 {
     printf("_mist() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
@@ -22,18 +24,46 @@ static void complete_bash(const struct command *const commands[])
            "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n    esac\n}\ncomplete -o filenames -F _mist mist\n");
 }
 
+/* Within single quotes of zsh, in which quotes end; what a specification of _arguments sees as its own is escaped. */
+static void put_zsh(const char *text)
+{
+    for (; *text; text++)
+        if (*text == '\'')
+            printf("'\\''");
+        else
+            printf("%s%c", strchr("[]:\\", *text) ? "\\" : "", *text);
+}
+
+/* Within single quotes of fish. */
+static void put_fish(const char *text)
+{
+    for (; *text; text++)
+        printf("%s%c", strchr("'\\", *text) ? "\\" : "", *text);
+}
+
 static void complete_zsh(const struct command *const commands[])
 {
     char text[HELP_SIZE];
     printf("#compdef mist\n_mist() {\n    local -a commands\n    commands=(");
-    for (size_t i = 0; commands[i]; i++)
-        printf(" '%s:%s'", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; commands[i]; i++) {
+        printf(" '%s:", commands[i]->name);
+        put_zsh(commands[i]->summary);
+        printf("'");
+    }
     printf(" )\n    if (( CURRENT == 2 )); then _describe command commands; return; fi\n    case ${words[2]} in\n");
     for (size_t i = 0; commands[i]; i++) {
-        printf("    %s) _arguments", commands[i]->name);
-        for (const struct option_spec *option = commands[i]->options; option->name; option++)
-            printf(" '--%s[%s]%s%s'", option->name, help_option_text(option, text), option->argument ? ":" : "",
-                   option->argument ? option->argument : "");
+        printf("    %s) _arguments '--help[" HELP_OF_HELP "]'", commands[i]->name);
+        for (const struct option_spec *option = commands[i]->options; option->name; option++) {
+            printf(" '*--%s[", option->name);
+            put_zsh(help_option_text(option, text));
+            printf("]");
+            if (option->argument) {
+                printf(":");
+                put_zsh(option->argument);
+                printf(":_files");
+            }
+            printf("'");
+        }
         printf(" '*:file:_files' ;;\n");
     }
     printf("    esac\n}\n_mist \"$@\"\n");
@@ -43,10 +73,17 @@ static void complete_fish(const struct command *const commands[])
 {
     char text[HELP_SIZE];
     for (size_t i = 0; commands[i]; i++) {
-        printf("complete -c mist -n __fish_use_subcommand -a %s -d '%s'\n", commands[i]->name, commands[i]->summary);
-        for (const struct option_spec *option = commands[i]->options; option->name; option++)
-            printf("complete -c mist -n '__fish_seen_subcommand_from %s' -l %s%s -d '%s'\n", commands[i]->name,
-                   option->name, option->argument ? " -r" : "", help_option_text(option, text));
+        printf("complete -c mist -n __fish_use_subcommand -a %s -d '", commands[i]->name);
+        put_fish(commands[i]->summary);
+        printf("'\n");
+        printf("complete -c mist -n '__fish_seen_subcommand_from %s' -l help -d '" HELP_OF_HELP "'\n",
+               commands[i]->name);
+        for (const struct option_spec *option = commands[i]->options; option->name; option++) {
+            printf("complete -c mist -n '__fish_seen_subcommand_from %s' -l %s%s -d '", commands[i]->name, option->name,
+                   option->argument ? " -r" : "");
+            put_fish(help_option_text(option, text));
+            printf("'\n");
+        }
     }
 }
 
