@@ -60,6 +60,43 @@ class ExitCodes(unittest.TestCase):
             self.assertEqual(result.stdout.count("good"), len(order) - 1)
             self.assertIn(str(missing if missing in order else self.bad), result.stderr)
 
+    def test_a_store_with_something_bad(self):
+        store = self.work / "damaged"
+        shutil.copytree(self.store, store)
+        item = store / "d/items/a.png.mist"
+        item.write_bytes(self.bad.read_bytes())
+        for options in [], ["--quick"], ["--quiet"]:
+            result = mist("verify", store, *options, check=1)
+            self.assertIn("a.png", result.stderr)
+            self.assertEqual("with problems" in result.stdout, options != ["--quiet"])
+
+    def test_all_levels_but_the_last(self):
+        ends = json.loads(mist("info", self.good, "--json").stdout)["ends"]
+        part = self.work / "part.mist"
+        part.write_bytes(self.good.read_bytes()[:ends[-2]])
+        self.assertIn(f"levels 0 to {len(ends) - 2} of {len(ends)}", mist("verify", part).stdout)
+
+    def test_the_last_one_counts(self):
+        """Of an option that is given twice and has one value."""
+        def planned(*options):
+            return json.loads(mist("get", self.store / "d", "--dry-run", "--json", *options).stdout)["planned_bytes"]
+        self.assertEqual(planned("--size", "32", "--size", "100"), planned("--size", "100"))
+        self.assertNotEqual(planned("--size", "100"), planned("--size", "32"))
+
+    def test_numbers(self):
+        for value in ("inf", "nan", "-1", "0", "1e999", "0x", "1 "):
+            result = mist("encode", self.work / "source/a.png", "-o", self.work / "x.j2c", "--irreversible", "--base-step", value, check=2)
+            self.assertIn("--base-step", result.stderr, value)
+
+    def test_exact_shrinks(self):
+        """--exact takes the next larger level unless a policy is given: no picture is blown up."""
+        def planned(*options):
+            return json.loads(mist("get", self.store / "d", "--dry-run", "--json", *options).stdout)["planned_bytes"]
+        larger, closest = planned("--size", "80", "--policy", "at-least"), planned("--size", "80")
+        self.assertNotEqual(larger, closest)
+        self.assertEqual(planned("--size", "80", "--exact"), larger)
+        self.assertEqual(planned("--size", "80", "--exact", "--policy", "closest"), closest)
+
     def test_a_kilobyte_has_1000_bytes(self):
         text = mist("info", self.store).stdout
         self.assertIn("1 other files (1.2 MB)", text)

@@ -96,6 +96,12 @@ class Lies(Case):
             self.server.send(handler, path, 206, {"Content-Range": f"bytes {first + 1}-{end}/{len(data)}"},
                              data[first + 1:end + 1])
         self.lie_about(shifted, "asked for bytes from 0 and sent others")
+        self.lie_about(lambda handler, path, data, first, end: self.server.send(
+            handler, path, 206, {"Content-Range": f"bytes {first + 1}-{end - 1}/{len(data)}"}, data[first + 1:end]),
+            "asked for bytes from 0 and sent others")
+        self.lie_about(lambda handler, path, data, first, end: self.server.send(
+            handler, path, 206, {"Content-Range": f"bytes {first}-{end - 1}/{len(data) + 1}"}, data[first:end]),
+            r"has \d+ bytes on the host where the catalog says \d+")
         for value in ["bytes */12", "garbage", "bytes 9-1/5"]:
             self.lie_about(lambda handler, path, data, first, end, value=value: self.server.send(
                 handler, path, 206, {"Content-Range": value}, data[first:end]), "makes no sense")
@@ -138,6 +144,41 @@ class Lies(Case):
                        path=path)
         self.lie_about(self.ranged(lambda data, first, end: data[first:end] + b"x"), "more bytes than", path=path)
         self.lie_about(self.send(404, {}, b"gone"), "no such file", path=path)
+
+    def test_an_attachment_that_came_whole(self):
+        """All its bytes are here, but not yet in its place: as after a kill before the renaming. It is not fetched again."""
+        asked = []
+        def count(handler, path, data, first, end):
+            asked.append(path)
+            return False
+        self.server.lie = count
+        self.get("--size", "256")
+        whole = (self.out / "cxr/labels.csv").read_bytes()
+        names = {p.name for p in cache_of(self.out).rglob("*")}
+        self.addCleanup(clear, self.out)
+        def stop(handler, path, data, first, end):
+            if not path.endswith("/files/cxr/labels.csv"):
+                return False
+            handler.close_connection = True
+            handler.send_response(206 if first else 200)
+            handler.send_header("Content-Length", str(end - first))
+            if first:
+                handler.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(data)}")
+            handler.end_headers()
+            handler.wfile.write(data[first:end - 1])  # all but one byte, each time
+            return True
+        clear(self.out)
+        self.server.lie = stop
+        self.get("--size", "256", "--retries", "0", check=1)
+        parts = [p for p in [*cache_of(self.out).rglob("*"), *self.out.rglob("*")] if p.is_file() and p.stat().st_size == len(whole) - 1
+                 and whole.startswith(p.read_bytes())]
+        self.assertEqual(len(parts), 1, names)
+        parts[0].write_bytes(whole)
+        asked.clear()
+        self.server.lie = count
+        self.get("--size", "256")
+        self.assertEqual([path for path in asked if path.endswith("labels.csv")], [])
+        self.assertEqual(tree(self.out), self.right)
 
     def test_catalog(self):
         good = (self.store / "ex/catalog.jsonl.zst").read_bytes()

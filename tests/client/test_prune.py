@@ -5,11 +5,14 @@ import pathlib
 import shutil
 import sqlite3
 import tempfile
+import sys
 import unittest
 
 import nibabel
 import numpy
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "format"))
+import dicom_cases
 from datasets import Downloads, cache_of, clear, read_catalog, tree, write_catalog
 from servers import EXAMPLES, mist
 
@@ -297,6 +300,42 @@ class Claims(Case):
         empty = self.made("empty", [])
         self.assertEqual(self.counts(empty, "--prune", "--format", "png"), (2, 2))
         self.assertEqual(tree(self.out), {})
+
+    def test_several_forms(self):
+        """A file of a form that another run asked for is known by that form: depths of one format are forms, too."""
+        volume = self.base / "depths"
+        (volume / "source").mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, volume)
+        nibabel.save(nibabel.Nifti1Image(numpy.arange(64 * 64 * 6, dtype=numpy.int16).reshape(64, 64, 6), None),
+                     volume / "source/v.nii.gz")
+        mist("encode", volume / "source", "-o", volume / "store", "--dataset", "ex")
+        row, = read_catalog(volume / "store/ex")
+        row["files"] = [{"path": "v.nii.gz", "frames": 6}]
+        item = volume / "store/ex/items/v.nii.gz.mist"
+        first = self.made("first", [{**row, "path": "zebra"}], (item, "zebra"))
+        second = self.made("second", [{**row, "path": "ape"}], (item, "ape"))
+        for depth in (8, 9):
+            result = mist("get", first, "-o", self.out, "--format", "png", "--exact", "--size", f"64x64x{depth}")
+        self.assertEqual(len(tree(self.out)), 9)
+        self.assertEqual(self.counts(second, "--exclude", "ape", "--prune", "--format", "png"), (0, 0))
+        self.assertEqual(len(tree(self.out)), 9)
+
+    def test_volumes_of_a_series(self):
+        """Files of a series' volumes have suffixes that only its head tells: while the series is there, they are."""
+        source = self.base / "series"
+        (source / "s/echoes").mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, source)
+        dicom_cases.echoes(source / "s/echoes")
+        mist("encode", source / "s", "-o", source / "store", "--dataset", "ex")
+        row, = read_catalog(source / "store/ex")
+        item = source / f"store/ex/items/{row['path']}.mist"
+        first = self.made("first", [{**row, "path": "zebra"}], (item, "zebra"))
+        second = self.made("second", [{**row, "path": "ape"}], (item, "ape"))
+        self.get(first, "--format", "nii")
+        written = set(tree(self.out))
+        self.assertGreater(len([name for name in written if name.endswith(".nii")]), 1)
+        self.assertEqual(self.counts(second, "--exclude", "ape", "--prune", "--format", "nii"), (0, 0))
+        self.assertEqual(set(tree(self.out)), written)
 
     def test_a_lost_record(self):
         """Nothing is removed, and it is said; a damaged record, or a half-made one, is made again."""

@@ -43,7 +43,9 @@ class Agreement(unittest.TestCase):
         with urllib.request.urlopen(url) as answer:
             lines = [json.loads(line) for line in answer.read().splitlines()]
         for line in lines[1:-1]:
-            if "path" in line:
+            if "refused" in line:
+                self.assertEqual(line["bytes"], 0)
+            elif "path" in line:
                 self.assertEqual(sum(end - start for start, end in line["ranges"]), line["bytes"])
         self.assertEqual(sum(line["bytes"] for line in lines[1:-1]), lines[-1]["bytes"])
         return lines[1:-1], lines[-1]["bytes"]
@@ -55,7 +57,9 @@ class Agreement(unittest.TestCase):
 
     def compare(self, asked, transfer):
         rows, planned = self.plan(asked)
-        dry = self.get(asked, "--dry-run")
+        refused = sum("refused" in row for row in rows)
+        dry = self.get(asked, "--dry-run", check=int(refused > 0))
+        self.assertEqual(dry["failed"], refused)
         self.assertEqual((dry["planned_bytes"], dry["selected_bytes"]), (planned, planned), asked)
         if not transfer:
             return
@@ -79,6 +83,9 @@ class Agreement(unittest.TestCase):
                         self.compare({**choice, **form, **budget}, False)
         for size in ("64", "100x90", "64x64x30"):
             self.compare({"size": size, "exact": "1"}, False)
+        # Slices of a DICOM series between its own have no files: refused by both.
+        self.assertEqual(sum("refused" in row for row in self.plan({"size": "64x64x30", "exact": "1"})[0]), 1)
+        self.compare({"size": "64x64x30", "exact": "1", "format": "nii"}, False)
 
     def test_transfers(self):
         for asked in ({}, {"size": "64"}, {"reduce": "2,1"}, {"size": "64", "grid": "center"},
