@@ -35,15 +35,7 @@ struct mist_get_options {
     const char *transfer_syntax; /* of DICOM, as in struct mist_export_options; NULL: that of the source */
     bool keep_uids;              /* likewise */
 
-    /*
-     * Shell patterns on paths relative to the dataset ('*' matches '/' too; a pattern that matches a directory matches
-     * all below it). Of an item its own path and those of its files count. With no include pattern everything is
-     * included; exclude patterns win.
-     */
-    const char *const *include;
-    const char *const *exclude;
-    uint32_t include_count;
-    uint32_t exclude_count;
+    struct mist_selection selection; /* which items and files; by default all */
 
     unsigned threads;   /* for decoding and writing; 0: MIST_JOBS, or all cores */
     unsigned transfers; /* requests in flight, 1 .. 64; 0 (default): 4 to 64, as sizes and the host ask for */
@@ -66,8 +58,8 @@ struct mist_get_options {
     bool no_cache;               /* remove what was fetched of an item once its files are written */
 
     /*
-     * Remove files that an earlier call wrote for an item or attachment that the host has no longer; not what `include`
-     * and `exclude` leave out, not what was changed since it was written, and nothing if something failed. Directories
+     * Remove files that an earlier call wrote for an item or attachment that the host has no longer; not what
+     * `selection` leaves out, not what was changed since it was written, and nothing if something failed. Directories
      * that this leaves empty go too. `removed` (may be NULL) is called with each path that is, or in a plan would be,
      * removed.
      */
@@ -107,6 +99,8 @@ struct mist_get_report {
     unsigned larger_count;   /* of larger[] */
     struct mist_get_larger larger[MIST_GET_REASONS]; /* of all that is selected */
     int budget_reduce;                               /* the reduce that max_bytes led to, -1 without it */
+    uint64_t unmatched;       /* of selection.names: those that name nothing in the dataset ... */
+    char unmatched_name[256]; /* ... and one of them */
 };
 
 /*

@@ -20,6 +20,12 @@ struct mist_catalog_file {
     uint32_t frames;
 };
 
+/* What a table of the dataset says of an item: "Finding Labels": "Cardiomegaly|Emphysema". */
+struct mist_catalog_column {
+    const char *name;
+    const char *value; /* as in the table; several are separated by '|'; never "" */
+};
+
 /* One item. */
 struct mist_catalog_item {
     const char *path;             /* relative to the dataset; the item is DATASET/items/PATH.mist */
@@ -38,6 +44,8 @@ struct mist_catalog_item {
     uint64_t source_bytes;
     uint32_t file_count;
     const struct mist_catalog_file *files; /* in frame order */
+    uint32_t column_count;
+    const struct mist_catalog_column *columns;
 };
 
 /* One attachment: DATASET/files/PATH. */
@@ -46,6 +54,8 @@ struct mist_catalog_attachment {
     uint64_t size;
     uint64_t checksum; /* XXH3-64 of its bytes */
     const char *kept;  /* it is an image: why it is no item; else NULL */
+    const char *table; /* it is a table that columns are from: the column that names the items; else NULL */
+    bool wide;         /* ... and it speaks of items outside of its own directory, too */
 };
 
 enum mist_catalog_kind { MIST_CATALOG_END, MIST_CATALOG_ITEM, MIST_CATALOG_ATTACHMENT };
@@ -105,6 +115,42 @@ MIST_API const struct mist_dataset_info *mist_catalog_dataset(const mist_catalog
 /* The next entry, valid until the next call; kind MIST_CATALOG_END after the last one. */
 MIST_API enum mist_status mist_catalog_next(mist_catalog *catalog, struct mist_catalog_entry *entry,
                                             struct mist_error *error);
+
+/* ---- choosing items: the same rule on the host and in the client ---- */
+
+/*
+ * Which items and attachments are taken: those that meet all that is given here. Zeroed: all. Texts and lists are the
+ * caller's.
+ *
+ * `include`, `exclude`: shell patterns on paths relative to the dataset ('*' matches '/' too; a pattern that matches a
+ * directory matches all below it). Of an item its own path and those of its files count. Exclude wins over all else.
+ * `names`: paths, file names with or without suffix, or names of directories, exactly; with `include`, what meets one
+ * of the two is taken.
+ * `where`: "COLUMN=VALUE", "COLUMN!=VALUE", or with <, <=, >, >=, on the columns that tables of the dataset have for an
+ * item; all must hold. A value in the table that is a list ("A|B") meets a condition (but !=) if one of its members
+ * does, or, with =, the whole of it. Where both sides are numbers they are compared as such, else as texts, byte by
+ * byte. An item that has no value in the column meets no condition, != included.
+ * `sample`: so many cases of those left, by `seed`: the same ones on every machine, and the larger sample holds the
+ * smaller one. `limit`: at most so many cases, the first by path. 0: all. A case is an image with its label maps: items
+ * whose paths differ only in words such as images, labels, t1, flair, mask, seg.
+ *
+ * With `names`, `where`, `sample` or `limit`, of the attachments only those are taken that are included, or describe
+ * the dataset (README, LICENSE, dataset.json ...), or stand beside a selected item under its name. Tables that the
+ * columns of selected items are from are always taken, unless excluded.
+ */
+struct mist_selection {
+    const char *const *include;
+    const char *const *exclude;
+    const char *const *names;
+    const char *const *where;
+    uint32_t include_count;
+    uint32_t exclude_count;
+    uint32_t name_count;
+    uint32_t where_count;
+    uint64_t sample;
+    uint64_t seed;
+    uint64_t limit;
+};
 
 /* ---- choosing a resolution: the same rule on the host and in the client ---- */
 
@@ -232,6 +278,14 @@ MIST_API enum mist_status mist_dataset_next(mist_dataset *dataset, struct mist_c
  */
 MIST_API enum mist_status mist_dataset_find(mist_dataset *dataset, const char *path, struct mist_catalog_entry *entry,
                                             struct mist_error *error);
+
+/*
+ * From now on mist_dataset_next() gives only what is selected, from the beginning of the catalog; NULL: everything
+ * again. What `selection` points to must live until then. mist_dataset_find() finds all items all the same.
+ * MIST_ERROR_ARGUMENT: a condition that is none, or a column that no item has.
+ */
+MIST_API enum mist_status mist_dataset_select(mist_dataset *dataset, const struct mist_selection *selection,
+                                              struct mist_error *error);
 
 /*
  * The image that a request makes of an item, as the catalog knows it: no affine. MIST_ERROR_ARGUMENT for an exact size

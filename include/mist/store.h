@@ -80,6 +80,15 @@ struct mist_store_unread {
 };
 #define MIST_STORE_UNREAD 32u
 
+/* A table that columns of the catalog are from. */
+struct mist_store_table {
+    char path[256]; /* in the dataset */
+    char key[128];  /* its column that names the items */
+    uint64_t items; /* that it speaks of */
+    uint32_t columns;
+};
+#define MIST_STORE_TABLES 16u
+
 struct mist_store_report {
     uint64_t items;       /* encoded (or indexed, or verified) now */
     uint64_t attachments; /* copied (or indexed, or verified) now */
@@ -100,8 +109,10 @@ struct mist_store_report {
     uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
     uint64_t larger_by[MIST_LARGER_REASONS];            /* ... and why */
     struct mist_store_unread unread[MIST_STORE_UNREAD]; /* all in the dataset, by kind; the rest has no suffix */
-    char larger_path[256];                              /* one of them; "" where there is none */
-    char looks_like_path[256];                          /* one of each; "" where there is none */
+    uint32_t table_count; /* tables that the catalog's columns are from; 0 too where nothing changed */
+    struct mist_store_table tables[MIST_STORE_TABLES]; /* the first of them */
+    char larger_path[256];                             /* one of them; "" where there is none */
+    char looks_like_path[256];                         /* one of each; "" where there is none */
     char named_only_path[256];
     char asked_only_path[256];
 };
@@ -115,6 +126,12 @@ struct mist_store_encode_options {
     const char *const *images;
     uint32_t label_count;
     uint32_t image_count;
+    /*
+     * Attachments (paths in the dataset) whose columns the catalog has; of those in several the first one's. They are
+     * remembered. None, and none remembered: all tables that name items.
+     */
+    const char *const *tables;
+    uint32_t table_count;
     unsigned threads; /* 0: pool_default_threads() */
     bool prune;       /* remove items and attachments whose sources are gone */
     mist_store_note *note;

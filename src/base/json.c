@@ -213,6 +213,12 @@ bool json_key(struct json_reader *reader, char *key, size_t capacity)
     return expect(reader, ':');
 }
 
+bool json_key_text(struct json_reader *reader, struct mist_buffer *out, size_t *offset, size_t *length)
+{
+    return !reader->failed && next_in_run(reader, '{', '}') && json_text(reader, out, offset, length) &&
+           expect(reader, ':');
+}
+
 bool json_element(struct json_reader *reader)
 {
     return !reader->failed && next_in_run(reader, '[', ']');

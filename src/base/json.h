@@ -34,6 +34,8 @@ bool json_key(struct json_reader *reader, char *key, size_t capacity);
 bool json_enter_array(struct json_reader *reader);
 bool json_element(struct json_reader *reader);
 
+/* The next key of an object, of any length, as json_text() gives texts. */
+bool json_key_text(struct json_reader *reader, struct mist_buffer *out, size_t *offset, size_t *length);
 /* Appends a string, unescaped, and a NUL to `out` and gives where it starts in `out` and its length. */
 bool json_text(struct json_reader *reader, struct mist_buffer *out, size_t *offset, size_t *length);
 /* A string of at most capacity - 1 bytes without a NUL. */

@@ -160,6 +160,23 @@ bool option_bytes(const struct arguments *arguments, const char *name, unsigned 
     return false;
 }
 
+bool option_count(const struct arguments *arguments, const char *name, unsigned long long minimum,
+                  unsigned long long *value)
+{
+    const char *text = option_value(arguments, name);
+    if (!text)
+        return true;
+    char *end;
+    errno = 0;
+    const unsigned long long number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || number < minimum) {
+        usage_error(arguments, "--%s takes a whole number%s, not '%s'", name, minimum ? " above 0" : "", text);
+        return false;
+    }
+    *value = number;
+    return true;
+}
+
 /* Numbers from `minimum` to `maximum` with a separator between; returns how many, 0 if it is something else. */
 static int parse_list(const char *text, char separator, unsigned maximum, unsigned *numbers, int most)
 {

@@ -53,6 +53,9 @@ size_t option_values(const struct arguments *arguments, const char *name, const 
  */
 bool option_unsigned(const struct arguments *arguments, const char *name, unsigned minimum, unsigned maximum,
                      unsigned *value);
+/* Of any size; `minimum` is 0 or 1. */
+bool option_count(const struct arguments *arguments, const char *name, unsigned long long minimum,
+                  unsigned long long *value);
 bool option_number(const struct arguments *arguments, const char *name, double *value);            /* > 0 */
 bool option_bytes(const struct arguments *arguments, const char *name, unsigned long long *value); /* 10M, 2GiB */
 /* S or WxH; where depth is not NULL WxHxD, too. *depth is left alone by the others. */

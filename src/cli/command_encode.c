@@ -12,6 +12,7 @@ static const struct option_spec options[] = {
     {"dataset", 0, "NAME", "name of the dataset (default: that of the first source)"},
     {"labels", 0, "GLOB", "files whose path matches are label maps, never averaged; may be repeated"},
     {"images", 0, "GLOB", "files whose path matches are no label maps; may be repeated, and overrules --labels"},
+    {"table", 0, "PATH", "take columns from this table of the dataset only (below); may be repeated"},
     {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
     {"prune", 0, NULL, "remove what is in the dataset but no longer in the sources"},
     {"json", 0, NULL, "print what was done as one JSON object"},
@@ -114,11 +115,38 @@ static void print_json_unread(const struct mist_store_report *report)
     printf("}");
 }
 
+/* One line for each table that columns are from. */
+static void print_tables(const struct mist_store_report *report)
+{
+    for (uint32_t i = 0; i < report->table_count && i < MIST_STORE_TABLES; i++) {
+        const struct mist_store_table *table = &report->tables[i];
+        printf("columns for %" PRIu64 " item%s: from %s, by '%s'\n", table->items, table->items == 1 ? "" : "s",
+               table->path, table->key);
+    }
+    if (report->table_count > MIST_STORE_TABLES)
+        printf("columns from %u more tables\n", report->table_count - MIST_STORE_TABLES);
+}
+
+static void print_json_tables(const struct mist_store_report *report)
+{
+    printf(",\"tables\":[");
+    for (uint32_t i = 0; i < report->table_count && i < MIST_STORE_TABLES; i++) {
+        const struct mist_store_table *table = &report->tables[i];
+        printf("%s{\"path\":", i ? "," : "");
+        print_json_string(table->path);
+        printf(",\"key\":");
+        print_json_string(table->key);
+        printf(",\"items\":%" PRIu64 ",\"columns\":%u}", table->items, table->columns);
+    }
+    printf("],\"table_count\":%u", report->table_count);
+}
+
 static void print_json(const struct mist_store_report *report)
 {
     print_json_labels(report);
     print_json_unread(report);
     print_json_larger(report);
+    print_json_tables(report);
     printf(",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
            ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"warnings\":%" PRIu64 ",\"naming_patient\":%" PRIu64
            ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
@@ -152,6 +180,7 @@ static void print_summary(const struct mist_store_report *report)
                report->naming_patient == 1 ? "es" : "");
     print_larger(report);
     print_unread(report);
+    print_tables(report);
 }
 
 static enum exit_status run(const struct arguments *arguments)
@@ -170,6 +199,7 @@ static enum exit_status run(const struct arguments *arguments)
     };
     encode.label_count = (uint32_t)option_values(arguments, "labels", &encode.labels);
     encode.image_count = (uint32_t)option_values(arguments, "images", &encode.images);
+    encode.table_count = (uint32_t)option_values(arguments, "table", &encode.tables);
     const char *store = option_value(arguments, "output");
     if (!store)
         return usage_error(arguments, "-o STORE is missing");
@@ -228,6 +258,10 @@ const struct command command_encode = {
                "say is kept: whoever may read the store may read that.\n\n"
                "What is odd about files that can be read all the same (no file meta information, pixel\n"
                "data that ends early) is a line on standard error, and no failure.\n\n"
+               "Tables of the dataset (CSV, TSV, JSON; .gz, too) that name its images, by path, file name with\n"
+               "or without suffix, or patient's directory, give the catalog columns, by which 'mist get\n"
+               "--where' chooses. Where several tables have a column of one name, the first one by path is\n"
+               "believed; --table (a path in the dataset; remembered) says which tables are meant, in order.\n\n"
                "STORE can be served by 'mist serve', or copied to any static web server.\n\n"
                "With -o FILE.j2c (.j2k, .jhc) or FILE.jph, one image becomes one HTJ2K codestream, or a\n"
                "JPH file around it: .npy, .pgm, .ppm, .pgx, PNG, DICOM or NIfTI, a frame of it. Lossless\n"

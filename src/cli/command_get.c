@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mist get: a dataset at the resolution asked for. */
 #include "cli/commands.h"
+#include "cli/names.h"
 #include "cli/report.h"
 
 #include <inttypes.h>
@@ -18,6 +19,11 @@ static const struct option_spec options[] = {
     {"grid", 0, "G", "native (default, geometry exact) or center (conventional pixel grid)"},
     {"include", 0, "GLOB", "only items and files whose path matches; may be repeated"},
     {"exclude", 0, "GLOB", "not those whose path matches; may be repeated"},
+    {"include-from", 0, "FILE", "only what a line of FILE names (below); may be repeated"},
+    {"where", 0, "COLUMN=VALUE", "only items for which a table says so (below); may be repeated: all must hold"},
+    {"sample", 0, "N", "N of the cases that are left, the same ones each time"},
+    {"seed", 0, "S", "with --sample: other ones (default 0)"},
+    {"limit", 0, "N", "at most N cases, the first by path"},
     {"format", 0, "F", "{formats}, or mist (default: that of the source)"},
     {"transfer-syntax", 0, "T", "DICOM: explicit or htj2k (default: that of the source)"},
     {"keep-uids", 0, NULL, "DICOM: smaller images keep the identifiers of their originals"},
@@ -71,6 +77,7 @@ static void print_json(const struct mist_get_report *report, const char *url, co
            report->fetched_bytes, report->catalog_bytes, report->requests);
     if (report->budget_reduce >= 0)
         printf(",\"budget_reduce\":%d", report->budget_reduce);
+    printf(",\"unmatched\":%" PRIu64, report->unmatched);
     printf(",\"larger\":[");
     for (unsigned i = 0; i < report->larger_count; i++) {
         printf("%s{\"why\":", i ? "," : "");
@@ -160,8 +167,37 @@ static void say_larger(const struct arguments *arguments, const struct mist_get_
     }
 }
 
+/* Which items and files; false after a complaint. */
+static bool choose_selection(const struct arguments *arguments, struct mist_selection *which, struct names *names)
+{
+    const char *const *files;
+    unsigned long long sample = 0, seed = 0, limit = 0;
+    which->include_count = (uint32_t)option_values(arguments, "include", &which->include);
+    which->exclude_count = (uint32_t)option_values(arguments, "exclude", &which->exclude);
+    which->where_count = (uint32_t)option_values(arguments, "where", &which->where);
+    const size_t lists = option_values(arguments, "include-from", &files);
+    for (size_t i = 0; i < lists; i++)
+        if (!names_read(arguments, files[i], names))
+            return false;
+    if (lists && !names_split(arguments, names))
+        return false;
+    which->names = names->list;
+    which->name_count = names->count;
+    if (!option_count(arguments, "sample", 1, &sample) || !option_count(arguments, "seed", 0, &seed) ||
+        !option_count(arguments, "limit", 1, &limit))
+        return false;
+    if (option_given(arguments, "seed") && !sample) {
+        usage_error(arguments, "--seed goes with --sample");
+        return false;
+    }
+    which->sample = sample;
+    which->seed = seed;
+    which->limit = limit;
+    return true;
+}
+
 /* Fills `get` from the options; false after a complaint. */
-static bool choose(const struct arguments *arguments, struct mist_get_options *get)
+static bool choose(const struct arguments *arguments, struct mist_get_options *get, struct names *names)
 {
     unsigned long long max_bytes = 0, max_memory = 0;
     get->url = operand(arguments, 0);
@@ -175,8 +211,6 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     get->keep_uids = option_given(arguments, "keep-uids");
     get->no_cache = option_given(arguments, "no-cache");
     get->prune = option_given(arguments, "prune");
-    get->include_count = (uint32_t)option_values(arguments, "include", &get->include);
-    get->exclude_count = (uint32_t)option_values(arguments, "exclude", &get->exclude);
     get->token = getenv("MIST_TOKEN");
     if (get->token && !*get->token)
         get->token = NULL;
@@ -193,6 +227,8 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
         return false;
     get->max_bytes = max_bytes;
     get->max_memory = max_memory;
+    if (!choose_selection(arguments, &get->selection, names))
+        return false;
     return true;
 }
 
@@ -202,10 +238,13 @@ static enum exit_status run(const struct arguments *arguments)
     struct mist_get_report report;
     struct noted noted = {.arguments = arguments};
     struct removed removed = {0};
+    struct names names = {0};
     struct mist_get_options get = mist_get_options_default();
     bool dry = option_given(arguments, "dry-run"), quiet = option_given(arguments, "quiet");
-    if (!choose(arguments, &get))
+    if (!choose(arguments, &get, &names)) {
+        names_free(&names);
         return EXIT_USAGE;
+    }
     get.note = print_note;
     get.note_context = &noted;
     get.removed = add_removed;
@@ -217,6 +256,9 @@ static enum exit_status run(const struct arguments *arguments)
     const struct removed *listed = get.prune ? &removed : NULL;
     if (!status && !quiet)
         say_larger(arguments, &report);
+    if (!status && !quiet && report.unmatched)
+        complain(arguments, "%" PRIu64 " of the names in --include-from %s nothing here: %s%s", report.unmatched,
+                 report.unmatched == 1 ? "names" : "name", report.unmatched_name, report.unmatched > 1 ? ", ..." : "");
     if (status == MIST_ERROR_ARGUMENT)
         usage_error(arguments, "%s", error.message);
     else if (status)
@@ -229,6 +271,7 @@ static enum exit_status run(const struct arguments *arguments)
     else if (!quiet)
         print_summary(&report, get.prune);
     free(removed.paths);
+    names_free(&names);
     if (status == MIST_ERROR_ARGUMENT)
         return EXIT_USAGE;
     return status || report.failed ? EXIT_FAILED : EXIT_DONE;
@@ -244,6 +287,14 @@ const struct command command_get = {
                "images; at full size they are the originals. Files of the same names below DIR are\n"
                "replaced. GLOBs are matched against paths in the dataset; '*' matches '/' too, and what\n"
                "matches a directory matches all below it.\n\n"
+               "Tables of the dataset (CSV, TSV, JSON) that name its items give these columns: --where\n"
+               "'Finding Labels=Pneumonia', --where split=test; with =, !=, <, <=, >, >=. A value such as\n"
+               "A|B is a list: one member that meets the condition is enough (none may, with !=). Numbers\n"
+               "are compared as numbers. What a table says nothing of meets no condition. 'mist info' lists\n"
+               "the columns. A line of --include-from is a path, a file's name with or without its suffix,\n"
+               "or a patient's directory, exactly. A case of --sample and --limit is an image with its label\n"
+               "maps. With any of these, README, LICENSE and the like come along, files beside selected\n"
+               "items under their names, and, also with --include, the tables that the columns are from.\n\n"
                "Every byte is checked against checksums before a file is made of it. What was fetched is\n"
                "kept in DIR.mist, beside the output (in DIR/.mist where nothing can be made beside it; or\n"
                "where --cache or MIST_CACHE says). So, run again, what is there and unchanged is left\n"
@@ -257,6 +308,7 @@ const struct command command_get = {
                "vanished (files here that the host no longer has), removed (of those), source_bytes (of\n"
                "the originals), selected_bytes (for a download from nothing), planned_bytes (missing at\n"
                "the start), fetched_bytes, catalog_bytes, requests, budget_reduce (with --max-bytes),\n"
+               "unmatched (names of --include-from that name nothing),\n"
                "larger (what could not be made as small as asked for: [{why, files, bytes}]),\n"
                "removed_files (with --prune: their paths; with --dry-run: of what would go)}.\n\n"
                "A transfer that brings less than 100 bytes a second for --timeout seconds, or breaks off, is\n"
@@ -270,7 +322,8 @@ const struct command command_get = {
     .example = "mist get https://images.example.org/chest -o chest --size 256 --dry-run\n"
                "mist get https://images.example.org/chest -o chest --size 256\n"
                "mist get https://images.example.org/chest -o chest --size 512  # only what is missing\n"
-               "mist get store/chest -o small --max-bytes 2GiB --include 'images/*'",
+               "mist get store/chest -o small --max-bytes 2GiB --include 'images/*'\n"
+               "mist get store/chest -o ill --size 512 --where 'Finding Labels=Pneumonia' --sample 100",
     .minimum_operands = 1,
     .maximum_operands = 1,
     .run = run,

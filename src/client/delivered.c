@@ -16,6 +16,14 @@ static bool put_text(struct mist_buffer *out, const char *name, const char *text
     return json_put(out, ",\"%s\":", name) && (text ? json_put_string(out, text) : json_put(out, "null"));
 }
 
+static bool put_list(struct mist_buffer *out, const char *name, const char *const *texts, uint32_t count)
+{
+    bool good = json_put(out, ",\"%s\":[", name);
+    for (uint32_t i = 0; i < count && good; i++)
+        good = json_put(out, "%s", i ? "," : "") && json_put_string(out, texts[i]);
+    return good && json_put(out, "]");
+}
+
 static bool put_request(const struct session *session, struct mist_buffer *out)
 {
     const struct mist_get_options *options = session->options;
@@ -33,14 +41,16 @@ static bool put_request(const struct session *session, struct mist_buffer *out)
                                 session->report.budget_reduce);
     good = good && json_put(out, ",\"exact\":%s,\"grid\":\"%s\"", asked->exact ? "true" : "false",
                             asked->grid == MIST_GRID_CENTER ? "center" : "native");
-    for (int exclude = 0; exclude < 2; exclude++) {
-        const char *const *patterns = exclude ? options->exclude : options->include;
-        uint32_t count = exclude ? options->exclude_count : options->include_count;
-        good = good && json_put(out, ",\"%s\":[", exclude ? "exclude" : "include");
-        for (uint32_t i = 0; i < count && good; i++)
-            good = json_put(out, "%s", i ? "," : "") && json_put_string(out, patterns[i]);
-        good = good && json_put(out, "]");
-    }
+    const struct mist_selection *which = &options->selection;
+    good = good && put_list(out, "include", which->include, which->include_count) &&
+           put_list(out, "exclude", which->exclude, which->exclude_count) &&
+           put_list(out, "where", which->where, which->where_count);
+    if (which->name_count)
+        good = good && json_put(out, ",\"names\":%" PRIu32, which->name_count);
+    if (which->sample)
+        good = good && json_put(out, ",\"sample\":%" PRIu64 ",\"seed\":%" PRIu64, which->sample, which->seed);
+    if (which->limit)
+        good = good && json_put(out, ",\"limit\":%" PRIu64, which->limit);
     return good && put_text(out, "format", options->format) && json_put(out, "}");
 }
 

@@ -364,7 +364,7 @@ enum mist_status mist_get_plan(const struct mist_get_options *options, struct mi
     if (!status)
         status = session_open_directory(&session, false, error);
     if (!status)
-        status = plan_budget(&session, error);
+        status = plan_choose(&session, error);
     if (!status)
         status = plan_all(&session, progress, error);
     if (!status)
@@ -381,7 +381,7 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
     struct session *session = &download.session;
     enum mist_status status = session_open(session, options, error);
     if (!status)
-        status = plan_budget(session, error);
+        status = plan_choose(session, error);
     if (!status)
         status = session_open_directory(session, true, error);
     if (!status)

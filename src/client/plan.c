@@ -27,7 +27,28 @@ void plan_describe(const struct session *session, const struct selected *selecte
              options->transfer_syntax ? options->transfer_syntax : "", options->keep_uids ? " uids" : "");
 }
 
-/* ---- --max-bytes ---- */
+/* ---- which, and --max-bytes ---- */
+
+static enum mist_status look(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)
+{
+    return selection_look(context, entry, error);
+}
+
+static enum mist_status choose_entries(struct session *session, struct mist_error *error)
+{
+    struct selection *selection = session->select.selection;
+    struct mist_get_report *report = &session->report;
+    const char *unmatched;
+    enum mist_status status = MIST_OK;
+    while (!status && !selection_is_ready(selection)) {
+        status = session_each(session, look, selection, error);
+        if (!status)
+            status = selection_looked(selection, error);
+    }
+    report->unmatched = selection_unmatched(selection, &unmatched);
+    snprintf(report->unmatched_name, sizeof report->unmatched_name, "%s", unmatched ? unmatched : "");
+    return status;
+}
 
 struct budget {
     const struct select *select;
@@ -42,7 +63,7 @@ static enum mist_status add_to_budget(void *context, const struct mist_catalog_e
     return MIST_OK;
 }
 
-enum mist_status plan_budget(struct session *session, struct mist_error *error)
+static enum mist_status choose_by_bytes(struct session *session, struct mist_error *error)
 {
     struct budget budget = {.select = &session->select};
     if (!session->options->max_bytes)
@@ -53,6 +74,12 @@ enum mist_status plan_budget(struct session *session, struct mist_error *error)
     if (!status)
         session->report.budget_reduce = (int)session->select.least_reduce;
     return status;
+}
+
+enum mist_status plan_choose(struct session *session, struct mist_error *error)
+{
+    enum mist_status status = choose_entries(session, error);
+    return status ? status : choose_by_bytes(session, error);
 }
 
 /* ---- what is here ---- */

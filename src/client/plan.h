@@ -9,8 +9,8 @@
 #define PLAN_HOW_SIZE 112
 void plan_describe(const struct session *session, const struct selected *selected, char how[PLAN_HOW_SIZE]);
 
-/* Chooses what options->max_bytes allows. */
-enum mist_status plan_budget(struct session *session, struct mist_error *error);
+/* Chooses what is taken, and the levels that options->max_bytes allows; before select_takes() is asked. */
+enum mist_status plan_choose(struct session *session, struct mist_error *error);
 
 /*
  * Goes through the catalog: fills the report with what is selected, there already, and to be fetched; and tells the

@@ -156,16 +156,13 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
                                 .lock = -1,
                                 .cache = {.items = -1},
                                 .report = {.budget_reduce = -1}};
-    session->select = (struct select){.resolution = options->resolution,
-                                      .format = options->format,
-                                      .include = options->include,
-                                      .exclude = options->exclude,
-                                      .max_memory = options->max_memory ? options->max_memory : memory_of_machine() / 4,
-                                      .include_count = options->include_count,
-                                      .exclude_count = options->exclude_count};
+    session->select =
+        (struct select){.resolution = options->resolution,
+                        .format = options->format,
+                        .max_memory = options->max_memory ? options->max_memory : memory_of_machine() / 4};
     enum mist_status status = check_options(options, error);
     if (!status)
-        status = select_check(&session->select, error);
+        status = select_start(&session->select, &options->selection, error);
     if (!status)
         status = url_parse(options->url, &session->settings.url, error);
     if (status)
@@ -194,6 +191,7 @@ static void close_descriptor(int *descriptor)
 
 void session_close(struct session *session)
 {
+    select_end(&session->select);
     state_close(&session->state);
     close_descriptor(&session->cache.items);
     close_descriptor(&session->staging);

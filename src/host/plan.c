@@ -21,11 +21,11 @@ enum { PAGE_ROWS = 256 };
 struct plan {
     struct mist_dataset_info dataset;
     struct select select;
-    const char *patterns[2][TARGET_MAX_PARAMETERS]; /* include, exclude */
-    enum mist_catalog_kind kind;                    /* being listed; MIST_CATALOG_END behind the last */
-    struct mist_buffer after;                       /* the path of the last row, "" before the first; with its NUL */
+    const char *lists[3][TARGET_MAX_PARAMETERS]; /* include, exclude, where */
+    enum mist_catalog_kind kind;                 /* being listed; MIST_CATALOG_END behind the last */
+    struct mist_buffer after;                    /* the path of the last row, "" before the first; with its NUL */
     struct select_budget budget;
-    struct mist_buffer *out; /* NULL: add up the budget */
+    struct mist_buffer *out; /* NULL: the selection is looked for, and then the budget added up */
     struct request *request;
     uint64_t items, files, bytes;
     unsigned page_rows;
@@ -91,7 +91,11 @@ static enum mist_status visit(void *context, const struct mist_catalog_entry *en
     bool item = entry->kind == MIST_CATALOG_ITEM, good = true;
     const char *path = item ? entry->item.path : entry->attachment.path;
     plan->page_rows++;
-    if (!plan->out)
+    if (!selection_is_ready(plan->select.selection)) {
+        enum mist_status status = selection_look(plan->select.selection, entry, error);
+        if (status)
+            return status;
+    } else if (!plan->out)
         select_budget_add(&plan->select, entry, &plan->budget);
     else if (select_takes(&plan->select, entry))
         good = item ? put_item(plan, &entry->item) : put_file(plan, &entry->attachment);
@@ -144,14 +148,12 @@ static void release_plan(void *context)
 {
     struct plan *plan = context;
     mist_buffer_free(&plan->after);
+    select_end(&plan->select);
     memory_free(plan);
 }
 
-/*
- * max-bytes: the largest common reduce at which items and attachments fit. Goes through all of them once, on a worker.
- * Answers if none fits.
- */
-static bool choose_by_bytes(struct plan *plan, uint64_t max_bytes)
+/* Goes through all items and attachments once, on a worker. Answers if that fails. */
+static bool go_through(struct plan *plan)
 {
     struct mist_error error = {0};
     enum mist_status status = MIST_OK;
@@ -164,11 +166,33 @@ static bool choose_by_bytes(struct plan *plan, uint64_t max_bytes)
         if (plan->page_rows < PAGE_ROWS)
             next_list(plan);
     }
-    if (status) {
-        reply_failure(plan->request, &error);
-        return false;
-    }
     plan->kind = MIST_CATALOG_ITEM;
+    if (status)
+        reply_failure(plan->request, &error);
+    return !status;
+}
+
+static bool choose_entries(struct plan *plan)
+{
+    struct selection *selection = plan->select.selection;
+    struct mist_error error = {0};
+    while (!selection_is_ready(selection)) {
+        if (!go_through(plan))
+            return false;
+        if (selection_looked(selection, &error)) {
+            reply_failure(plan->request, &error);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* max-bytes: the largest common reduce at which items and attachments fit. Answers if none fits. */
+static bool choose_by_bytes(struct plan *plan, uint64_t max_bytes)
+{
+    struct mist_error error = {0};
+    if (!go_through(plan))
+        return false;
     if (select_budget_choose(&plan->select, &plan->budget, max_bytes, &error)) {
         reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "%s", error.message);
         return false;
@@ -176,22 +200,35 @@ static bool choose_by_bytes(struct plan *plan, uint64_t max_bytes)
     return true;
 }
 
+/* Whole numbers; answers where one is none. */
+static bool read_count(struct plan *plan, const char *name, uint64_t least, uint64_t *value)
+{
+    const char *text = target_parameter(&plan->request->target, name);
+    *value = 0;
+    if (!text || (parse_unsigned(text, UINT64_MAX, value) && *value >= least))
+        return true;
+    reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "%s is a whole number%s", name, least ? " above 0" : "");
+    return false;
+}
+
 /* What is chosen and how it is written, as `mist get` has it. Answers if it makes no sense. */
 static bool read_select(struct plan *plan)
 {
-    static const char *const names[2] = {"include", "exclude"};
+    static const char *const names[3] = {"include", "exclude", "where"};
     const struct target *target = &plan->request->target;
     struct select *select = &plan->select;
     struct mist_resolution_request *asked = &select->resolution;
-    uint32_t *counts[2] = {&select->include_count, &select->exclude_count};
+    struct mist_selection which = {.include = plan->lists[0], .exclude = plan->lists[1], .where = plan->lists[2]};
+    uint32_t *counts[3] = {&which.include_count, &which.exclude_count, &which.where_count};
     const char *exact = target_parameter(target, "exact"), *grid = target_parameter(target, "grid");
     struct mist_error error = {0};
     for (unsigned i = 0; i < target->parameters; i++)
-        for (unsigned k = 0; k < 2; k++)
+        for (unsigned k = 0; k < 3; k++)
             if (strcmp(target->parameter[i].name, names[k]) == 0)
-                plan->patterns[k][(*counts[k])++] = target->parameter[i].value;
-    select->include = plan->patterns[0];
-    select->exclude = plan->patterns[1];
+                plan->lists[k][(*counts[k])++] = target->parameter[i].value;
+    if (!read_count(plan, "sample", 1, &which.sample) || !read_count(plan, "seed", 0, &which.seed) ||
+        !read_count(plan, "limit", 1, &which.limit))
+        return false;
     select->format = target_parameter(target, "format");
     asked->exact = exact && strcmp(exact, "1") == 0;
     asked->grid = grid && strcmp(grid, "center") == 0 ? MIST_GRID_CENTER : MIST_GRID_NATIVE;
@@ -202,7 +239,7 @@ static bool read_select(struct plan *plan)
         reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "exact is 0 or 1, grid is native or center");
         return false;
     }
-    if (select_check(select, &error)) {
+    if (select_start(select, &which, &error)) {
         reply_error(plan->request, MHD_HTTP_BAD_REQUEST, "%s", error.message);
         return false;
     }
@@ -211,8 +248,9 @@ static bool read_select(struct plan *plan)
 
 static bool read_request(struct plan *plan)
 {
-    static const char *const known[] = {"size", "reduce", "spacing",  "policy",   "max-bytes",  "exact",
-                                        "grid", "format", "include+", "exclude+", "max-memory", NULL};
+    static const char *const known[] = {"size", "reduce", "spacing",    "policy",   "max-bytes", "exact",
+                                        "grid", "format", "include+",   "exclude+", "where+",    "sample",
+                                        "seed", "limit",  "max-memory", NULL};
     struct mist_error error = {0};
     struct request *request = plan->request;
     const char *limit = target_parameter(&request->target, "max-bytes");
@@ -232,7 +270,7 @@ static bool read_request(struct plan *plan)
         reply_failure(request, &error);
         return false;
     }
-    return !limit || choose_by_bytes(plan, max_bytes);
+    return choose_entries(plan) && (!limit || choose_by_bytes(plan, max_bytes));
 }
 
 void answer_plan(struct request *request, struct worker *worker)

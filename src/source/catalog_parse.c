@@ -35,7 +35,8 @@ struct gather {
     bool path_seen;
     bool file_seen; /* an attachment's "file" */
     unsigned has;
-    size_t label, kept; /* texts; SIZE_MAX where there is none */
+    size_t label, kept, table; /* texts; SIZE_MAX where there is none */
+    size_t columns_at;         /* names and values, one behind the other, each with its NUL */
     uint64_t volumes;
     uint64_t frames_of_files;
     const char *wrong; /* what is wrong beyond the syntax */
@@ -77,6 +78,32 @@ static void gather_files(struct gather *gather)
             gather->json.failed = true;
         if (gather->frames_of_files > MIST_MAX_FRAMES)
             gather->wrong = "too many frames";
+    }
+}
+
+/* A text of a column: one with a NUL in it would end early. */
+static void check_text(struct gather *gather, size_t offset, size_t length)
+{
+    if (strlen((const char *)gather->row->text.data + offset) != length)
+        gather->wrong = "a column with a NUL in it";
+}
+
+/* Their texts follow one another; where these are is known when the line is read. */
+static void gather_columns(struct gather *gather)
+{
+    static const struct mist_catalog_column none;
+    size_t name, value, name_length, length;
+    gather->row->columns.size = 0;
+    gather->columns_at = gather->row->text.size;
+    json_enter_object(&gather->json);
+    while (!gather->wrong && json_key_text(&gather->json, &gather->row->text, &name, &name_length) &&
+           json_text(&gather->json, &gather->row->text, &value, &length)) {
+        check_text(gather, name, name_length);
+        check_text(gather, value, length);
+        if (gather->row->columns.size >= CATALOG_MAX_COLUMNS * sizeof none)
+            gather->wrong = "too many columns";
+        else if (!buffer_append(&gather->row->columns, &none, sizeof none))
+            gather->json.failed = true;
     }
 }
 
@@ -223,6 +250,13 @@ static void gather_member(struct gather *gather, const char *key)
     } else if (strcmp(key, "files") == 0) {
         gather->frames_of_files = 0;
         gather_files(gather);
+    } else if (strcmp(key, "columns") == 0) {
+        gather_columns(gather);
+    } else if (strcmp(key, "table") == 0) {
+        size_t length;
+        json_text(json, &gather->row->text, &gather->table, &length);
+    } else if (strcmp(key, "wide") == 0) {
+        attachment->wide = json_boolean(json);
     } else if (!gather_image(gather, key)) {
         json_skip(json);
     }
@@ -257,6 +291,23 @@ static const char *item_problem(struct mist_catalog_item *item, const struct mis
     return item->size < before ? "a size below its last end" : NULL;
 }
 
+/* The columns get their texts. */
+static void finish_columns(struct gather *gather)
+{
+    struct catalog_row *row = gather->row;
+    struct mist_catalog_column *columns = (struct mist_catalog_column *)(void *)row->columns.data;
+    size_t count = row->columns.size / sizeof *columns;
+    const char *text = (const char *)row->text.data + gather->columns_at;
+    for (size_t i = 0; i < count; i++) {
+        columns[i].name = text;
+        text += strlen(text) + 1;
+        columns[i].value = text;
+        text += strlen(text) + 1;
+    }
+    row->entry.item.column_count = (uint32_t)count;
+    row->entry.item.columns = columns;
+}
+
 /* The files get their paths; items get the one file that is their own path where none is listed. */
 static void finish_item(struct gather *gather)
 {
@@ -274,6 +325,7 @@ static void finish_item(struct gather *gather)
         gather->wrong = item_problem(item, &row->ends);
     if (gather->wrong)
         return;
+    finish_columns(gather);
     struct mist_catalog_file *files = (struct mist_catalog_file *)(void *)row->files.data;
     size_t count = row->files.size / sizeof *files;
     const char *path = (const char *)row->text.data + gather->files_at;
@@ -295,10 +347,14 @@ static void finish_item(struct gather *gather)
 
 enum mist_status catalog_row_parse(const char *line, size_t size, struct catalog_row *row, struct mist_error *error)
 {
-    struct gather gather = {
-        .json = json_start(line, size), .row = row, .label = SIZE_MAX, .kept = SIZE_MAX, .volumes = 1};
+    struct gather gather = {.json = json_start(line, size),
+                            .row = row,
+                            .label = SIZE_MAX,
+                            .kept = SIZE_MAX,
+                            .table = SIZE_MAX,
+                            .volumes = 1};
     char key[16];
-    row->text.size = row->files.size = row->ends.size = 0;
+    row->text.size = row->files.size = row->ends.size = row->columns.size = 0;
     row->entry = (struct mist_catalog_entry){.kind = MIST_CATALOG_ITEM};
     row->entry.item.image.slices = row->entry.item.image.components = 1;
     for (uint8_t axis = 0; axis < 3; axis++)
@@ -322,6 +378,8 @@ enum mist_status catalog_row_parse(const char *line, size_t size, struct catalog
             row->entry.kind = MIST_CATALOG_ATTACHMENT;
         if (gather.file_seen && gather.kept != SIZE_MAX)
             row->entry.attachment.kept = (const char *)row->text.data + gather.kept;
+        if (gather.file_seen && gather.table != SIZE_MAX)
+            row->entry.attachment.table = (const char *)row->text.data + gather.table;
     }
     if (gather.wrong || gather.json.failed)
         return error_set(error, MIST_ERROR_CORRUPT, "a catalog row has %s",

@@ -14,6 +14,7 @@ void catalog_row_free(struct catalog_row *row)
     mist_buffer_free(&row->text);
     mist_buffer_free(&row->files);
     mist_buffer_free(&row->ends);
+    mist_buffer_free(&row->columns);
     memset(row, 0, sizeof *row);
 }
 
@@ -45,6 +46,27 @@ static bool put_image(const struct mist_catalog_item *item, struct mist_buffer *
     return good;
 }
 
+static bool put_files(const struct mist_catalog_item *item, struct mist_buffer *out)
+{
+    if (item->file_count == 1 && strcmp(item->files[0].path, item->path) == 0)
+        return true;
+    bool good = json_put(out, ",\"files\":[");
+    for (uint32_t i = 0; i < item->file_count && good; i++) {
+        good = json_put(out, "%s{\"path\":", i ? "," : "") && json_put_string(out, item->files[i].path) &&
+               json_put(out, ",\"frames\":%" PRIu32 "}", item->files[i].frames);
+    }
+    return good && json_put(out, "]");
+}
+
+static bool put_columns(const struct mist_catalog_item *item, struct mist_buffer *out)
+{
+    bool good = item->column_count == 0 || json_put(out, ",\"columns\":{");
+    for (uint32_t i = 0; i < item->column_count && good; i++)
+        good = json_put(out, "%s", i ? "," : "") && json_put_string(out, item->columns[i].name) && json_put(out, ":") &&
+               json_put_string(out, item->columns[i].value);
+    return good && (item->column_count == 0 || json_put(out, "}"));
+}
+
 static bool put_item(const struct mist_catalog_item *item, struct mist_buffer *out)
 {
     bool good = json_put(out, "{\"path\":") && json_put_string(out, item->path) && put_image(item, out) &&
@@ -56,14 +78,7 @@ static bool put_item(const struct mist_catalog_item *item, struct mist_buffer *o
         good = json_put(out, "%s%" PRIu64, range ? "," : "", item->range_end[range]);
     good = good && json_put(out, "],\"size\":%" PRIu64 ",\"id\":\"%016" PRIx64 "\",\"source_bytes\":%" PRIu64,
                             item->size, item->id, item->source_bytes);
-    if (item->file_count == 1 && strcmp(item->files[0].path, item->path) == 0)
-        return good && json_put(out, "}");
-    good = good && json_put(out, ",\"files\":[");
-    for (uint32_t i = 0; i < item->file_count && good; i++) {
-        good = json_put(out, "%s{\"path\":", i ? "," : "") && json_put_string(out, item->files[i].path) &&
-               json_put(out, ",\"frames\":%" PRIu32 "}", item->files[i].frames);
-    }
-    return good && json_put(out, "]}");
+    return good && put_files(item, out) && put_columns(item, out) && json_put(out, "}");
 }
 
 enum mist_status mist_catalog_entry_write(const struct mist_catalog_entry *entry, struct mist_buffer *out,
@@ -80,6 +95,10 @@ enum mist_status mist_catalog_entry_write(const struct mist_catalog_entry *entry
                         attachment->checksum);
         if (good && attachment->kept)
             good = json_put(out, ",\"kept\":") && json_put_string(out, attachment->kept);
+        if (good && attachment->table)
+            good = json_put(out, ",\"table\":") && json_put_string(out, attachment->table);
+        if (good && attachment->table && attachment->wide)
+            good = json_put(out, ",\"wide\":true");
         good = good && json_put(out, "}");
     }
     if (!good)

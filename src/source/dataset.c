@@ -77,6 +77,7 @@ void mist_dataset_close(mist_dataset **dataset)
 {
     if (!dataset || !*dataset)
         return;
+    selection_free(&(*dataset)->selection);
     mist_catalog_close(&(*dataset)->reader);
     if ((*dataset)->files.close)
         (*dataset)->files.close((*dataset)->files.context);
@@ -94,7 +95,8 @@ const struct mist_dataset_info *mist_dataset_about(const mist_dataset *dataset)
     return mist_catalog_dataset(dataset->reader);
 }
 
-enum mist_status mist_dataset_next(mist_dataset *dataset, struct mist_catalog_entry *entry, struct mist_error *error)
+/* The next entry, selected or not. */
+static enum mist_status next_entry(mist_dataset *dataset, struct mist_catalog_entry *entry, struct mist_error *error)
 {
     enum mist_status status = mist_catalog_next(dataset->reader, &dataset->entry, error);
     if (status)
@@ -103,6 +105,49 @@ enum mist_status mist_dataset_next(mist_dataset *dataset, struct mist_catalog_en
     memory_free(dataset->behind); /* behind the last item there is none */
     dataset->behind = memory_copy_text(entry->kind == MIST_CATALOG_ITEM ? entry->item.path : "\xff");
     return dataset->behind ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
+}
+
+enum mist_status mist_dataset_next(mist_dataset *dataset, struct mist_catalog_entry *entry, struct mist_error *error)
+{
+    enum mist_status status;
+    do
+        status = next_entry(dataset, entry, error);
+    while (!status && entry->kind != MIST_CATALOG_END && dataset->selection &&
+           !selection_takes(dataset->selection, entry));
+    return status;
+}
+
+/* Goes through the catalog until the selection knows what it has to. */
+static enum mist_status look_through(mist_dataset *dataset, struct selection *selection, struct mist_error *error)
+{
+    struct mist_catalog_entry entry;
+    enum mist_status status = MIST_OK;
+    while (!status && !selection_is_ready(selection)) {
+        status = start_reading(dataset, error);
+        while (!status && !(status = next_entry(dataset, &entry, error)) && entry.kind != MIST_CATALOG_END)
+            status = selection_look(selection, &entry, error);
+        if (!status)
+            status = selection_looked(selection, error);
+    }
+    return status;
+}
+
+enum mist_status mist_dataset_select(mist_dataset *dataset, const struct mist_selection *which,
+                                     struct mist_error *error)
+{
+    struct selection *selection = NULL;
+    enum mist_status status = which ? selection_new(which, &selection, error) : MIST_OK;
+    if (!status && selection)
+        status = look_through(dataset, selection, error);
+    if (!status)
+        status = start_reading(dataset, error);
+    if (status) {
+        selection_free(&selection);
+        return status;
+    }
+    selection_free(&dataset->selection);
+    dataset->selection = selection;
+    return MIST_OK;
 }
 
 enum mist_status mist_dataset_find(mist_dataset *dataset, const char *path, struct mist_catalog_entry *entry,
@@ -116,7 +161,7 @@ enum mist_status mist_dataset_find(mist_dataset *dataset, const char *path, stru
     }
     if (place > 0)
         status = start_reading(dataset, error);
-    while (!status && !(status = mist_dataset_next(dataset, entry, error)) && entry->kind == MIST_CATALOG_ITEM) {
+    while (!status && !(status = next_entry(dataset, entry, error)) && entry->kind == MIST_CATALOG_ITEM) {
         place = strcmp(entry->item.path, path);
         if (place == 0)
             return MIST_OK;

@@ -3,6 +3,8 @@
 #ifndef SOURCE_DATASET_H
 #define SOURCE_DATASET_H
 
+#include "source/selection.h"
+
 #include <mist/source.h>
 
 #define DATASET_CATALOG "catalog.jsonl.zst"
@@ -20,6 +22,7 @@ struct mist_dataset {
     struct mist_buffer catalog;
     mist_catalog *reader;
     struct mist_catalog_entry entry; /* the last one read */
+    struct selection *selection;     /* what mist_dataset_next() gives; NULL: all */
     char *behind;                    /* its path, where it is an item; NULL: at the beginning */
     struct dataset_files files;
 };

@@ -12,7 +12,7 @@ enum mist_status catalog_row_from_item(const mist_item *item, const char *path, 
 {
     const struct mist_item_info *info = mist_item_info(item);
     size_t path_size = strlen(path) + 1;
-    row->text.size = row->files.size = 0;
+    row->text.size = row->files.size = row->columns.size = 0;
     bool good = buffer_append(&row->text, path, path_size);
     for (uint32_t i = 0; i < info->files && good; i++) {
         struct mist_item_file file;

@@ -4,38 +4,14 @@
 #include "base/error.h"
 #include "item/export_plan.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <string.h>
 
 /* ---- which ---- */
 
-static bool matches_one(const char *const *patterns, uint32_t count, const char *path)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (fnmatch(patterns[i], path, FNM_LEADING_DIR) == 0)
-            return true;
-    return false;
-}
-
-/* An item is also known by its files. */
-static bool matches(const char *const *patterns, uint32_t count, const struct mist_catalog_entry *entry)
-{
-    bool item = entry->kind == MIST_CATALOG_ITEM;
-    if (count == 0)
-        return false;
-    if (matches_one(patterns, count, item ? entry->item.path : entry->attachment.path))
-        return true;
-    for (uint32_t i = 0; item && i < entry->item.file_count; i++)
-        if (matches_one(patterns, count, entry->item.files[i].path))
-            return true;
-    return false;
-}
-
 bool select_takes(const struct select *select, const struct mist_catalog_entry *entry)
 {
-    return (select->include_count == 0 || matches(select->include, select->include_count, entry)) &&
-           !matches(select->exclude, select->exclude_count, entry);
+    return selection_takes(select->selection, entry);
 }
 
 /* ---- how ---- */
@@ -61,6 +37,17 @@ enum mist_status select_check(const struct select *select, struct mist_error *er
     if (resampled && (items || (format && format->whole_codestream)))
         return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", select->format);
     return MIST_OK;
+}
+
+enum mist_status select_start(struct select *select, const struct mist_selection *which, struct mist_error *error)
+{
+    enum mist_status status = select_check(select, error);
+    return status ? status : selection_new(which, &select->selection, error);
+}
+
+void select_end(struct select *select)
+{
+    selection_free(&select->selection);
 }
 
 struct mist_export_options select_export(const struct select *select, const struct selected *selected)

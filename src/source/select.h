@@ -6,24 +6,26 @@
 #ifndef SOURCE_SELECT_H
 #define SOURCE_SELECT_H
 
-#include <mist/source.h>
+#include "source/selection.h"
 
 /* What is asked for. Texts and lists are the caller's. */
 struct select {
     struct mist_resolution_request resolution;
-    const char *format; /* NULL: that of the source; one of mist_export_formats(); "mist": the items */
-    /* Shell patterns on dataset paths ('*' matches '/' too; what matches a directory matches all below it). Of an item
-     * its own path and those of its files count. No include: everything. Exclude wins. */
-    const char *const *include;
-    const char *const *exclude;
-    uint32_t include_count;
-    uint32_t exclude_count;
-    uint64_t max_memory;   /* what decoding one frame may take; 0: no limit */
-    unsigned least_reduce; /* at least so many levels are dropped: select_budget_choose() */
+    const char *format;          /* NULL: that of the source; one of mist_export_formats(); "mist": the items */
+    struct selection *selection; /* which entries; owned: select_start(), select_end() */
+    uint64_t max_memory;         /* what decoding one frame may take; 0: no limit */
+    unsigned least_reduce;       /* at least so many levels are dropped: select_budget_choose() */
 };
 
-/* MIST_ERROR_ARGUMENT where it does not fit together. */
+/* MIST_ERROR_ARGUMENT where resolution and format do not fit together. */
 enum mist_status select_check(const struct select *select, struct mist_error *error);
+/*
+ * With everything above set: `selection` is made of `which`. MIST_ERROR_ARGUMENT where it does not fit together. What
+ * is left to be done before select_takes() is said in source/selection.h.
+ */
+enum mist_status select_start(struct select *select, const struct mist_selection *which, struct mist_error *error);
+/* Safe on a zeroed one. */
+void select_end(struct select *select);
 
 /* Whether an item or attachment is among what is asked for. */
 bool select_takes(const struct select *select, const struct mist_catalog_entry *entry);

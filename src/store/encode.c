@@ -7,7 +7,9 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "kind/names.h"
+#include "store/about.h"
 #include "store/queries.h"
+#include "store/tables.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -102,6 +104,18 @@ static enum mist_status count_unread(struct encode *encode, struct mist_error *e
     return status;
 }
 
+/* Where nothing changed, what the tables say of the items has not either. */
+static enum mist_status join_tables(struct encode *encode, struct mist_error *error)
+{
+    struct about about = {.table_count = 0};
+    bool changed = false;
+    enum mist_status status = about_update(&encode->maker, encode->options, &about, &changed, error);
+    if (!status && (changed || encode->maker.touched || encode->maker.interrupted_before))
+        status = tables_join(&encode->maker, about.tables, about.table_count, &encode->tally, encode->report, error);
+    about_free(&about);
+    return status;
+}
+
 static enum mist_status run(struct encode *encode, struct mist_error *error)
 {
     struct mist_dataset_info info;
@@ -118,6 +132,8 @@ static enum mist_status run(struct encode *encode, struct mist_error *error)
         status = pool_run(encode->threads, encode->units, encode_unit, encode, error);
     if (!status)
         status = look_for_vanished(encode, error);
+    if (!status)
+        status = join_tables(encode, error);
     if (!status)
         status = maker_publish(&encode->maker, &info, error);
     if (!status)

@@ -2,7 +2,9 @@
 /* mist_store_index(): tables and catalogs from items/ and files/ alone; and sweeping after a killed run. */
 #include "store/encode.h"
 #include "store/maker.h"
+#include "store/about.h"
 #include "store/queries.h"
+#include "store/tables.h"
 #include "store/tally.h"
 #include "store/tree.h"
 
@@ -241,6 +243,17 @@ static enum mist_status index_one(void *context, uint64_t index, unsigned worker
     return status ? status : tally_add(&indexing->tally, worker, 1, path, error);
 }
 
+static enum mist_status join_tables(struct indexing *indexing, struct mist_error *error)
+{
+    struct about about = {.table_count = 0};
+    enum mist_status status = about_read(&indexing->maker, &about, error);
+    if (!status)
+        status =
+            tables_join(&indexing->maker, about.tables, about.table_count, &indexing->tally, indexing->report, error);
+    about_free(&about);
+    return status;
+}
+
 static enum mist_status run(struct indexing *indexing, unsigned threads, struct mist_error *error)
 {
     struct maker *maker = &indexing->maker;
@@ -264,6 +277,8 @@ static enum mist_status run(struct indexing *indexing, unsigned threads, struct 
         status = database_run(&maker->database, Q_ATTACHMENTS_KEEP_FOUND, error, "i", maker->id);
     if (!status)
         status = database_run(&maker->database, Q_SOURCE_DELETE_ORPHANS, error, "i", maker->id);
+    if (!status)
+        status = join_tables(indexing, error);
     return status ? status : maker_publish(maker, &info, error);
 }
 

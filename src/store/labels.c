@@ -2,6 +2,7 @@
 #include "store/labels.h"
 
 #include "base/json.h"
+#include "source/naming.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
@@ -25,42 +26,18 @@ const char *mist_label_reason(unsigned reason)
 
 /* ---- words of names ---- */
 
-static const char *const words[] = {
-    "label", "labels",       "mask",          "masks",      "seg",         "segs", "segmentation", "segmentations",
-    "dseg",  "gt",           "groundtruth",   "annotation", "annotations", "aseg", "aparc",        "wmparc",
-    "parc",  "parcellation", "parcellations", "atlas",      "roi",         "rois", "contour",      "contours",
-};
-
-static bool is_word(const char *text, size_t length)
-{
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strlen(words[i]) == length && strncasecmp(words[i], text, length) == 0)
-            return true;
-    return false;
-}
-
-/* The length of the word at `text`: letters, up to a capital behind a small one. */
-static size_t word_length(const char *text)
-{
-    size_t length = 0;
-    while (isalpha((unsigned char)text[length]) &&
-           !(length && islower((unsigned char)text[length - 1]) && isupper((unsigned char)text[length])))
-        length++;
-    return length;
-}
-
 static bool names_labels(const char *path)
 {
     static const char ground[] = "ground", truth[] = "truth";
     bool after_ground = false;
     for (const char *at = path; *at;) {
-        size_t length = word_length(at);
+        size_t length = naming_word_length(at);
         if (length == 0) {
             after_ground = after_ground && *at != '/';
             at++;
             continue;
         }
-        if (is_word(at, length))
+        if (naming_is_label_word(at, length))
             return true;
         if (after_ground && length == strlen(truth) && strncasecmp(at, truth, length) == 0)
             return true;

@@ -128,6 +128,7 @@ enum mist_status maker_begin(struct maker *maker, struct mist_error *error)
         return MIST_OK;
     enum mist_status status = database_execute(&maker->database, "BEGIN IMMEDIATE", error);
     maker->in_transaction = status == MIST_OK;
+    maker->touched = true;
     return status;
 }
 

@@ -20,9 +20,16 @@ enum maker_query {
     Q_ITEM_PUT,
     Q_ITEM_DELETE,
     Q_ITEMS,
+    Q_ITEMS_BETWEEN,
+    Q_ITEM_COUNT,
+    Q_ITEMS_SET_COLUMNS,
+    Q_JOINED_GET,
+    Q_JOINED_PUT,
     Q_ATTACHMENT_PUT,
     Q_ATTACHMENT_DELETE,
     Q_ATTACHMENTS,
+    Q_ATTACHMENTS_UNMARK,
+    Q_ATTACHMENT_MARK,
     Q_ATTACHMENT_EXISTS,
     /* what QIDO-RS searches */
     Q_DICOM_DELETE,
@@ -97,6 +104,7 @@ struct maker {
     bool interrupted_before; /* the last run on this dataset did not end */
     pthread_mutex_t lock;    /* of the database and of everything below */
     bool in_transaction;
+    bool touched;            /* something was written since it was opened */
     struct catalog_row row;  /* scratch */
     struct mist_buffer text; /* scratch */
 };

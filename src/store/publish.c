@@ -43,6 +43,9 @@ static enum mist_status sum_up(struct maker *maker, struct mist_dataset_info *in
         info->source_bytes += (uint64_t)sqlite3_column_int64(rows, 3);
         add_to_id(id, column_text(rows, 0), (uint64_t)sqlite3_column_int64(rows, 2),
                   (uint64_t)sqlite3_column_int64(rows, 1));
+        const char *columns = column_text(rows, 5);
+        if (columns)
+            checksum_add(id, columns, strlen(columns) + 1);
     }
     checksum_add(id, "", 1); /* between items and attachments */
     if (!status)
@@ -57,6 +60,8 @@ static enum mist_status sum_up(struct maker *maker, struct mist_dataset_info *in
         add_to_id(id, attachment.path, attachment.size, attachment.checksum);
         if (attachment.kept)
             checksum_add(id, attachment.kept, strlen(attachment.kept) + 1);
+        if (attachment.table)
+            checksum_add(id, attachment.table, strlen(attachment.table) + 1);
     }
     info->id = checksum_value(id);
     checksum_free(id);

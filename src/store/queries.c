@@ -36,6 +36,9 @@ const char index_tables[] =
 
 /* The first value of an attribute of a DICOM JSON object. */
 #define VALUE(object, tag) "json_extract(" object ", '$.\"" tag "\".Value[0]')"
+/* joined: what tables say of items, as the JSON object of the catalog. */
+const char table_tables[] = "DROP TABLE IF EXISTS temp.joined;"
+                            "CREATE TEMP TABLE joined(path TEXT PRIMARY KEY, columns TEXT NOT NULL) WITHOUT ROWID;";
 
 const char *const maker_queries[Q_COUNT] = {
     [Q_DATASET_ADD] = "INSERT OR IGNORE INTO dataset(name) VALUES(?)",
@@ -47,10 +50,19 @@ const char *const maker_queries[Q_COUNT] = {
 
     [Q_ITEM_PUT] = "INSERT OR REPLACE INTO item(dataset, path, content, size, source_bytes, row) VALUES(?,?,?,?,?,?)",
     [Q_ITEM_DELETE] = "DELETE FROM item WHERE dataset = ? AND path = ?",
-    [Q_ITEMS] = "SELECT path, content, size, source_bytes, row FROM item WHERE dataset = ? ORDER BY path",
+    [Q_ITEMS] = "SELECT path, content, size, source_bytes, " ITEM_ROW ", columns FROM item WHERE dataset = ?"
+                " ORDER BY path",
+    [Q_ITEMS_BETWEEN] = "SELECT row FROM item WHERE dataset = ? AND path >= ? AND path < ? ORDER BY path",
+    [Q_ITEM_COUNT] = "SELECT count(*) FROM item WHERE dataset = ?",
+    [Q_ITEMS_SET_COLUMNS] =
+        "UPDATE item SET columns = (SELECT j.columns FROM joined j WHERE j.path = item.path) WHERE dataset = ?",
+    [Q_JOINED_GET] = "SELECT columns FROM joined WHERE path = ?",
+    [Q_JOINED_PUT] = "INSERT OR REPLACE INTO joined(path, columns) VALUES(?,?)",
     [Q_ATTACHMENT_PUT] = "INSERT OR REPLACE INTO attachment(dataset, path, size, checksum) VALUES(?,?,?,?)",
     [Q_ATTACHMENT_DELETE] = "DELETE FROM attachment WHERE dataset = ? AND path = ?",
     [Q_ATTACHMENTS] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? ORDER BY a.path",
+    [Q_ATTACHMENTS_UNMARK] = "UPDATE attachment SET key = NULL, wide = 0 WHERE dataset = ? AND key IS NOT NULL",
+    [Q_ATTACHMENT_MARK] = "UPDATE attachment SET key = ?, wide = ? WHERE dataset = ? AND path = ?",
     [Q_ATTACHMENT_EXISTS] = "SELECT 1 FROM attachment WHERE dataset = ? AND path = ?",
 
     [Q_DICOM_DELETE] = "DELETE FROM dicom_item WHERE dataset = ? AND path = ?",

@@ -9,5 +9,7 @@ extern const char *const maker_queries[];
 extern const char plan_tables[];
 /* Index's. */
 extern const char index_tables[];
+/* That of tables_join(). */
+extern const char table_tables[];
 
 #endif

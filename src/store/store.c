@@ -24,9 +24,9 @@ enum query { QUERY_DATASETS, QUERY_DATASET, QUERY_ITEMS, QUERY_ATTACHMENTS, QUER
 static const char *const queries[QUERY_COUNT] = {
     [QUERY_DATASETS] = "SELECT " DATASET_COLUMNS " ORDER BY name",
     [QUERY_DATASET] = "SELECT " DATASET_COLUMNS " WHERE name = ?",
-    [QUERY_ITEMS] = "SELECT row FROM item WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?",
+    [QUERY_ITEMS] = "SELECT " ITEM_ROW " FROM item WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?",
     [QUERY_ATTACHMENTS] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? AND a.path > ? ORDER BY a.path LIMIT ?",
-    [QUERY_ITEM] = "SELECT row FROM item WHERE dataset = ? AND path = ?",
+    [QUERY_ITEM] = "SELECT " ITEM_ROW " FROM item WHERE dataset = ? AND path = ?",
     [QUERY_ATTACHMENT] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? AND a.path = ?",
 };
 

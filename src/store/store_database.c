@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 /* "MIST" and the version of the schema; another version is refused: `mist index` makes the file anew. */
-enum { APPLICATION_ID = 0x4d495354, SCHEMA_VERSION = 3, BUSY_MILLISECONDS = 60000 };
+enum { APPLICATION_ID = 0x4d495354, SCHEMA_VERSION = 4, BUSY_MILLISECONDS = 60000 };
 
 /*
- * item.row is the item's line of the catalog: one form for the table, the published file and the wire.
+ * item.row is the item's line of the catalog, but for its columns, which the dataset's tables give; ITEM_ROW has both:
+ * one form for the table, the published file and the wire. attachment.key, wide: of such a table.
+ * dataset.card is a JSON object, as in the catalog's first line.
  * source says what each source file was when it was taken in, so that unchanged ones are not taken in again:
  * `owner` is the item that it went into (NULL: it is an attachment), `problem` why an image had to become one.
  * dicom_item, dicom_instance: what QIDO-RS searches (dicom_index.c); attributes are objects of the DICOM JSON model, of
@@ -23,11 +25,12 @@ static const char schema[] =
     "CREATE TABLE dataset(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, items INTEGER NOT NULL DEFAULT 0,"
     " attachments INTEGER NOT NULL DEFAULT 0, source_bytes INTEGER NOT NULL DEFAULT 0,"
     " item_bytes INTEGER NOT NULL DEFAULT 0, attachment_bytes INTEGER NOT NULL DEFAULT 0,"
-    " content INTEGER NOT NULL DEFAULT 0, running INTEGER NOT NULL DEFAULT 0);"
+    " content INTEGER NOT NULL DEFAULT 0, running INTEGER NOT NULL DEFAULT 0, card TEXT);"
     "CREATE TABLE item(dataset INTEGER NOT NULL, path TEXT NOT NULL, content INTEGER NOT NULL, size INTEGER NOT NULL,"
-    " source_bytes INTEGER NOT NULL, row TEXT NOT NULL, PRIMARY KEY(dataset, path)) WITHOUT ROWID;"
+    " source_bytes INTEGER NOT NULL, row TEXT NOT NULL, columns TEXT, PRIMARY KEY(dataset, path)) WITHOUT ROWID;"
     "CREATE TABLE attachment(dataset INTEGER NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,"
-    " checksum INTEGER NOT NULL, PRIMARY KEY(dataset, path)) WITHOUT ROWID;"
+    " checksum INTEGER NOT NULL, key TEXT, wide INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(dataset, path))"
+    " WITHOUT ROWID;"
     "CREATE TABLE source(dataset INTEGER NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
     " checksum INTEGER NOT NULL, label INTEGER NOT NULL, kind INTEGER NOT NULL, series TEXT, format TEXT, owner TEXT,"
     " problem TEXT, version TEXT NOT NULL, PRIMARY KEY(dataset, path)) WITHOUT ROWID;"
@@ -49,9 +52,12 @@ static const char schema[] =
 struct mist_catalog_attachment attachment_of_row(sqlite3_stmt *row)
 {
     const char *path = column_text(row, 0), *problem = column_text(row, 3);
-    return (struct mist_catalog_attachment){path, (uint64_t)sqlite3_column_int64(row, 1),
-                                            (uint64_t)sqlite3_column_int64(row, 2),
-                                            problem ? problem : format_unread(path ? path : "")};
+    return (struct mist_catalog_attachment){.path = path,
+                                            .size = (uint64_t)sqlite3_column_int64(row, 1),
+                                            .checksum = (uint64_t)sqlite3_column_int64(row, 2),
+                                            .kept = problem ? problem : format_unread(path ? path : ""),
+                                            .table = column_text(row, 4),
+                                            .wide = sqlite3_column_int64(row, 5) != 0};
 }
 
 static const struct database_kind index_kind = {

@@ -69,7 +69,8 @@ static void test_round_trip(void **state)
         assert_int_equal(memmem(text.data, text.size, "files", 5) != NULL, series);
     }
     entry = (struct mist_catalog_entry){.kind = MIST_CATALOG_ATTACHMENT};
-    entry.attachment = (struct mist_catalog_attachment){"labels.csv", 99, 0xfedcba9876543210, "too large"};
+    entry.attachment = (struct mist_catalog_attachment){
+        .path = "labels.csv", .size = 99, .checksum = 0xfedcba9876543210, .kept = "too large"};
     text.size = 0;
     assert_int_equal(mist_catalog_entry_write(&entry, &text, &error), MIST_OK);
     assert_int_equal(catalog_row_parse((char *)text.data, text.size, &row, &error), MIST_OK);
