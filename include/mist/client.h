@@ -99,6 +99,7 @@ struct mist_get_report {
     unsigned larger_count;   /* of larger[] */
     struct mist_get_larger larger[MIST_GET_REASONS]; /* of all that is selected */
     int budget_reduce;                               /* the reduce that max_bytes led to, -1 without it */
+    struct mist_dataset_card card;
     uint64_t unmatched;       /* of selection.names: those that name nothing in the dataset ... */
     char unmatched_name[256]; /* ... and one of them */
 };

@@ -69,6 +69,18 @@ struct mist_catalog_entry {
 
 #define MIST_DATASET_NAME_MAX 64u
 
+/*
+ * What a dataset says of itself, UTF-8 without line ends or controls; "" where nothing is known. `mist encode` takes it
+ * from its options, else from dataset_description.json, dataset.json, LICENSE, CITATION and README.
+ */
+struct mist_dataset_card {
+    char title[256];
+    char version[64];
+    char licence[256];
+    char citation[512];
+    char description[1024];
+};
+
 struct mist_dataset_info {
     char name[MIST_DATASET_NAME_MAX + 1];
     uint64_t items;
@@ -77,6 +89,7 @@ struct mist_dataset_info {
     uint64_t item_bytes;       /* of all item files */
     uint64_t attachment_bytes; /* of all attachments */
     uint64_t id;               /* changes whenever an item or attachment does; the same for the same content */
+    struct mist_dataset_card card;
     /* A run of encode or index is at work or was interrupted: the other fields, the catalog and the items may each be
      * of another moment. Only a store knows; false in what a catalog says of itself. */
     bool unfinished;

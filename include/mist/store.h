@@ -6,6 +6,8 @@
  *   STORE/DATASET/catalog.jsonl.zst    what the dataset holds, one JSON object a line (docs/format.md)
  *   STORE/DATASET/items/PATH.mist      items
  *   STORE/DATASET/files/PATH           attachments: every other file of the dataset, byte for byte
+ *   STORE/DATASET/about.json           what options of encode said of the dataset as a whole, where they said something
+ *   STORE/DATASET/withdrawn.txt        paths that are not to be taken in again, where there are some
  */
 #ifndef MIST_STORE_H
 #define MIST_STORE_H
@@ -95,7 +97,8 @@ struct mist_store_report {
     uint64_t unchanged;   /* source files that were in the store already */
     uint64_t failed;      /* source files, items or attachments with something wrong, each noted */
     uint64_t vanished;    /* items and attachments whose sources are gone */
-    uint64_t removed;     /* of those, removed with `prune` */
+    uint64_t removed;     /* of those, removed with `prune`; or by mist_store_remove() */
+    uint64_t withdrawn;   /* source files that are not taken in, since they were withdrawn */
     uint64_t source_bytes;
     uint64_t stored_bytes;
     uint64_t label_maps;                    /* of the items encoded now: label maps ... */
@@ -109,6 +112,7 @@ struct mist_store_report {
     uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
     uint64_t larger_by[MIST_LARGER_REASONS];            /* ... and why */
     struct mist_store_unread unread[MIST_STORE_UNREAD]; /* all in the dataset, by kind; the rest has no suffix */
+    struct mist_dataset_card card;
     uint32_t table_count; /* tables that the catalog's columns are from; 0 too where nothing changed */
     struct mist_store_table tables[MIST_STORE_TABLES]; /* the first of them */
     char larger_path[256];                             /* one of them; "" where there is none */
@@ -132,6 +136,8 @@ struct mist_store_encode_options {
      */
     const char *const *tables;
     uint32_t table_count;
+    /* What is not "" in it is said of the dataset, and remembered; NULL: nothing new. */
+    const struct mist_dataset_card *card;
     unsigned threads; /* 0: pool_default_threads() */
     bool prune;       /* remove items and attachments whose sources are gone */
     mist_store_note *note;
@@ -147,6 +153,17 @@ struct mist_store_encode_options {
 MIST_API enum mist_status mist_store_encode(const char *directory, const struct mist_store_encode_options *options,
                                             struct mist_store_report *report, const struct mist_progress *progress,
                                             struct mist_error *error);
+
+/*
+ * Withdraws items and attachments: `paths` are theirs, or directories of the dataset. They go from the catalog, then
+ * from the store, and are remembered (STORE/DATASET/withdrawn.txt): mist_store_encode() does not take their sources in
+ * again. With `undo` nothing is removed, but paths are forgotten, so that it does. Paths that are none are noted and
+ * counted as failed. report->removed, items, attachments: what went; unchanged: with `undo`, how many paths were
+ * forgotten.
+ */
+MIST_API enum mist_status mist_store_remove(const char *directory, const char *dataset, const char *const *paths,
+                                            uint32_t count, bool undo, mist_store_note *note, void *note_context,
+                                            struct mist_store_report *report, struct mist_error *error);
 
 /*
  * Rebuilds mist.sqlite and the catalogs from items/ and files/ alone: of one dataset, or of all (NULL). Item files that

@@ -13,6 +13,11 @@ static const struct option_spec options[] = {
     {"labels", 0, "GLOB", "files whose path matches are label maps, never averaged; may be repeated"},
     {"images", 0, "GLOB", "files whose path matches are no label maps; may be repeated, and overrules --labels"},
     {"table", 0, "PATH", "take columns from this table of the dataset only (below); may be repeated"},
+    {"title", 0, "TEXT", "the dataset's card (below): what it is called"},
+    {"dataset-version", 0, "TEXT", "... its version"},
+    {"license", 0, "TEXT", "... what may be done with it"},
+    {"citation", 0, "TEXT", "... what to cite"},
+    {"description", 0, "TEXT", "... what it is"},
     {"jobs", 'j', "N", "threads (default: MIST_JOBS, or all cores)"},
     {"prune", 0, NULL, "remove what is in the dataset but no longer in the sources"},
     {"json", 0, NULL, "print what was done as one JSON object"},
@@ -147,11 +152,12 @@ static void print_json(const struct mist_store_report *report)
     print_json_unread(report);
     print_json_larger(report);
     print_json_tables(report);
+    print_json_card(&report->card);
     printf(",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"failed\":%" PRIu64
-           ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"warnings\":%" PRIu64 ",\"naming_patient\":%" PRIu64
-           ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
+           ",\"vanished\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"withdrawn\":%" PRIu64 ",\"warnings\":%" PRIu64
+           ",\"naming_patient\":%" PRIu64 ",\"source_bytes\":%" PRIu64 ",\"stored_bytes\":%" PRIu64 "}\n",
            report->items, report->attachments, report->unchanged, report->failed, report->vanished, report->removed,
-           report->warnings, report->naming_patient, report->source_bytes, report->stored_bytes);
+           report->withdrawn, report->warnings, report->naming_patient, report->source_bytes, report->stored_bytes);
 }
 
 static void print_summary(const struct mist_store_report *report)
@@ -170,6 +176,9 @@ static void print_summary(const struct mist_store_report *report)
     if (report->vanished > report->removed)
         printf("; %" PRIu64 " kept whose sources are not there any more (--prune removes them)",
                report->vanished - report->removed);
+    if (report->withdrawn)
+        printf("; %" PRIu64 " left out that %s withdrawn (mist remove)", report->withdrawn,
+               report->withdrawn == 1 ? "was" : "were");
     if (report->failed)
         printf("; %" PRIu64 " failed", report->failed);
     putchar('\n');
@@ -181,6 +190,22 @@ static void print_summary(const struct mist_store_report *report)
     print_larger(report);
     print_unread(report);
     print_tables(report);
+}
+
+static void take_text(const struct arguments *arguments, const char *option, char *text, size_t size)
+{
+    const char *value = option_value(arguments, option);
+    if (value)
+        snprintf(text, size, "%s", value);
+}
+
+static void take_card(const struct arguments *arguments, struct mist_dataset_card *card)
+{
+    take_text(arguments, "title", card->title, sizeof card->title);
+    take_text(arguments, "dataset-version", card->version, sizeof card->version);
+    take_text(arguments, "license", card->licence, sizeof card->licence);
+    take_text(arguments, "citation", card->citation, sizeof card->citation);
+    take_text(arguments, "description", card->description, sizeof card->description);
 }
 
 static enum exit_status run(const struct arguments *arguments)
@@ -200,6 +225,9 @@ static enum exit_status run(const struct arguments *arguments)
     encode.label_count = (uint32_t)option_values(arguments, "labels", &encode.labels);
     encode.image_count = (uint32_t)option_values(arguments, "images", &encode.images);
     encode.table_count = (uint32_t)option_values(arguments, "table", &encode.tables);
+    struct mist_dataset_card card = {.title = ""};
+    take_card(arguments, &card);
+    encode.card = &card;
     const char *store = option_value(arguments, "output");
     if (!store)
         return usage_error(arguments, "-o STORE is missing");
@@ -262,6 +290,9 @@ const struct command command_encode = {
                "or without suffix, or patient's directory, give the catalog columns, by which 'mist get\n"
                "--where' chooses. Where several tables have a column of one name, the first one by path is\n"
                "believed; --table (a path in the dataset; remembered) says which tables are meant, in order.\n\n"
+               "The dataset's card (title, version, licence, citation, description) is taken from\n"
+               "dataset_description.json, dataset.json, CITATION.cff, CITATION, LICENSE and README at\n"
+               "its top; options come before them and are remembered. 'mist get' tells it to everybody.\n\n"
                "STORE can be served by 'mist serve', or copied to any static web server.\n\n"
                "With -o FILE.j2c (.j2k, .jhc) or FILE.jph, one image becomes one HTJ2K codestream, or a\n"
                "JPH file around it: .npy, .pgm, .ppm, .pgx, PNG, DICOM or NIfTI, a frame of it. Lossless\n"

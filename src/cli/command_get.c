@@ -78,6 +78,7 @@ static void print_json(const struct mist_get_report *report, const char *url, co
     if (report->budget_reduce >= 0)
         printf(",\"budget_reduce\":%d", report->budget_reduce);
     printf(",\"unmatched\":%" PRIu64, report->unmatched);
+    print_json_card(&report->card);
     printf(",\"larger\":[");
     for (unsigned i = 0; i < report->larger_count; i++) {
         printf("%s{\"why\":", i ? "," : "");
@@ -154,6 +155,11 @@ static void print_summary(const struct mist_get_report *report, bool prune)
     if (report->failed)
         printf("; %" PRIu64 " failed", report->failed);
     putchar('\n');
+    /* What whoever uses the data has to know of them. */
+    if (*report->card.licence)
+        printf("licence: %s\n", report->card.licence);
+    if (*report->card.citation)
+        printf("please cite: %s\n", report->card.citation);
 }
 
 /* What could not be made as small as asked for. */

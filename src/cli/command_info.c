@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static const struct option_spec options[] = {
@@ -129,17 +130,52 @@ static enum exit_status info_item(const struct arguments *arguments, const char 
 
 /* ---- a store ---- */
 
+enum { MOST_COLUMNS = 64, COLUMN_SIZE = 201 };
+
 /* What a dataset's items take at each reduce. */
 struct sums {
     struct mist_level_totals totals;
-    unsigned deepest; /* levels of the item with the most */
+    unsigned deepest;                        /* levels of the item with the most */
+    char columns[MOST_COLUMNS][COLUMN_SIZE]; /* that items have, by tables of the dataset */
+    unsigned column_count;                   /* more than MOST_COLUMNS: that many and others */
 };
+
+/* Columns of an item come in the order of the tables, so those of one item are mostly those of the one before. */
+static void add_columns(struct sums *sums, const struct mist_catalog_item *item)
+{
+    for (uint32_t i = 0; i < item->column_count; i++) {
+        unsigned known = 0;
+        while (known < sums->column_count && known < MOST_COLUMNS &&
+               strncmp(sums->columns[known], item->columns[i].name, COLUMN_SIZE - 1) != 0)
+            known++;
+        if (known < sums->column_count)
+            continue;
+        if (known < MOST_COLUMNS)
+            snprintf(sums->columns[known], COLUMN_SIZE, "%s", item->columns[i].name);
+        sums->column_count = known < MOST_COLUMNS ? known + 1 : MOST_COLUMNS + 1;
+    }
+}
+
+static void print_columns(const struct sums *sums)
+{
+    if (sums->column_count == 0)
+        return;
+    printf("  columns for --where:");
+    for (unsigned i = 0; i < sums->column_count && i < MOST_COLUMNS; i++) {
+        char shown[4 * COLUMN_SIZE];
+        snprintf(shown, sizeof shown, "%s", sums->columns[i]);
+        mist_text_make_visible(shown, sizeof shown);
+        printf("%s %s", i ? "," : "", shown);
+    }
+    puts(sums->column_count > MOST_COLUMNS ? ", ..." : "");
+}
 
 static enum mist_status add_sums(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)
 {
     struct sums *sums = context;
     (void)error;
     mist_level_totals_add(&sums->totals, &entry->item);
+    add_columns(sums, &entry->item);
     if (entry->item.levels > sums->deepest)
         sums->deepest = entry->item.levels;
     return MIST_OK;
@@ -169,6 +205,8 @@ static void print_dataset(const struct mist_dataset_info *info, const struct sum
            info->items, format_bytes(info->source_bytes, first), format_bytes(info->item_bytes, second),
            format_percent(info->item_bytes, info->source_bytes, percent), info->attachments,
            format_bytes(info->attachment_bytes, (char[32]){0}));
+    print_card(&info->card, "  ");
+    print_columns(sums);
     if (info->unfinished)
         puts("  its last 'mist encode' or 'mist index' was interrupted, or is at work");
     struct table table = {.columns = 3};

@@ -15,6 +15,7 @@ extern const struct command command_eval;
 extern const struct command command_get;
 extern const struct command command_index;
 extern const struct command command_info;
+extern const struct command command_remove;
 extern const struct command command_man;
 extern const struct command command_serve;
 extern const struct command command_verify;

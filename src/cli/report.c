@@ -214,3 +214,36 @@ void print_vanish(FILE *out, const char *before, const struct mist_item_classes 
                     1u << reduce, classes->lost[reduce], classes->count, classes->lost[reduce] == 1 ? "es" : "",
                     classes->values[reduce], classes->named[reduce] < classes->lost[reduce] ? ", ..." : "");
 }
+
+void print_card(const struct mist_dataset_card *card, const char *indent)
+{
+    if (*card->title || *card->version)
+        printf("%s%s%s%s\n", indent, card->title, *card->title && *card->version ? ", version " : "", card->version);
+    if (*card->description)
+        printf("%s%s\n", indent, card->description);
+    if (*card->licence)
+        printf("%slicence: %s\n", indent, card->licence);
+    if (*card->citation)
+        printf("%splease cite: %s\n", indent, card->citation);
+}
+
+void print_json_card(const struct mist_dataset_card *card)
+{
+    const struct {
+        const char *name, *text;
+    } members[] = {{"title", card->title},
+                   {"version", card->version},
+                   {"licence", card->licence},
+                   {"citation", card->citation},
+                   {"description", card->description}};
+    const char *comma = "";
+    printf(",\"card\":{");
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        if (!*members[i].text)
+            continue;
+        printf("%s\"%s\":", comma, members[i].name);
+        print_json_string(members[i].text);
+        comma = ",";
+    }
+    putchar('}');
+}

@@ -42,6 +42,10 @@ struct table {
 void table_add(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(struct table *table); /* and frees it */
 
+/* A dataset's card, a line each for what is known, behind `indent`; or as a member "card" of JSON, behind a comma. */
+void print_card(const struct mist_dataset_card *card, const char *indent);
+void print_json_card(const struct mist_dataset_card *card);
+
 /* A JSON string with quotes and escapes, on standard output. */
 void print_json_string(const char *text);
 

@@ -59,6 +59,8 @@ static bool put_all(const struct session *session, struct mist_buffer *out)
     const struct mist_get_report *report = &session->report;
     bool good = json_put(out, "{\"mist\":\"" MIST_VERSION "\"") && put_text(out, "dataset", session->dataset.name) &&
                 json_put(out, ",\"id\":\"%016" PRIx64 "\"", session->dataset.id) &&
+                put_text(out, "licence", *session->dataset.card.licence ? session->dataset.card.licence : NULL) &&
+                put_text(out, "citation", *session->dataset.card.citation ? session->dataset.card.citation : NULL) &&
                 put_text(out, "url", session->settings.url.base) && put_request(session, out) &&
                 json_put(out,
                          ",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64

@@ -177,6 +177,7 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
     if (!status) {
         session->dataset = *mist_catalog_dataset(catalog);
         memcpy(session->report.dataset, session->dataset.name, sizeof session->report.dataset);
+        session->report.card = session->dataset.card;
         mist_catalog_close(&catalog);
     }
     return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* JSON lines -> rows. Whatever is in a line, what comes out of here keeps to the limits. */
 #include "source/catalog.h"
+#include "source/card.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -414,6 +415,8 @@ enum mist_status catalog_header_parse(const char *line, size_t size, struct mist
             info->attachment_bytes = json_unsigned(&json, CATALOG_MAX_BYTES);
         else if (strcmp(key, "id") == 0)
             info->id = json_hexadecimal(&json);
+        else if (strcmp(key, "card") == 0)
+            card_read(&json, &info->card);
         else
             json_skip(&json);
     }

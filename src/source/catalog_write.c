@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows as JSON lines. */
 #include "source/catalog.h"
+#include "source/card.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -115,7 +116,8 @@ static bool put_dataset(const struct mist_dataset_info *info, struct mist_buffer
            json_put(out, ",\"items\":%" PRIu64 ",\"files\":%" PRIu64 ",\"source_bytes\":%" PRIu64, info->items,
                     info->attachments, info->source_bytes) &&
            json_put(out, ",\"item_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"id\":\"%016" PRIx64 "\"",
-                    info->item_bytes, info->attachment_bytes, info->id);
+                    info->item_bytes, info->attachment_bytes, info->id) &&
+           (card_is_empty(&info->card) || (json_put(out, ",\"card\":") && card_write(&info->card, out)));
 }
 
 enum mist_status mist_catalog_header_write(const struct mist_dataset_info *info, struct mist_buffer *out,

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "source/card.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +48,8 @@ static bool parse(struct about *about, const struct mist_buffer *text)
     while (json_key(&json, key, sizeof key)) {
         if (strcmp(key, "tables") == 0 && about->table_count == 0)
             read_tables(&json, about, offsets);
+        else if (strcmp(key, "card") == 0)
+            card_read(&json, &about->card);
         else
             json_skip(&json);
     }
@@ -77,20 +80,40 @@ enum mist_status about_read(const struct maker *maker, struct about *about, stru
 
 static bool put(const struct about *about, struct mist_buffer *out)
 {
+    const bool card = !card_is_empty(&about->card);
     bool good = json_put(out, "{");
     if (about->table_count)
         good = good && json_put(out, "\"tables\":[");
     for (uint32_t i = 0; i < about->table_count && good; i++)
         good = json_put(out, "%s", i ? "," : "") && json_put_string(out, about->tables[i]);
-    return good && json_put(out, about->table_count ? "]}\n" : "}\n");
+    good = good && json_put(out, "%s", about->table_count ? "]" : "");
+    if (good && card)
+        good = json_put(out, "%s\"card\":", about->table_count ? "," : "") && card_write(&about->card, out);
+    return good && json_put(out, "}\n");
 }
 
-static bool same(const struct about *about, const struct mist_store_encode_options *options)
+/* What the options say in place of what was said before. */
+static void merge_card(const struct mist_store_encode_options *options, struct mist_dataset_card *card)
+{
+    const struct mist_dataset_card *said = options->card;
+#define MERGE(member) (*said->member ? CARD_SET(card->member, said->member, strlen(said->member)) : (void)0)
+    if (!said)
+        return;
+    MERGE(title);
+    MERGE(version);
+    MERGE(licence);
+    MERGE(citation);
+    MERGE(description);
+#undef MERGE
+}
+
+static bool same(const struct about *about, const struct mist_store_encode_options *options,
+                 const struct mist_dataset_card *card)
 {
     bool equal = options->table_count == 0 || options->table_count == about->table_count;
     for (uint32_t i = 0; equal && i < options->table_count; i++)
         equal = strcmp(options->tables[i], about->tables[i]) == 0;
-    return equal;
+    return equal && card_same(&about->card, card);
 }
 
 enum mist_status about_update(const struct maker *maker, const struct mist_store_encode_options *options,
@@ -98,12 +121,16 @@ enum mist_status about_update(const struct maker *maker, const struct mist_store
 {
     struct mist_buffer text = {0};
     enum mist_status status = about_read(maker, about, error);
+    struct mist_dataset_card card = about->card;
+    merge_card(options, &card);
     *changed = false;
-    if (status || same(about, options))
+    if (status || same(about, options, &card))
         return status;
+    about->card = card;
     if (options->table_count > ABOUT_MAX_TABLES)
         return error_set(error, MIST_ERROR_ARGUMENT, "more than %d tables", ABOUT_MAX_TABLES);
-    about->table_count = options->table_count;
+    if (options->table_count)
+        about->table_count = options->table_count;
     for (uint32_t i = 0; i < options->table_count; i++)
         about->tables[i] = options->tables[i];
     char *path = about_path(maker, error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * STORE/DATASET/about.json: what options of `mist encode` said of the dataset as a whole, for later runs and for `mist
- * index`: {"tables":[PATH,...]}.
+ * index`: {"tables":[PATH,...],"card":{...}}.
  */
 #ifndef STORE_ABOUT_H
 #define STORE_ABOUT_H
@@ -15,6 +15,7 @@ struct about {
     struct mist_buffer text; /* what the lists point into, once all is read */
     const char *tables[ABOUT_MAX_TABLES];
     uint32_t table_count;
+    struct mist_dataset_card card; /* what options said; "" elsewhere */
 };
 void about_free(struct about *about);
 

@@ -8,8 +8,10 @@
 #include "base/pool.h"
 #include "kind/names.h"
 #include "store/about.h"
+#include "store/describe.h"
 #include "store/queries.h"
 #include "store/tables.h"
+#include "store/withdraw.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -105,25 +107,43 @@ static enum mist_status count_unread(struct encode *encode, struct mist_error *e
 }
 
 /* Where nothing changed, what the tables say of the items has not either. */
-static enum mist_status join_tables(struct encode *encode, struct mist_error *error)
+static enum mist_status join_tables(struct encode *encode, struct mist_dataset_card *card, struct mist_error *error)
 {
     struct about about = {.table_count = 0};
     bool changed = false;
     enum mist_status status = about_update(&encode->maker, encode->options, &about, &changed, error);
     if (!status && (changed || encode->maker.touched || encode->maker.interrupted_before))
         status = tables_join(&encode->maker, about.tables, about.table_count, &encode->tally, encode->report, error);
+    *card = about.card;
     about_free(&about);
+    return status ? status : describe_dataset(&encode->maker, card, error);
+}
+
+/* What was withdrawn is not taken in again, though it is still among the sources. */
+static enum mist_status leave_out_withdrawn(struct encode *encode, struct mist_error *error)
+{
+    struct database *database = &encode->maker.database;
+    int64_t count = 0;
+    enum mist_status status = withdrawn_load(&encode->maker, error);
+    if (!status)
+        status = database_number(database, Q_WITHDRAWN_LISTED, &count, error, "");
+    if (!status && count)
+        status = database_run(database, Q_WITHDRAWN_UNLIST, error, "");
+    encode->report->withdrawn = (uint64_t)count;
     return status;
 }
 
 static enum mist_status run(struct encode *encode, struct mist_error *error)
 {
     struct mist_dataset_info info;
+    struct mist_dataset_card card;
     enum mist_status status = database_execute(&encode->maker.database, plan_tables, error);
     if (!status && encode->maker.interrupted_before)
         status = maker_sweep(&encode->maker, error);
     if (!status)
         status = encode_walk(encode, error);
+    if (!status)
+        status = leave_out_withdrawn(encode, error);
     if (!status)
         status = encode_classify(encode, error);
     if (!status)
@@ -133,9 +153,11 @@ static enum mist_status run(struct encode *encode, struct mist_error *error)
     if (!status)
         status = look_for_vanished(encode, error);
     if (!status)
-        status = join_tables(encode, error);
+        status = join_tables(encode, &card, error);
     if (!status)
-        status = maker_publish(&encode->maker, &info, error);
+        status = maker_publish(&encode->maker, &card, &info, error);
+    if (!status)
+        encode->report->card = info.card;
     if (!status)
         status = count_unread(encode, error);
     return status;

@@ -3,6 +3,8 @@
 #include "store/encode.h"
 #include "store/maker.h"
 #include "store/about.h"
+#include "store/describe.h"
+#include "store/withdraw.h"
 #include "store/queries.h"
 #include "store/tables.h"
 #include "store/tally.h"
@@ -243,27 +245,31 @@ static enum mist_status index_one(void *context, uint64_t index, unsigned worker
     return status ? status : tally_add(&indexing->tally, worker, 1, path, error);
 }
 
-static enum mist_status join_tables(struct indexing *indexing, struct mist_error *error)
+static enum mist_status join_tables(struct indexing *indexing, struct mist_dataset_card *card, struct mist_error *error)
 {
     struct about about = {.table_count = 0};
     enum mist_status status = about_read(&indexing->maker, &about, error);
     if (!status)
         status =
             tables_join(&indexing->maker, about.tables, about.table_count, &indexing->tally, indexing->report, error);
+    *card = about.card;
     about_free(&about);
-    return status;
+    return status ? status : describe_dataset(&indexing->maker, card, error);
 }
 
 static enum mist_status run(struct indexing *indexing, unsigned threads, struct mist_error *error)
 {
     struct maker *maker = &indexing->maker;
     struct mist_dataset_info info;
+    struct mist_dataset_card card;
     int64_t count = 0;
     enum mist_status status = maker_sweep(maker, error);
     if (!status)
         status = database_execute(&maker->database, index_tables, error);
     if (!status)
         status = read_published(indexing, error);
+    if (!status)
+        status = withdrawn_load(maker, error);
     if (!status)
         status = find_files(indexing, error);
     if (!status)
@@ -278,8 +284,8 @@ static enum mist_status run(struct indexing *indexing, unsigned threads, struct 
     if (!status)
         status = database_run(&maker->database, Q_SOURCE_DELETE_ORPHANS, error, "i", maker->id);
     if (!status)
-        status = join_tables(indexing, error);
-    return status ? status : maker_publish(maker, &info, error);
+        status = join_tables(indexing, &card, error);
+    return status ? status : maker_publish(maker, &card, &info, error);
 }
 
 /* ---- indexing all ---- */

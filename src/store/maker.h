@@ -91,6 +91,17 @@ enum maker_query {
     Q_SOURCE_NOTE,
     Q_ITEMS_KEEP_FOUND,
     Q_ATTACHMENTS_KEEP_FOUND,
+    /* what was withdrawn */
+    Q_WITHDRAWN,
+    Q_WITHDRAWN_ADD,
+    Q_WITHDRAWN_ADD_FILES,
+    Q_WITHDRAWN_COUNT,
+    Q_WITHDRAWN_DELETE,
+    Q_WITHDRAWN_LISTED,
+    Q_WITHDRAWN_UNLIST,
+    Q_ITEM_AT_OR_BELOW,
+    Q_ATTACHMENT_AT_OR_BELOW,
+    Q_MISSING,
     Q_COUNT
 };
 
@@ -147,6 +158,7 @@ enum mist_status maker_remove(struct maker *maker, enum mist_catalog_kind kind, 
 enum mist_status maker_sweep(struct maker *maker, struct mist_error *error);
 
 /* Writes catalog.jsonl.zst (if it is not as the tables are) and the dataset's totals; see publish.c. */
-enum mist_status maker_publish(struct maker *maker, struct mist_dataset_info *info, struct mist_error *error);
+enum mist_status maker_publish(struct maker *maker, const struct mist_dataset_card *card,
+                               struct mist_dataset_info *info, struct mist_error *error);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "source/card.h"
 #include "store/store_database.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ static void add_to_id(struct checksum_state *id, const char *path, uint64_t size
 static enum mist_status sum_up(struct maker *maker, struct mist_dataset_info *info, struct mist_error *error)
 {
     sqlite3_stmt *rows = NULL;
-    *info = (struct mist_dataset_info){0};
+    *info = (struct mist_dataset_info){.card = info->card};
     memcpy(info->name, maker->name, sizeof info->name);
     struct checksum_state *id = checksum_start();
     if (!id)
@@ -78,7 +79,7 @@ static bool is_published(const char *path, const struct mist_dataset_info *info)
     bool same = strcmp(old->name, info->name) == 0 && old->items == info->items &&
                 old->attachments == info->attachments && old->source_bytes == info->source_bytes &&
                 old->item_bytes == info->item_bytes && old->attachment_bytes == info->attachment_bytes &&
-                old->id == info->id;
+                old->id == info->id && card_same(&old->card, &info->card);
     /* The first line is cheap to read but does not say that the rest is whole. */
     struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ITEM};
     while (same && entry.kind != MIST_CATALOG_END)
@@ -182,20 +183,26 @@ static enum mist_status write_catalog(struct maker *maker, const char *path, con
     return status;
 }
 
-enum mist_status maker_publish(struct maker *maker, struct mist_dataset_info *info, struct mist_error *error)
+enum mist_status maker_publish(struct maker *maker, const struct mist_dataset_card *card,
+                               struct mist_dataset_info *info, struct mist_error *error)
 {
+    struct mist_buffer text = {0};
     char *path = maker_path(maker, MIST_CATALOG_END, NULL);
     if (!path)
         return error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
     enum mist_status status = maker_commit(maker, error);
+    *info = (struct mist_dataset_info){.card = *card};
     if (!status)
         status = sum_up(maker, info, error);
     if (!status && !is_published(path, info))
         status = write_catalog(maker, path, info, error);
+    if (!status && (!card_write(card, &text) || !buffer_append_zeros(&text, 1)))
+        status = error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
     if (!status)
-        status = database_run(&maker->database, Q_DATASET_SET_INFO, error, "iiiiiui", (int64_t)info->items,
+        status = database_run(&maker->database, Q_DATASET_SET_INFO, error, "iiiiiuti", (int64_t)info->items,
                               (int64_t)info->attachments, (int64_t)info->source_bytes, (int64_t)info->item_bytes,
-                              (int64_t)info->attachment_bytes, info->id, maker->id);
+                              (int64_t)info->attachment_bytes, info->id, (const char *)text.data, maker->id);
+    mist_buffer_free(&text);
     memory_free(path);
     return status;
 }

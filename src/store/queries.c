@@ -26,6 +26,10 @@ const char plan_tables[] =
     "CREATE TEMP TABLE todo(rank INTEGER PRIMARY KEY, attach INTEGER NOT NULL, path TEXT NOT NULL,"
     " bytes INTEGER NOT NULL);";
 
+/* withdrawn: paths of items and of their source files, and of attachments, that are not to be there. */
+const char withdrawn_tables[] = "DROP TABLE IF EXISTS temp.withdrawn;"
+                                "CREATE TEMP TABLE withdrawn(path TEXT PRIMARY KEY) WITHOUT ROWID;";
+
 /* found: every item file and attachment in the store; good: it went into its table. */
 const char index_tables[] =
     "DROP TABLE IF EXISTS temp.found;"
@@ -46,7 +50,7 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_DATASET_RUNNING] = "SELECT running FROM dataset WHERE id = ?",
     [Q_DATASET_SET_RUNNING] = "UPDATE dataset SET running = ? WHERE id = ?",
     [Q_DATASET_SET_INFO] = "UPDATE dataset SET items = ?, attachments = ?, source_bytes = ?, item_bytes = ?,"
-                           " attachment_bytes = ?, content = ? WHERE id = ?",
+                           " attachment_bytes = ?, content = ?, card = ? WHERE id = ?",
 
     [Q_ITEM_PUT] = "INSERT OR REPLACE INTO item(dataset, path, content, size, source_bytes, row) VALUES(?,?,?,?,?,?)",
     [Q_ITEM_DELETE] = "DELETE FROM item WHERE dataset = ? AND path = ?",
@@ -174,7 +178,7 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_VANISHED_ATTACHMENTS] = "SELECT path FROM attachment WHERE dataset = ? AND path > ? AND NOT EXISTS (SELECT 1"
                                " FROM listing l WHERE l.path = attachment.path) ORDER BY path LIMIT 1",
 
-    [Q_FOUND_ADD] = "INSERT INTO found(attach, path) VALUES(?,?)",
+    [Q_FOUND_ADD] = "INSERT INTO found(attach, path) SELECT ?1, ?2 WHERE ?2 NOT IN (SELECT path FROM withdrawn)",
     [Q_FOUND_COUNT] = "SELECT count(*) FROM found",
     [Q_FOUND_NTH] = "SELECT attach, path FROM found WHERE rank = ?",
     [Q_FOUND_GOOD] = "UPDATE found SET good = 1 WHERE rank = ?",
@@ -188,4 +192,21 @@ const char *const maker_queries[Q_COUNT] = {
         "DELETE FROM item WHERE dataset = ? AND path NOT IN (SELECT path FROM found WHERE good AND NOT attach)",
     [Q_ATTACHMENTS_KEEP_FOUND] =
         "DELETE FROM attachment WHERE dataset = ? AND path NOT IN (SELECT path FROM found WHERE good AND attach)",
+
+    [Q_WITHDRAWN] = "SELECT path FROM withdrawn ORDER BY path",
+    [Q_WITHDRAWN_ADD] = "INSERT OR IGNORE INTO withdrawn(path) VALUES(?)",
+    [Q_WITHDRAWN_ADD_FILES] =
+        "INSERT OR IGNORE INTO withdrawn(path) SELECT json_extract(f.value, '$.path') FROM item i,"
+        " json_each(i.row, '$.files') f WHERE i.dataset = ? AND i.path = ?",
+    /* Of that path or below it. */
+    [Q_WITHDRAWN_COUNT] =
+        "SELECT count(*) FROM withdrawn WHERE path = ?1 OR substr(path, 1, length(?1) + 1) = ?1 || '/'",
+    [Q_WITHDRAWN_DELETE] = "DELETE FROM withdrawn WHERE path = ?1 OR substr(path, 1, length(?1) + 1) = ?1 || '/'",
+    [Q_WITHDRAWN_LISTED] = "SELECT count(*) FROM listing WHERE path IN (SELECT path FROM withdrawn)",
+    [Q_WITHDRAWN_UNLIST] = "DELETE FROM listing WHERE path IN (SELECT path FROM withdrawn)",
+    [Q_ITEM_AT_OR_BELOW] =
+        "SELECT path FROM item WHERE dataset = ?1 AND (path = ?2 OR (path > ?2 || '/' AND path < ?2 || '0')) LIMIT 1",
+    [Q_ATTACHMENT_AT_OR_BELOW] = "SELECT path FROM attachment WHERE dataset = ?1 AND (path = ?2 OR (path > ?2 || '/' "
+                                 "AND path < ?2 || '0')) LIMIT 1",
+    [Q_MISSING] = "SELECT attach, path FROM missing",
 };

@@ -7,6 +7,8 @@ extern const char *const maker_queries[];
 
 /* Encode's temporary tables, which live as long as the connection. */
 extern const char plan_tables[];
+/* Of what was withdrawn. */
+extern const char withdrawn_tables[];
 /* Index's. */
 extern const char index_tables[];
 /* That of tables_join(). */

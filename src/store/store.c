@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "source/card.h"
 #include "base/confined.h"
 #include "store/opened.h"
 #include "store/store_database.h"
@@ -18,7 +19,7 @@
 enum query { QUERY_DATASETS, QUERY_DATASET, QUERY_ITEMS, QUERY_ATTACHMENTS, QUERY_ITEM, QUERY_ATTACHMENT, QUERY_COUNT };
 
 #define DATASET_COLUMNS \
-    "name, items, attachments, source_bytes, item_bytes, attachment_bytes, content, id, running FROM dataset"
+    "name, items, attachments, source_bytes, item_bytes, attachment_bytes, content, id, running, card FROM dataset"
 
 /* Rows of items: (row); of attachments: ATTACHMENT_COLUMNS. '' sorts before every path. */
 static const char *const queries[QUERY_COUNT] = {
@@ -74,6 +75,11 @@ static void fill_dataset(sqlite3_stmt *statement, struct mist_dataset_info *info
         .unfinished = sqlite3_column_int64(statement, 8) != 0,
     };
     snprintf(info->name, sizeof info->name, "%s", column_text(statement, 0));
+    const char *card = column_text(statement, 9);
+    if (card) {
+        struct json_reader json = json_start(card, strlen(card));
+        card_read(&json, &info->card);
+    }
 }
 
 enum mist_status mist_store_datasets(mist_store *store, mist_dataset_visit *visit, void *context,

@@ -37,7 +37,7 @@ static void make_store(const char *directory, const char *dataset, struct mist_d
         snprintf(path, sizeof path, "tables/%02d.csv", i);
         assert_int_equal(maker_put_attachment(&maker, path, (uint64_t)i, (uint64_t)-1 - (uint64_t)i, &error), MIST_OK);
     }
-    assert_int_equal(maker_publish(&maker, info, &error), MIST_OK);
+    assert_int_equal(maker_publish(&maker, &(struct mist_dataset_card){.title = ""}, info, &error), MIST_OK);
     maker_close(&maker, true);
 }
 
@@ -120,11 +120,11 @@ static void test_catalog_file(void **state)
     struct mist_dataset_info info, changed;
     assert_int_equal(maker_open(&maker, directory, "big", &error), MIST_OK);
     assert_false(maker.interrupted_before);
-    assert_int_equal(maker_publish(&maker, &info, &error), MIST_OK);
+    assert_int_equal(maker_publish(&maker, &(struct mist_dataset_card){.title = ""}, &info, &error), MIST_OK);
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
     assert_int_equal(maker_put_attachment(&maker, "tables/00.csv", 0, 1, &error), MIST_OK);
-    assert_int_equal(maker_publish(&maker, &changed, &error), MIST_OK);
+    assert_int_equal(maker_publish(&maker, &(struct mist_dataset_card){.title = ""}, &changed, &error), MIST_OK);
     assert_true(changed.id != info.id);
     assert_int_equal(stat(path, &after), 0);
     assert_int_not_equal(before.st_ino, after.st_ino);
