@@ -105,6 +105,14 @@ class Options(unittest.TestCase):
         self.assertIn("-o DIR", mist("get", self.store / "d", cwd=empty, check=2).stderr)
         self.assertIn("-o DIR", mist("get", self.store / "d", "--dry-run", "-o", "", cwd=empty, check=2).stderr)
 
+    # ---- paths that look like addresses ----
+
+    def test_a_letter_and_a_colon_are_no_scheme(self):
+        self.encode()
+        (self.store / "d").rename(self.store / "x:d")
+        mist("get", "x:d", "-o", self.out, cwd=self.store)
+        self.assertTrue((self.out / "a.png").exists())
+
     # ---- outputs of one name ----
 
     def test_an_item_and_an_attachment_of_one_name(self):

@@ -80,6 +80,14 @@ static void test_damaged(void **state)
         bytes.data[i] ^= 0x41;
     }
     assert_true(refused > 5);
+    /* With more behind it, and where it says that it is longer than the plane. */
+    const size_t size = bytes.size;
+    assert_true(buffer_append(&bytes, "more", 4));
+    assert_int_equal(remainder_decompress(bytes.data, bytes.size, &planes.coded, &planes.out, NULL), MIST_ERROR_CORRUPT);
+    bytes.size = size;
+    struct mist_view shorter = planes.out, beside = planes.coded;
+    shorter.height = beside.height = HEIGHT - 1;
+    assert_int_equal(remainder_decompress(bytes.data, bytes.size, &beside, &shorter, NULL), MIST_ERROR_CORRUPT);
     /* Of a plane of another size, and beside a coded plane of another. */
     planes.out.height--;
     assert_int_equal(remainder_decompress(bytes.data, bytes.size, NULL, &planes.out, NULL), MIST_ERROR_CORRUPT);

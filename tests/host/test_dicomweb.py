@@ -189,6 +189,16 @@ class DicomwebTest(unittest.TestCase):
             rows = self.json("/made/studies?" + query)
             self.assertEqual(len(rows), found, query)
 
+    def test_attributes_stand_once(self):
+        """Whatever is asked for twice, under its keyword and its number."""
+        def once(pairs):
+            self.assertEqual(len({key for key, _ in pairs}), len(pairs), pairs)
+            return dict(pairs)
+        for query in ("includefield=PatientName&includefield=00100010", "includefield=StudyDate,StudyDate&StudyDate=20240229", "includefield=all&PatientID=*"):
+            got, _, data = self.host.request("/dicom-web/made/studies?" + query)
+            self.assertEqual(got, 200)
+            self.assertTrue(json.loads(data, object_pairs_hook=once))
+
     def test_what_is_not_searched_by_is_said(self):
         for query, said in [("Foo=1", "Foo"), ("00180050=1", "00180050"), ("limit=1", "more results"), ("imageSetId=7", None)]:
             _, fields, _ = self.host.request("/dicom-web/made/studies?" + query)

@@ -400,6 +400,10 @@ class HostTest(unittest.TestCase):
         for accept in ["text/html", "image/webp", "image/jph", "image/png;q=0"]:
             self.assertIn("image/jphc", self.refused(base, 406, {"Accept": accept}))
 
+    def test_paths_that_only_begin_alike(self):
+        for path in ("/v1x", "/v1xdatasets", "/v1xdatasets/ex", "/dicom-webx", "/dicom-webxstudies", "/healthzx", "/metricsx"):
+            self.refused(path, 404)
+
     def test_what_frames_there_are_not(self):
         base = f"/v1/datasets/ex/items/{CXR}"
         for path, status in [("/frames/1", 404), ("/frames/0?reduce=5", 404), ("/frames/99999999999999999999", 404),

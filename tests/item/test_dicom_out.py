@@ -167,10 +167,58 @@ def test_depth():
             check_array(name, path, deep[name[:-4] + ".nii"])
 
 
+def make_ramps(source):
+    """As many slices as give slice steps, in both directions; samples rise evenly, so that any two slices tell of those between."""
+    texture = dicom_cases.texture(128, 128, 1).astype(int)
+    for name, step in (("ramp_up", 2.0), ("ramp_down", -2.0)):
+        (source / name).mkdir()
+        dicom_cases.stack(source / name, count=64, step=step, series=f"1.2.3.{len(name)}",
+                          per=lambda k: {"pixels": (texture + 100 * k).astype("u2")})
+
+
+def test_depth_of_steps():
+    """Where every fourth slice is enough no more are fetched; positions are those of the whole."""
+    make_ramps(directory / "source")
+    run("encode", directory / "source", "-o", directory / "store", "--quiet")
+    options = ["--format", "nii", "--exact", "--include", "ramp_*"]
+    full = {name: scaled(path) for name, path in get("full", *options, "--size", "128x128x64").items() if name.endswith(".nii")}
+    assert len(full) == 2
+    for depth in (7, 10, 31):
+        planned = json.loads(run("get", directory / "store/source", "--dry-run", "--json", *options, "--size", f"128x128x{depth}"))
+        assert planned["planned_bytes"] < 0.6 * planned["source_bytes"]
+        for name, path in get("deep", *options, "--size", f"128x128x{depth}").items():
+            if name.endswith(".nii"):
+                at = (numpy.arange(depth) + 0.5) * 64 / depth - 0.5
+                slope = full[name][0, 0, 1] - full[name][0, 0, 0]
+                error = numpy.abs(scaled(path) - (full[name][:, :, [0]] + slope * at))
+                assert error.max() <= 0.5, (name, depth, error.max())
+
+
+def test_units():
+    """What RescaleType says comes before what CT mostly is."""
+    (directory / "source/ct_od").mkdir()
+    dicom_cases.stack(directory / "source/ct_od", kind="CT", series="1.2.3.99", RescaleSlope=1, RescaleIntercept=-1024, RescaleType="OD")
+    run("encode", directory / "source", "-o", directory / "store", "--quiet")
+    found = get("units", "--format", "npy", "--include", "ct_od/*")
+    about = json.loads(next(path for name, path in found.items() if name.endswith(".json")).read_text())
+    assert about["units"] == "OD", about
+
+
+def test_source_bytes():
+    """Of a series the bytes of all its files."""
+    for line in run("info", directory / "store", "--items", "--json").splitlines():
+        row = json.loads(line)
+        if row["path"].startswith("axial/"):
+            assert row["source_bytes"] == sum(path.stat().st_size for path in (directory / "source/axial").iterdir()), row
+
+
 make_store()
+test_source_bytes()
 test_types(test_arrays())
 test_arrays("--reduce", "1")
 test_depth()
+test_depth_of_steps()
+test_units()
 
 
 # ---- DICOM in another transfer syntax ----

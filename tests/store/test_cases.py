@@ -66,6 +66,15 @@ class Cases(Case):
         affines = [nibabel.load(self.work / "half" / path).affine for path in images]
         self.assertTrue(all(np.allclose(affine, affines[0]) for affine in affines))
 
+    def test_what_can_be_no_label_map(self):
+        """Asked for as one by name, a picture of more values than labels have is named and kept, not averaged silently."""
+        self.source = self.work / "s"
+        self.source.mkdir()
+        nibabel.save(nibabel.Nifti1Image(np.random.default_rng(1).normal(size=(80, 80, 20)).astype("f4"), np.eye(4)), self.source / "a.nii")
+        result = mist("encode", self.source, "-o", self.store, "--dataset", "d", "--labels", "*", check=1)
+        self.assertIn("a.nii: more than 65536 different values are no labels; kept byte for byte", result.stderr)
+        mist("encode", self.source, "-o", self.store, "--dataset", "e", check=0)
+
     def test_jpeg_silent(self):
         """JPEG files are items, and come back to the byte; at half size as JPEG files of it."""
         result = mist("encode", CASES / "jpeg_silent", "-o", self.store, "--dataset", "d", check=0)
