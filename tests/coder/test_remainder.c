@@ -83,7 +83,8 @@ static void test_damaged(void **state)
     /* With more behind it, and where it says that it is longer than the plane. */
     const size_t size = bytes.size;
     assert_true(buffer_append(&bytes, "more", 4));
-    assert_int_equal(remainder_decompress(bytes.data, bytes.size, &planes.coded, &planes.out, NULL), MIST_ERROR_CORRUPT);
+    assert_int_equal(remainder_decompress(bytes.data, bytes.size, &planes.coded, &planes.out, NULL),
+                     MIST_ERROR_CORRUPT);
     bytes.size = size;
     struct mist_view shorter = planes.out, beside = planes.coded;
     shorter.height = beside.height = HEIGHT - 1;
