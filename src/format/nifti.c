@@ -271,7 +271,10 @@ static enum mist_status open_single(struct nifti_source *source, struct mist_err
         return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: no image but GIFTI: surfaces and values on them", name);
     status = read_header(source->data, source->size, name, source, error);
     if (!status && source->header.pair)
-        return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: the header of a pair, without its .img", name);
+        return error_set(error, MIST_ERROR_UNSUPPORTED,
+                         source->spooled ? "%s: the gzipped header of a pair: such pairs are read unpacked only"
+                                         : "%s: the header of a pair, without its .img",
+                         name);
     if (!status)
         status = check_size(source, error);
     if (!status && !buffer_append(&source->base.head, source->data, (size_t)source->header.data_offset))
