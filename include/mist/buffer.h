@@ -38,6 +38,9 @@ MIST_API enum mist_status mist_buffer_write_file(const struct mist_buffer *buffe
  */
 MIST_API bool mist_buffer_put_json_string(struct mist_buffer *buffer, const char *text);
 
+/* XXH3-64, the checksum of items, catalogs and attachments: against damage, not against forgery. Thread-safe. */
+MIST_API uint64_t mist_checksum(const void *data, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #include <mist/item.h>
 #include <mist/source.h>
 #include <mist/status.h>
+#include <mist/structures.h>
 #include <mist/version.h>
 
 #endif

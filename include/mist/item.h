@@ -67,6 +67,12 @@ MIST_API enum mist_status mist_item_open_pieces(const struct mist_item_piece *pi
 MIST_API void mist_item_close(mist_item **item);
 
 MIST_API const struct mist_item_info *mist_item_info(const mist_item *item);
+/*
+ * What the head keeps for those who write the original files again, owned by the item: with `tag` 0 the source's own
+ * header where the head has it (NIfTI: the bytes before the first sample), else the extra of that tag (docs/format.md,
+ * sections 3.2 and 8). NULL, and *size 0, where there is none.
+ */
+MIST_API const uint8_t *mist_item_part(const mist_item *item, unsigned tag, size_t *size);
 /* File 0 .. files-1; false beyond. */
 MIST_API bool mist_item_file(const mist_item *item, uint32_t index, struct mist_item_file *file);
 /*

@@ -320,6 +320,40 @@ MIST_API enum mist_status mist_dataset_read(mist_dataset *dataset, const char *p
                                             uint32_t count, struct mist_view *views, struct mist_image_info *info,
                                             struct mist_error *error);
 
+/* ---- one item by transfers of your own ---- */
+
+/* What meets a request. */
+struct mist_reading_plan {
+    struct mist_image_info image; /* that is made; without an affine where only a catalog knows the item */
+    struct mist_choice fetched;   /* the levels and slices that it takes: of label maps on other grids more */
+    unsigned ranges;
+    struct mist_byte_range range[MIST_MAX_RANGES]; /* [ranges] of the item file, the head first */
+};
+/*
+ * How a request is met by an item that a catalog knows, or of which at least the head is here. MIST_ERROR_ARGUMENT for
+ * an exact size that is none. Thread-safe.
+ */
+MIST_API enum mist_status mist_request_plan(const struct mist_catalog_item *item,
+                                            const struct mist_resolution_request *request,
+                                            struct mist_reading_plan *plan, struct mist_error *error);
+MIST_API enum mist_status mist_item_plan(const mist_item *item, const struct mist_resolution_request *request,
+                                         struct mist_reading_plan *plan, struct mist_error *error);
+/*
+ * What frames [first, first + count) of what is made take: `visit` is called for ranges of the item file, which may
+ * overlap and come in any order; the head is not among them.
+ */
+MIST_API enum mist_status mist_item_plan_frames(const mist_item *item, const struct mist_resolution_request *request,
+                                                uint32_t first, uint32_t count,
+                                                void (*visit)(void *context, uint64_t offset, uint64_t size),
+                                                void *context, struct mist_error *error);
+/*
+ * Decodes frames [first, first + count) of what is made into `views`, as mist_dataset_read() does, of an item of which
+ * what they take is here; MIST_ERROR_TRUNCATED where it is not. Checksums are mist_item_verify()'s.
+ */
+MIST_API enum mist_status mist_item_read(const mist_item *item, mist_decoder *decoder,
+                                         const struct mist_resolution_request *request, uint32_t first, uint32_t count,
+                                         struct mist_view *views, struct mist_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -230,6 +230,15 @@ bool mist_item_file(const mist_item *item, uint32_t index, struct mist_item_file
     return true;
 }
 
+const uint8_t *mist_item_part(const mist_item *item, unsigned tag, size_t *size)
+{
+    const struct mist_buffer *part = tag == 0    ? &item->manifest.source_head
+                                     : tag < 256 ? &item->manifest.extra[tag]
+                                                 : NULL;
+    *size = part ? part->size : 0;
+    return *size ? part->data : NULL;
+}
+
 enum mist_status item_check_frame(const mist_item *item, uint32_t frame, unsigned reduce, struct mist_error *error)
 {
     if (frame >= item->info.image.frames)

@@ -5,8 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "item/regrid.h"
-#include "source/select.h"
+#include "source/reading.h"
 #include "source/verifier.h"
 
 #include <stdio.h>
@@ -16,10 +15,7 @@
 /* One read. */
 struct reading {
     const struct mist_catalog_item *row;
-    struct mist_export_options options;
-    struct export_grid grid;
-    struct mist_choice choice;    /* what is fetched */
-    struct mist_image_info image; /* of what is made */
+    struct reading_way way;
     struct mist_source *source;
     struct mist_byte_range *range; /* [count] */
     size_t count, room;
@@ -27,43 +23,6 @@ struct reading {
     uint8_t *bytes; /* of all ranges, one after another */
     struct mist_item_piece *piece;
 };
-
-/* How a request is met, and what it makes: as mist_get() would write arrays. */
-static enum mist_status plan_reading(const struct mist_catalog_item *row, const struct mist_resolution_request *request,
-                                     struct reading *reading, struct mist_error *error)
-{
-    const struct select select = {.resolution = *request, .format = "npy"};
-    enum mist_status status = select_check(&select, error);
-    if (status)
-        return status;
-    const struct selected selected = select_item(&select, row);
-    *reading = (struct reading){.row = row, .options = select_export(&select, &selected), .choice = selected.fetched};
-    status = export_grid(&row->image, row->centred, &reading->options, &reading->grid, error);
-    if (status)
-        return status;
-    struct mist_image_info *image = &reading->image;
-    const uint64_t frames = (uint64_t)(row->image.frames / row->image.slices) * reading->grid.slices;
-    if (frames > MIST_MAX_FRAMES)
-        return error_set(error, MIST_ERROR_LIMIT, "%s: %llu frames; at most %u are made", row->path,
-                         (unsigned long long)frames, MIST_MAX_FRAMES);
-    *image = row->image;
-    image->width = reading->grid.width;
-    image->height = reading->grid.height;
-    image->slices = reading->grid.slices;
-    image->frames = (uint32_t)frames;
-    image->geometry = sampling_geometry(&reading->grid.sampling, &row->image.geometry);
-    return MIST_OK;
-}
-
-enum mist_status mist_request_image(const struct mist_catalog_item *item, const struct mist_resolution_request *request,
-                                    struct mist_image_info *image, struct mist_error *error)
-{
-    struct reading reading;
-    enum mist_status status = plan_reading(item, request, &reading, error);
-    if (!status)
-        *image = reading.image;
-    return status;
-}
 
 /* ---- ranges ---- */
 
@@ -154,7 +113,7 @@ static enum mist_status check(const struct reading *reading, struct mist_error *
 static enum mist_status fetch_all(struct reading *reading, struct mist_error *error)
 {
     struct mist_byte_range ranges[MIST_MAX_RANGES];
-    unsigned count = mist_catalog_item_ranges(reading->row, reading->choice, false, ranges);
+    unsigned count = mist_catalog_item_ranges(reading->row, reading->way.fetched, false, ranges);
     for (unsigned i = 0; i < count; i++)
         add_range(reading, ranges[i].start, ranges[i].end - ranges[i].start);
     enum mist_status status = fetch(reading, error);
@@ -172,12 +131,8 @@ static enum mist_status fetch_frames(struct reading *reading, uint32_t first, ui
         status = check(reading, error);
     if (!status)
         status = mist_item_open_memory(reading->bytes, (size_t)row->head_end, row->path, &head, error);
-    for (uint32_t n = first; n < first + count && !status; n++) {
-        const struct regrid_source from = regrid_source(&row->image, &reading->grid, n);
-        status = mist_item_ranges(head, from.frame, 1, reading->choice.reduce, add_range, reading, error);
-        if (!status && from.next != from.frame)
-            status = mist_item_ranges(head, from.next, 1, reading->choice.reduce, add_range, reading, error);
-    }
+    if (!status)
+        status = reading_ranges(&reading->way, head, first, count, add_range, reading, error);
     mist_item_close(&head);
     if (status)
         return status;
@@ -192,32 +147,19 @@ static enum mist_status decode(struct reading *reading, uint32_t first, uint32_t
 {
     mist_item *item = NULL;
     mist_decoder *decoder = mist_decoder_new();
-    struct regrid_room room = {0};
     enum mist_status status =
         decoder ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", reading->row->path);
     if (!status)
         status = mist_item_open_pieces(reading->piece, reading->count, reading->row->path, &item, error);
-    const struct regrid regrid = {.item = item, .options = &reading->options, .grid = reading->grid};
-    if (!status && !regrid_room_make(&regrid, &room))
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", reading->row->path);
-    for (uint32_t i = 0; i < count && !status; i++) {
-        const struct regrid_source from = regrid_source(&reading->row->image, &reading->grid, first + i);
-        status = regrid_frame(&regrid, decoder, &from, &room, &views[i], error);
-    }
+    if (!status)
+        status = reading_frames(&reading->way, item, decoder, first, count, views, error);
     if (!status && info) {
-        *info = reading->image;
-        info->geometry = sampling_geometry(&reading->grid.sampling, &mist_item_info(item)->image.geometry);
+        *info = reading->way.image;
+        info->geometry = sampling_geometry(&reading->way.grid.sampling, &mist_item_info(item)->image.geometry);
     }
-    regrid_room_free(&room);
     mist_item_close(&item);
     mist_decoder_free(&decoder);
     return status;
-}
-
-static bool is_view_of(const struct mist_view *view, const struct mist_image_info *image)
-{
-    return view->type == image->type && view->components == image->components && view->width == image->width &&
-           view->height == image->height;
 }
 
 enum mist_status mist_dataset_read(mist_dataset *dataset, const char *path,
@@ -229,22 +171,20 @@ enum mist_status mist_dataset_read(mist_dataset *dataset, const char *path,
     enum mist_status status = mist_dataset_find(dataset, path, &entry, error);
     if (!status)
         status = verifier_check_entry(&entry.item, error);
-    struct reading reading;
+    struct reading reading = {.row = &entry.item};
     if (!status)
-        status = plan_reading(&entry.item, request, &reading, error);
+        status = reading_plan(&entry.item, request, &reading.way, error);
+    if (!status)
+        status = reading_check_frames(&reading.way, path, first, count, error);
+    if (!status)
+        status = reading_check_views(&reading.way, path, count, views, error);
     if (status)
         return status;
-    if (count == 0 || first >= reading.image.frames || count > reading.image.frames - first)
-        return error_set(error, MIST_ERROR_ARGUMENT, "%s: frames %u to %llu of %u", path, first,
-                         (unsigned long long)first + count, reading.image.frames);
-    for (uint32_t i = 0; i < count; i++)
-        if (!is_view_of(&views[i], &reading.image))
-            return error_set(error, MIST_ERROR_ARGUMENT, "%s: view %u is not of the frames' type and size", path, i);
     snprintf(name, sizeof name, "items/%s.mist", entry.item.path);
     status = dataset->files.open(dataset->files.context, name, &reading.source, error);
     if (!status)
-        status =
-            count == reading.image.frames ? fetch_all(&reading, error) : fetch_frames(&reading, first, count, error);
+        status = count == reading.way.image.frames ? fetch_all(&reading, error)
+                                                   : fetch_frames(&reading, first, count, error);
     if (!status)
         status = decode(&reading, first, count, views, info, error);
     mist_source_close(&reading.source);

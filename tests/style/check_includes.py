@@ -18,7 +18,7 @@ below["host"] = below["store"] | {"store"}
 below["client"] = below["store"] | {"store", "transport"}
 below["cli"] = set()  # only include/mist
 # The headers of libmist-core, which need none of the others.
-core_headers = {"buffer", "codec", "core", "image", "item", "source", "status", "version"}
+core_headers = {"buffer", "codec", "core", "image", "item", "source", "status", "structures", "version"}
 
 
 def main():
