@@ -1,5 +1,5 @@
 # The few commands that a newcomer types. Meson and ninja do the work.
-.PHONY: all setup demo check bench clean
+.PHONY: all setup demo check check-python bench clean
 
 all:
 	@scripts/build
@@ -12,6 +12,12 @@ demo:
 
 check:
 	@scripts/check
+
+# A part of check: pymist with the libraries that it has adapters for, from PyPI.
+check-python:
+	@scripts/setup check
+	@scripts/build
+	@scripts/check-python
 
 bench:
 	@scripts/bench

@@ -12,7 +12,7 @@ True
 [(128, 128), (128, 128), (128, 128), (128, 128)]
 
 docs/python.md is a page to begin with. Adapters for other libraries are modules of their own, imported when used:
-pymist.torch, pymist.nibabel.
+pymist.torch, pymist.monai, pymist.torchio, pymist.nnunet, pymist.nibabel, pymist.pydicom; pymist.codec is the codec.
 """
 from ._command import download, encode
 from ._dataset import Attachment, Dataset, Pair

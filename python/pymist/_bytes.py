@@ -51,6 +51,10 @@ class File:
     def __init__(self, path: str) -> None:
         self.name = path
 
+    @property
+    def address(self) -> str:
+        return os.path.abspath(self.name)
+
     def _open(self) -> int:
         try:
             return os.open(self.name, os.O_RDONLY | os.O_CLOEXEC)
@@ -368,6 +372,10 @@ class HttpFile:
         self.host, self.path = host, path
         self.name = f"{host.shown}/{path}" if path else host.shown
 
+    @property
+    def address(self) -> str:
+        return self.host.shown + ("/" + urllib.parse.quote(self.path) if self.path else "")
+
     def read(self, ranges: Ranges) -> List[bytes]:
         return [self.host.fetch(self.path, start, end, end) for start, end in ranges]
 
@@ -414,6 +422,21 @@ class Fsspec:
             raise MistError(f"{self.url}/{path}: {error}", "io") from None
 
 
+    def fetch_ranges(self, path: str, ranges: Ranges) -> List[bytes]:
+        """Several at a time, where the file system can."""
+        if len(ranges) < 2:
+            return [self.fetch(path, start, end) for start, end in ranges]
+        system, base = self.system()
+        full = f"{base}/{path}" if path else base
+        try:
+            return [bytes(data) for data in system.cat_ranges([full] * len(ranges), [start for start, _ in ranges],
+                                                              [end for _, end in ranges], on_error="raise")]
+        except FileNotFoundError:
+            raise MistError(f"{self.url}/{path}: there is no such file", "not found") from None
+        except Exception as error:
+            raise MistError(f"{self.url}/{path}: {error}", "io") from None
+
+
 class FsspecFile:
     """One of its files."""
     __slots__ = ("place", "path", "name")
@@ -422,8 +445,12 @@ class FsspecFile:
         self.place, self.path = place, path
         self.name = f"{place.url}/{path}" if path else place.url
 
+    @property
+    def address(self) -> str:
+        return self.name
+
     def read(self, ranges: Ranges) -> List[bytes]:
-        found = [self.place.fetch(self.path, start, end) for start, end in ranges]
+        found = self.place.fetch_ranges(self.path, ranges)
         if any(len(data) != end - start for data, (start, end) in zip(found, ranges)):
             raise _short(self.name)
         return found

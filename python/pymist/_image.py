@@ -6,6 +6,7 @@ import concurrent.futures
 import ctypes
 import math
 import os
+import re
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -20,6 +21,7 @@ from ._rescale import frame_scaling, nifti_shape
 
 GUESS = 32 << 10      # bytes that are read first of a file of which nothing is known
 HEAD_MAX = 1 << 30    # docs/format.md, section 10, leaves room for less
+ADDRESS = re.compile(r"(?<=\.mist)#([a-z]+(?:=[^#/]*)?)$")  # what an address asks for: Selection.text()
 VOLUMES = frozenset(("nifti", "dicom", "nrrd", "metaimage"))
 _VIEW = np.dtype({"names": [name for name, *_ in _library.View._fields_ if not name.startswith("_")],
                   "formats": [{8: "u8", 4: "u4"}[ctypes.sizeof(kind)] for name, kind in _library.View._fields_
@@ -313,6 +315,19 @@ class Image:
             files = self._held.head().files()
             self._path = files[0][0] if len(files) == 1 else None
         return self._path
+
+    @property
+    def address(self) -> str:
+        """What `pymist.open()` opens it by, resolution included: "PATH.mist#size=128x128&exact". A password or token of
+        the host is not part of it. MistError for bytes and open files."""
+        source = _source(self._origin)
+        place = getattr(source, "address", None)
+        if place is None:
+            raise MistError(f"{self.name}: bytes at hand have no address")
+        if not place.endswith(".mist"):
+            raise MistError(f"{place}: only the name of an item file (.mist) can say which resolution")
+        asked = self.selection.text()
+        return f"{place}#{asked}" if asked else place
 
     @property
     def shape(self) -> Tuple[int, ...]:
@@ -710,7 +725,8 @@ def open_image(src: Any, size: Optional[Size] = None, *, reduce: Any = None, spa
     """Opens one image; only its head is read, what is asked for is read later.
 
     src: the path or address (http, https, file, or one of fsspec's: s3, gs, hf ...) of an item file (.mist) or of a
-    prefix of one; `(dataset, path)`, the address of a dataset and a path in it; bytes; or an open binary file.
+    prefix of one, which may end in what is asked for (`image.address`: "scan.nii.gz.mist#size=128x128&exact");
+    `(dataset, path)`, the address of a dataset and a path in it; bytes; or an open binary file.
 
     size: S, (W, H) or (W, H, D) in samples: the level closest to it, or with `exact=True` just that, resampled.
     reduce: R, each side halved R times, or (R, S) with every 2^S-th slice. spacing: millimetres. Without any of these:
@@ -728,6 +744,11 @@ def open_image(src: Any, size: Optional[Size] = None, *, reduce: Any = None, spa
     True
     """
     selection = Selection(size, reduce, spacing, policy, grid, exact)
+    asked = ADDRESS.search(os.fspath(src)) if isinstance(src, (str, os.PathLike)) else None
+    if asked:
+        if selection != Selection():
+            raise MistError(f"{os.fspath(src)}: the address says which resolution; nothing else can be asked for")
+        src, selection = os.fspath(src)[:asked.start()], Selection.parse(asked[1])
     if isinstance(src, tuple):
         if len(src) != 2:
             raise MistError("(dataset, path) has two parts")

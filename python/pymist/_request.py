@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 from . import _library
 from ._library import MistError
@@ -93,6 +93,41 @@ class Selection:
 
     def __hash__(self) -> int:
         return hash(self.key())
+
+    def text(self) -> str:
+        """As it stands in an address behind '#': "size=128x128&exact"; empty for full resolution."""
+        parts = []
+        for name, separator in (("size", "x"), ("reduce", ","), ("spacing", "x")):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f"{name}={separator.join(f'{one:.17g}' for one in value)}")
+        parts += [f"policy={self.policy}"] if self.policy != "closest" else []
+        parts += [f"grid={self.grid}"] if self.grid != "native" else []
+        return "&".join([*parts, "exact"] if self.exact else parts)
+
+    @classmethod
+    def parse(cls, text: str) -> "Selection":
+        """The reverse of `text()`."""
+        asked: Dict[str, Any] = {}
+        for part in text.split("&"):
+            name, equals, value = part.partition("=")
+            try:
+                if name == "reduce":
+                    asked[name] = tuple(int(one) for one in value.split(","))
+                    asked[name] = asked[name][0] if len(asked[name]) == 1 else asked[name]
+                elif name == "spacing":
+                    asked[name] = tuple(float(one) for one in value.split("x"))
+                    asked[name] = asked[name][0] if len(asked[name]) == 1 else asked[name]
+                elif name == "exact" and not equals:
+                    asked[name] = True
+                elif name in ("size", "policy", "grid"):
+                    asked[name] = value
+                else:
+                    raise ValueError
+            except ValueError:
+                raise MistError(f"{part!r} in an address is no resolution; size=128x128, reduce=1,1, spacing=1.5, exact "
+                                "are") from None
+        return cls(**asked)
 
     def __repr__(self) -> str:
         told = [f"{name}={value!r}" for name, value, usual in

@@ -50,7 +50,12 @@ def smooth(*shape, seed=0):
     return sum(numpy.sin(axis + i) for i, axis in enumerate(axes)) * 300 + random.normal(0, 4, shape)
 
 
-AFFINE = numpy.array([[-0.9, 0.05, 0, 80], [0.1, 1.1, 0.02, -70], [0, -0.03, 1.2, -30], [0, 0, 0, 1.0]])
+# Oblique and mirrored: axes of length 0.9, 1.1 and 1.2 mm at right angles.
+_TURN = numpy.array([[numpy.cos(0.1), -numpy.sin(0.1), 0], [numpy.sin(0.1), numpy.cos(0.1), 0], [0, 0, 1]]) @ numpy.array(
+    [[1, 0, 0], [0, numpy.cos(0.2), -numpy.sin(0.2)], [0, numpy.sin(0.2), numpy.cos(0.2)]])
+AFFINE = numpy.eye(4)
+AFFINE[:3, :3] = _TURN * [-0.9, 1.1, 1.2]
+AFFINE[:3, 3] = 80, -70, -30
 
 
 def kinds_source():

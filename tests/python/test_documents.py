@@ -10,11 +10,11 @@ import unittest
 
 import made
 from made import pymist
-from servers import MIST, SOURCE, Serve
+from servers import EXAMPLES, MIST, SOURCE, Serve
 
 # What an adapter needs that may not be here.
 NEEDS = {"pymist.nibabel": "nibabel", "pymist.torch": "torch", "pymist.monai": "monai", "pymist.torchio": "torchio",
-         "pymist.nnunet": "numpy", "pymist.pydicom": "pydicom", "pymist.fsspec": "fsspec"}
+         "pymist.nnunet": "nnunetv2", "pymist.pydicom": "pydicom"}
 
 
 def there(module):
@@ -56,7 +56,7 @@ class Documents(made.Case):
             text = (SOURCE / "docs/python.md").read_text()
             blocks = re.findall(r"(?:<!-- needs (\w+) -->\n)?```python\n(.*?)```", text, re.S)
             self.assertGreater(len(blocks), 3)
-            space, before = {"__name__": "page"}, os.getcwd()
+            space, before = {"__name__": "page", "EXAMPLES": str(EXAMPLES)}, os.getcwd()
             os.chdir(work)
             self.addCleanup(os.chdir, before)
             for needs, block in blocks:
