@@ -1,5 +1,5 @@
 # The few commands that a newcomer types. Meson and ninja do the work.
-.PHONY: all setup demo check check-python bench clean
+.PHONY: all setup demo check check-python bench bench-python clean
 
 all:
 	@scripts/build
@@ -21,6 +21,12 @@ check-python:
 
 bench:
 	@scripts/bench
+
+# Samples/s into a PyTorch loader beside other readers; with the libraries of check-python where they are there.
+bench-python:
+	@scripts/setup check
+	@scripts/build
+	@[ -x build/python-environment/bin/python ] && build/python-environment/bin/python bench/python.py || bench/python.py
 
 clean:
 	rm -rf build build-clang build-asan build-fuzz

@@ -2,7 +2,6 @@
 """Datasets: what a catalog lists, as a sequence of images."""
 from __future__ import annotations
 
-import concurrent.futures
 import csv
 import ctypes
 import fnmatch
@@ -399,13 +398,20 @@ class Dataset(Sequence):
 
     # ---- fetching ahead ----
 
-    def fetch(self, keys: Optional[Sequence[int]] = None, threads: int = 16) -> List[Image]:
-        """Images of these places (all, by default) whose bytes are here: fetched by several threads at a time."""
+    def fetch(self, keys: Optional[Sequence[int]] = None) -> List[Image]:
+        """Images of these places (all, by default) whose bytes are here: of a host, all are asked for at once."""
         images = [self[k] for k in (range(len(self)) if keys is None else keys)]
-        if not isinstance(self._place, (Http,)) and not hasattr(self._place, "fetch"):
-            return [image.fetch() for image in images]  # local files: threads would only be in each other's way
-        with concurrent.futures.ThreadPoolExecutor(max(1, min(threads, len(images)))) as pool:
-            return list(pool.map(Image.fetch, images))
+        if not isinstance(self._place, Http):
+            return [image.fetch() for image in images]
+        wanting = []
+        for image in images:
+            ranges = image._needed()
+            wanting.append((image, ranges, *image._held.wanting(ranges)))
+        parts = iter(self._place.fetch_many([(image._held.source.path, start, end) for image, _, _, missing in wanting
+                                             for start, end in missing]))
+        for image, ranges, kept, missing in wanting:
+            image._held.take(ranges, kept, missing, [next(parts) for _ in missing])
+        return images
 
     def __repr__(self) -> str:
         return f"<pymist.Dataset {self.name}: {len(self)} images, {self.selection!r}>"

@@ -106,19 +106,28 @@ class Held:
 
     def ensure(self, ranges: Sequence[Tuple[int, int]]) -> Item:
         """The item with these ranges: what is missing of them is fetched, and checked."""
-        item = self.item
-        have = item.pieces if item is not None else ()
-        missing = _missing(ranges, have)
-        if not missing and item is not None:
-            return item
+        kept, missing = self.wanting(ranges)
+        if not missing and not kept and self.item is not None:
+            return self.item
+        return self.take(ranges, kept, missing, self.source.read(missing) if missing else [])
+
+    def wanting(self, ranges: Sequence[Tuple[int, int]]) -> Tuple[List[Tuple[int, bytes]], List[Tuple[int, int]]]:
+        """What the cache has of what is not here of these ranges, and what has to be fetched."""
+        missing = _missing(ranges, self.item.pieces if self.item is not None else ())
         kept: List[Tuple[int, bytes]] = []
-        if self.cache is not None and self.row is not None:
+        if missing and self.cache is not None and self.row is not None:
             kept = self._from_cache(missing)
             missing = _missing(missing, kept)
-        fetched = [(start, data) for (start, _), data in zip(missing, self.source.read(missing))] if missing else []
-        self.fetched += sum(len(data) for _, data in fetched)
+        return kept, missing
+
+    def take(self, ranges: Sequence[Tuple[int, int]], kept: List[Tuple[int, bytes]],
+             missing: Sequence[Tuple[int, int]], data: Sequence[bytes]) -> Item:
+        """The item with what `wanting()` said, and the bytes of what was missing; all of it is checked."""
+        item = self.item
+        fetched = [(start, part) for (start, _), part in zip(missing, data)]
+        self.fetched += sum(map(len, data))
         try:
-            item = self._open(_merge([*have, *kept, *fetched]))
+            item = self._open(_merge([*(item.pieces if item is not None else ()), *kept, *fetched]))
         except MistError:
             if not kept:
                 raise
@@ -451,10 +460,14 @@ class Image:
         return self
 
     def _whole(self) -> Item:
+        return self._held.ensure(self._needed())
+
+    def _needed(self) -> List[Tuple[int, int]]:
+        """The ranges that all samples take."""
         held = self._held
         if self._plan is None and held.row is not None:
             self._plan = held.row.plan(self.selection)
-        return held.ensure([(span.start, span.end) for span in self._ranges_of(self.plan)])
+        return [(span.start, span.end) for span in self._ranges_of(self.plan)]
 
     # ---- samples ----
 

@@ -10,10 +10,9 @@ trained on images stretched by the loader to one size lost two points of Dice ag
 """
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import random
-from typing import Any, Callable, Deque, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -97,7 +96,7 @@ class ImageDataset(_Samples, torch.utils.data.Dataset):
 
 
 class ImageStream(_Samples, torch.utils.data.IterableDataset):
-    """The same as a stream: while an image is trained on, the bytes of the next `ahead` ones are on their way.
+    """The same as a stream: while `ahead` images are trained on, the bytes of the next ones are on their way.
 
     shuffle: in another order for every (seed, epoch); say `set_epoch(n)` before each epoch. Workers of a DataLoader, and
     processes of torch.distributed, take turns: each image comes once.
@@ -123,20 +122,15 @@ class ImageStream(_Samples, torch.utils.data.IterableDataset):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             turn += turns * torch.distributed.get_rank()
             turns *= torch.distributed.get_world_size()
-        coming: Deque[Any] = collections.deque()
-        with concurrent.futures.ThreadPoolExecutor(min(self.ahead, 16)) as pool:
-            try:
-                for index in order[turn::turns]:
-                    coming.append((index, pool.submit(self.dataset[index].fetch)))
-                    if len(coming) > self.ahead:
-                        index, image = coming.popleft()
-                        yield self._one(image.result(), index)
-                while coming:
-                    index, image = coming.popleft()
-                    yield self._one(image.result(), index)
-            finally:  # whoever stops early waits for what is on its way, not for what is not yet asked for
-                for _, image in coming:
-                    image.cancel()
+        mine = order[turn::turns]
+        runs = [mine[at:at + self.ahead] for at in range(0, len(mine), self.ahead)]
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self.dataset.fetch, runs[0]) if runs else None
+            for at, run in enumerate(runs):
+                images = coming.result()
+                coming = pool.submit(self.dataset.fetch, runs[at + 1]) if at + 1 < len(runs) else None
+                for image, index in zip(images, run):
+                    yield self._one(image, index)
 
 
 def open_dataset(url: Any, size: Any, *, exact: bool = True, label: Any = None, transform: Any = None,

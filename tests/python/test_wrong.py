@@ -129,7 +129,52 @@ class Hosts(made.Case):
                 self.assertNotIn("\n", said)
                 self.server.lie = None
                 self.assertEqual(image.read().shape, image.shape)  # and nothing wrong was kept
+                # The same where several are asked for at once.
+                dataset = pymist.Dataset(self.url, include="mr")
+                self.server.lie = lambda handler, path, data, first, end: "scaled" in path and lie(
+                    handler, path, data, first, end)
+                self.fails(None, "mr/scaled.nii.gz", dataset.fetch)
+                self.server.lie = None
+                self.assertEqual(len(dataset.fetch()), 3)
 
+    def test_many_at_once(self):
+        """Answers that end the connection, or come in pieces, or late: all images are right."""
+        wanted = [image.read() for image in pymist.Dataset(made.kinds(), size=32)]
+
+        def closing(handler, path, data, first, end):
+            handler.close_connection = True
+            self.server.send(handler, path, 206, {"Content-Range": f"bytes {first}-{end - 1}/{len(data)}",
+                                                  "Connection": "close"}, data[first:end])
+            return True
+
+        def chunked(handler, path, data, first, end):
+            handler.send_response(206)
+            handler.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(data)}")
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            for at in range(first, end, 1000):
+                part = data[at:min(at + 1000, end)]
+                handler.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            handler.wfile.write(b"0\r\n\r\n")
+            return True
+
+        def twice(handler, path, data, first, end):  # what nobody asked for behind the answer
+            self.server.send(handler, path, 206, {"Content-Range": f"bytes {first}-{end - 1}/{len(data)}"}, data[first:end])
+            self.server.send(handler, path, 206, {"Content-Range": f"bytes {first}-{end - 1}/{len(data)}"}, bytes(end - first))
+            return True
+
+        for name, lie in (("truth", None), ("closing", closing), ("chunked", chunked), ("twice", twice)):
+            with self.subTest(name):
+                self.server.lie = lie and (lambda handler, path, data, first, end: "/items/" in path and lie(
+                    handler, path, data, first, end))
+                fresh = pymist.Dataset(self.url, size=32)
+                try:
+                    images = fresh.fetch()
+                except pymist.MistError:
+                    self.assertEqual(name, "twice")  # an answer that nobody asked for may be taken for a lie
+                    continue
+                for image, array in zip(images, wanted):
+                    self.same(image.read(), array)
     def test_failures_that_pass(self):
         times = []
 
