@@ -407,10 +407,11 @@ class Dataset(Sequence):
         for image in images:
             ranges = image._needed()
             wanting.append((image, ranges, *image._held.wanting(ranges)))
-        parts = iter(self._place.fetch_many([(image._held.source.path, start, end) for image, _, _, missing in wanting
+        parts = iter(self._place.fetch_many([(image._held.source.path, start, end) for image, _, _, _, missing in wanting
                                              for start, end in missing]))
-        for image, ranges, kept, missing in wanting:
-            image._held.take(ranges, kept, missing, [next(parts) for _ in missing])
+        for image, ranges, item, kept, missing in wanting:
+            if missing or kept or item is None:
+                image._held.take(ranges, item, kept, missing, [next(parts) for _ in missing])
         return images
 
     def __repr__(self) -> str:

@@ -106,24 +106,25 @@ class Held:
 
     def ensure(self, ranges: Sequence[Tuple[int, int]]) -> Item:
         """The item with these ranges: what is missing of them is fetched, and checked."""
-        kept, missing = self.wanting(ranges)
-        if not missing and not kept and self.item is not None:
-            return self.item
-        return self.take(ranges, kept, missing, self.source.read(missing) if missing else [])
+        item, kept, missing = self.wanting(ranges)
+        if not missing and not kept and item is not None:
+            return item
+        return self.take(ranges, item, kept, missing, self.source.read(missing) if missing else [])
 
-    def wanting(self, ranges: Sequence[Tuple[int, int]]) -> Tuple[List[Tuple[int, bytes]], List[Tuple[int, int]]]:
-        """What the cache has of what is not here of these ranges, and what has to be fetched."""
-        missing = _missing(ranges, self.item.pieces if self.item is not None else ())
+    def wanting(self, ranges: Sequence[Tuple[int, int]]) -> Tuple[Optional[Item], List[Tuple[int, bytes]],
+                                                                  List[Tuple[int, int]]]:
+        """What is here, what the cache has of what is not, and what has to be fetched."""
+        item = self.item  # once: another thread may replace it meanwhile
+        missing = _missing(ranges, item.pieces if item is not None else ())
         kept: List[Tuple[int, bytes]] = []
         if missing and self.cache is not None and self.row is not None:
             kept = self._from_cache(missing)
             missing = _missing(missing, kept)
-        return kept, missing
+        return item, kept, missing
 
-    def take(self, ranges: Sequence[Tuple[int, int]], kept: List[Tuple[int, bytes]],
+    def take(self, ranges: Sequence[Tuple[int, int]], item: Optional[Item], kept: List[Tuple[int, bytes]],
              missing: Sequence[Tuple[int, int]], data: Sequence[bytes]) -> Item:
         """The item with what `wanting()` said, and the bytes of what was missing; all of it is checked."""
-        item = self.item
         fetched = [(start, part) for (start, _), part in zip(missing, data)]
         self.fetched += sum(map(len, data))
         try:
