@@ -143,6 +143,20 @@ class Commands(unittest.TestCase):
                 self.assertIn("broken.mist", result.stderr)
                 self.assertNotIn("good", result.stdout)
 
+    def test_verify_of_a_prefix(self):
+        """Says how many levels are there, of a file that lacks one or several of them."""
+        item = json.loads(mist("info", self.item(CXR), "--json").stdout)
+        ends = item["ends"]
+        data = self.item(CXR).read_bytes()
+        prefix = self.work / "prefix.mist"
+        for level in range(len(ends)):
+            prefix.write_bytes(data[:ends[level]])
+            said = mist("verify", prefix).stdout
+            if level + 1 < len(ends):
+                self.assertIn(f"good, levels 0 to {level} of {len(ends)}", said)
+            else:
+                self.assertIn("good, without the original headers", said)
+
     # ---- decode ----
 
     def test_full_size_is_the_original(self):

@@ -86,6 +86,8 @@ class Hostile(unittest.TestCase):
             now, top = int.from_bytes(data[at:at + size], "little"), (1 << 8 * size) - 1
             values = {0, 1, 2, 3, 31, 32, 33, 255, 1 << 16, 1 << 26, 1 << 28, (1 << 28) + 1, 1 << 31, top // 2,
                       top // 2 + 1, top - 1, top, now - 1, now + 1, now + 8, now - 8}
+            head = int.from_bytes(data[20:24], "little")  # meta that goes to the head's end, and up to a prologue beyond it
+            values |= {head - 33, head - 32, head - 31, head - 1, head, head + 1} if name == "meta_stored" else set()
             for value in sorted(v for v in values if 0 <= v <= top and v != now):
                 bad = bytearray(data)
                 bad[at:at + size] = value.to_bytes(size, "little")

@@ -183,6 +183,14 @@ class Against(Case):
         (self.source / "notes.txt").write_text("Kept")
         self.assert_only("not", "notes.txt", "bytes differ")
 
+    def test_more_bytes_in_a_compressed_file(self):
+        """What is stored is the beginning of what is there now, to the last byte."""
+        self.base()
+        data = gzip.decompress((self.source / "v.nii.gz").read_bytes())
+        (self.source / "v.nii.gz").write_bytes(gzip.compress(data + b"more"))
+        found = self.against(check=1)
+        self.assertIn("v.nii.gz", found["not"])
+
     def test_changed_nifti_header(self):
         self.base()
         data = bytearray(gzip.decompress((self.source / "v.nii.gz").read_bytes()))

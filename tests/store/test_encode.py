@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -328,6 +329,53 @@ class Encode(Case):
         items, _ = self.assert_consistent()
         self.assertEqual([row["slices"] for row in items.values()], [54])
         self.assertEqual([row["levels"] for row in items.values()], [4])
+
+    def test_directories_in_directories(self):
+        """256 deep are walked; what is below is named and left out."""
+        deep = self.source
+        for depth in range(258):
+            deep = deep / "d"
+            if depth in (254, 255, 256, 257):
+                png(deep / f"{depth}.png", size=20)
+        png(self.source / "a.png")
+        report, errors = self.encode(check=1)
+        items = catalog(self.store, "d")[1]
+        self.assertEqual({pathlib.PurePath(path).name for path in items}, {"a.png", "254.png", "255.png"})
+        self.assertIn("nested too deeply", errors)
+
+    def test_a_store_inside_of_its_source(self):
+        png(self.source / "a.png")
+        self.store = self.source / "store"
+        for _ in range(2):
+            self.encode()
+            _, items, files = catalog(self.store, "d")
+            self.assertEqual((set(items), files), ({"a.png"}, {}))
+
+    def test_a_stored_item_that_was_cut_is_made_again(self):
+        png(self.source / "a.png")
+        self.encode()
+        path = self.store / "d/items/a.png.mist"
+        data = path.read_bytes()
+        for end in (len(data) - 1, 0):
+            path.write_bytes(data[:end])
+            self.encode()
+            self.assertEqual(path.read_bytes(), data)
+
+    def test_a_slice_that_moves_to_another_series(self):
+        """The item that it leaves is made without it, or goes."""
+        first, second = (self.source / name for name in ("a.dcm", "b.dcm"))
+        self.source.mkdir(parents=True)
+        original = sorted((EXAMPLES / "ct-head").iterdir())[0].read_bytes()
+        uid = re.search(rb"1\.3\.46\.670589\.33\.1\.7303547162003802183\.31761132431540865648", original)[0]
+        first.write_bytes(original)
+        self.encode()
+        self.assertEqual(set(catalog(self.store, "d")[1]), {uid.decode()})
+        other = uid[:-1] + b"9"
+        first.write_bytes(original.replace(uid, other))
+        second.write_bytes(original.replace(uid, uid[:-1] + b"7"))
+        self.encode()
+        items, _ = self.assert_consistent()
+        self.assertEqual(set(items), {other.decode(), (uid[:-1] + b"7").decode()})
 
     def test_prune(self):
         shutil.copytree(EXAMPLES / "ct-head", self.source / "ct")

@@ -144,6 +144,53 @@ class InTheWay(Case):
         self.encode()
         self.assert_consistent()
 
+    def test_a_file_whose_bytes_can_be_read_later(self):
+        """What failed by the machine is tried again, though neither size nor time has changed."""
+        if not unprivileged.stopped_by_modes():
+            self.skipTest("nobody at hand is stopped by the modes of files")
+        png(self.source / "a.png")
+        png(self.source / "closed.png")
+        os.chmod(self.source / "closed.png", 0)
+        unprivileged_mist("encode", self.source, "-o", self.store, "--dataset", "d", check=1)
+        self.assertEqual(set(catalog(self.store, "d")[1]), {"a.png"})
+        os.chmod(self.source / "closed.png", 0o644)
+        report, errors = self.encode()
+        self.assertEqual((report["unchanged"], errors), (1, ""))
+        self.assertEqual(set(self.assert_consistent()[0]), {"a.png", "closed.png"})
+
+    def test_a_slice_that_does_not_decode(self):
+        """Only decoding finds which one it is: the others are a series without it."""
+        slices = sorted((EXAMPLES / "ct-head").iterdir())
+        for path in slices:
+            dataset = pydicom.dcmread(path)
+            dataset.compress(pydicom.uid.RLELossless, encoding_plugin="pydicom")
+            (self.source / "ct").mkdir(parents=True, exist_ok=True)
+            dataset.save_as(self.source / "ct" / path.name)
+        bad = self.source / "ct" / slices[3].name
+        data = bytearray(bad.read_bytes())
+        at = data.rindex(b"\xfe\xff\xdd\xe0") - 2000
+        data[at:at + 1500] = b"\x80" * 1500  # no operation: the rows are never filled
+        bad.write_bytes(data)
+        report, errors = self.encode(check=1)
+        self.assertEqual((report["items"], report["failed"]), (1, 1), errors)
+        self.assertIn(bad.name, errors)
+        items, files = self.assert_consistent()
+        self.assertEqual((list(items.values())[0]["slices"], list(files)), (5, [f"ct/{bad.name}"]))
+
+    def test_samples_whose_header_needs_them_no_longer(self):
+        volume = np.arange(5 * 30 * 40, dtype="<i2").reshape(5, 30, 40)
+        head = "NDims = 3\nDimSize = 40 30 5\nElementType = MET_SHORT\nElementSpacing = 1 1 1\nElementDataFile = "
+        self.source.mkdir(parents=True, exist_ok=True)
+        (self.source / "a.mhd").write_text("ObjectType = Image\n" + head + "a.raw\n")
+        (self.source / "a.raw").write_bytes(volume.tobytes())
+        self.encode()
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), files), ({"a.mhd"}, {}))
+        (self.source / "a.mhd").write_bytes(("ObjectType = Image\n" + head + "LOCAL\n").encode() + volume[::-1].tobytes())
+        self.encode()
+        items, files = self.assert_consistent()
+        self.assertEqual((set(items), set(files)), ({"a.mhd"}, {"a.raw"}))
+
     def test_a_directory_that_cannot_be_read(self):
         if not unprivileged.stopped_by_modes():
             self.skipTest("nobody at hand is stopped by the modes of files")
@@ -199,7 +246,8 @@ class Labels(Case):
         noise = np.random.default_rng(2).integers(0, 200, volume.shape, "u1")
         called = {"labelsTr/a.nii": "name", "x/labels/y/a.nii.gz": "name", "labels.nii": "name", "intent.nii": "intent",
                   "x_seg.nii.gz": "option", "images/a.nii": None, "labelsTr/noise.nii": None, "labelsTr/no.nii": None,
-                  "intent_noise.nii": "intent", "imagesTr/listed.nii": "dataset.json"}
+                  "intent_noise.nii": "intent", "imagesTr/listed.nii": "dataset.json",
+                  "a_ground_truth.nii": "name", "b/groundtruth.nii": "name", "truth.nii": None, "the_truth/c.nii": None}
         for name in called:
             image = nibabel.Nifti1Image(noise if "noise" in name else volume, np.eye(4))
             if name.startswith("intent"):
@@ -218,7 +266,7 @@ class Labels(Case):
         expected |= {"1.2.3.8": "segmentation", "1.2.3.1": "segmentation"}
         self.assertEqual(labels_of(items), expected)
         self.assertEqual(report["labels_by"], {why: list(expected.values()).count(why) for why in expected.values()})
-        self.assertEqual((report["looks_like_labels"], report["named_like_labels_only"]), (2, 1))
+        self.assertEqual((report["looks_like_labels"], report["named_like_labels_only"]), (4, 1))
         out = self.work / "out"
         for path, row in items.items():
             mist("decode", self.store / "d/items" / (path + ".mist"), "-o", out, "--reduce", 1, check=0)
