@@ -113,6 +113,21 @@ class Options(unittest.TestCase):
         mist("get", "x:d", "-o", self.out, cwd=self.store)
         self.assertTrue((self.out / "a.png").exists())
 
+    def test_a_cache_that_is_inside_stays_inside(self):
+        """As a run left it that could make nothing beside the output."""
+        self.encode()
+        (self.out / ".mist").mkdir(parents=True)
+        mist("get", self.store / "d", "-o", self.out)
+        self.assertTrue(any((self.out / ".mist").rglob("*")))
+        self.assertFalse(self.out.with_name("out.mist").exists())
+        # A file of that name is no cache.
+        other = self.work / "other"
+        other.mkdir()
+        (other / ".mist").write_text("notes")
+        mist("get", self.store / "d", "-o", other)
+        self.assertEqual((other / ".mist").read_text(), "notes")
+        self.assertTrue(other.with_name("other.mist").is_dir())
+
     # ---- outputs of one name ----
 
     def test_an_item_and_an_attachment_of_one_name(self):

@@ -319,6 +319,21 @@ class Claims(Case):
         self.assertEqual(len(tree(self.out)), 9)
         self.assertEqual(self.counts(second, "--exclude", "ape", "--prune", "--format", "png"), (0, 0))
         self.assertEqual(len(tree(self.out)), 9)
+        # Two forms among what has vanished: each file is known by its own.
+        nibabel.save(nibabel.Nifti1Image(numpy.arange(64 * 64 * 6, dtype=numpy.int16).reshape(64, 64, 6), None),
+                     volume / "source/a.nii.gz")
+        mist("encode", volume / "source", "-o", volume / "store", "--dataset", "ex")
+        rows = {row["path"]: {**row, "files": [{"path": row["path"], "frames": 6}]} for row in read_catalog(volume / "store/ex")
+                if "path" in row}
+        both = self.made("both", [{**rows["a.nii.gz"], "path": "yak"}, {**rows["v.nii.gz"], "path": "zebra"}],
+                         (item.with_name("a.nii.gz.mist"), "yak"), (item, "zebra"))
+        third = self.made("third", [{**rows["v.nii.gz"], "path": "ape"}], (item, "ape"))
+        clear(self.out)
+        for depth, chosen in ((8, "a.nii.gz"), (9, "v.nii.gz")):
+            mist("get", both, "-o", self.out, "--format", "png", "--exact", "--size", f"64x64x{depth}", "--include", chosen)
+        self.assertEqual(len(tree(self.out)), 17)
+        self.assertEqual(self.counts(third, "--exclude", "ape", "--prune", "--format", "png"), (8, 8))
+        self.assertEqual(len(tree(self.out)), 9)
 
     def test_volumes_of_a_series(self):
         """Files of a series' volumes have suffixes that only its head tells: while the series is there, they are."""

@@ -86,6 +86,11 @@ static void test_damaged(void **state)
     assert_int_equal(remainder_decompress(bytes.data, bytes.size, &planes.coded, &planes.out, NULL),
                      MIST_ERROR_CORRUPT);
     bytes.size = size;
+    /* With an empty frame of zstd behind it, which zstd itself would pass over. */
+    assert_true(buffer_append(&bytes, "\x50\x2a\x4d\x18\0\0\0\0", 8));
+    assert_int_equal(remainder_decompress(bytes.data, bytes.size, &planes.coded, &planes.out, NULL),
+                     MIST_ERROR_CORRUPT);
+    bytes.size = size;
     struct mist_view shorter = planes.out, beside = planes.coded;
     shorter.height = beside.height = HEIGHT - 1;
     assert_int_equal(remainder_decompress(bytes.data, bytes.size, &beside, &shorter, NULL), MIST_ERROR_CORRUPT);

@@ -333,6 +333,13 @@ class HostTest(unittest.TestCase):
                     self.assertEqual(fields["content-length"], str(len(stream)))
                     self.check_stream(stream, frames[frame], (path, reduce, frame))
 
+    def test_frames_at_levels_that_are_not_there(self):
+        for path in [CXR, ANGIOGRAPHY]:
+            item = reader.Item(self.file(path))
+            for reduce in (item.levels, item.levels + 1, 99):
+                said = self.refused(f"/v1/datasets/ex/items/{path}/frames/0?reduce={reduce}", 404)
+                self.assertIn(f"the item has 0 to {item.levels - 1}", said or "")
+
     def check_stream(self, stream, expected, what):
         source, openjpeg, openjph = (self.work / name for name in ["frame.j2c", "openjpeg.pgm", "openjph.pgm"])
         source.write_bytes(stream)

@@ -177,6 +177,33 @@ class InTheWay(Case):
         items, files = self.assert_consistent()
         self.assertEqual((list(items.values())[0]["slices"], list(files)), (5, [f"ct/{bad.name}"]))
 
+    def test_codestreams_that_differ_in_their_comments(self):
+        """Main headers of one size and other bytes: each frame comes back with its own."""
+        if not shutil.which("opj_compress"):
+            self.skipTest("there is no opj_compress")
+        self.source.mkdir(parents=True)
+        dataset = pydicom.dcmread(sorted((EXAMPLES / "ct-head").iterdir())[0])
+        frames = []
+        for i, comment in enumerate(("first ", "second", "third ", "first ")):
+            array = np.add.outer(np.arange(64) * (i + 1), np.arange(80)).astype(">u2")
+            (self.work / "x.pgm").write_bytes(b"P5\n80 64\n65535\n" + array.tobytes())
+            subprocess.run(["opj_compress", "-i", self.work / "x.pgm", "-o", self.work / "x.j2k", "-C", comment], check=True,
+                           capture_output=True)
+            frames.append((self.work / "x.j2k").read_bytes())
+        self.assertEqual(len({len(frame.partition(b"\xff\x90")[0]) for frame in frames}), 1)
+        dataset.Rows, dataset.Columns, dataset.NumberOfFrames, dataset.BitsStored, dataset.HighBit = 64, 80, 4, 16, 15
+        dataset.PixelRepresentation = 0
+        dataset.PixelData = pydicom.encaps.encapsulate(frames)
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEG2000Lossless
+        dataset.is_implicit_VR, dataset.is_little_endian = False, True
+        dataset.save_as(self.source / "many.dcm", write_like_original=False)
+        self.encode()
+        mist("get", self.store / "d", "-o", self.work / "out", check=0)
+        again = pydicom.dcmread(self.work / "out/many.dcm")
+        found = list(pydicom.encaps.generate_pixel_data_frame(again.PixelData, 4))
+        self.assertEqual([frame.rstrip(b"\0") for frame in found], [frame.rstrip(b"\0") for frame in frames])
+
     def test_samples_whose_header_needs_them_no_longer(self):
         volume = np.arange(5 * 30 * 40, dtype="<i2").reshape(5, 30, 40)
         head = "NDims = 3\nDimSize = 40 30 5\nElementType = MET_SHORT\nElementSpacing = 1 1 1\nElementDataFile = "
