@@ -7,12 +7,21 @@
 
 /* ---- the way ---- */
 
+enum mist_status reading_check(const struct mist_resolution_request *request, struct mist_error *error)
+{
+    const uint32_t most = MIST_MAX_SIDE;
+    if (request->exact && (!request->width || !request->height || request->width > most || request->height > most ||
+                           request->depth > most))
+        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size, of sides up to %u", most);
+    return MIST_OK;
+}
+
 enum mist_status reading_plan(const struct mist_catalog_item *row, const struct mist_resolution_request *request,
                               struct reading_way *way, struct mist_error *error)
 {
-    if (request->exact && (!request->width || !request->height || request->width > MIST_MAX_SIDE ||
-                           request->height > MIST_MAX_SIDE || request->depth > MIST_MAX_SIDE))
-        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size, of sides up to %u", MIST_MAX_SIDE);
+    enum mist_status status = reading_check(request, error);
+    if (status)
+        return status;
     const struct mist_choice made = mist_choice_within(row, mist_choose(row, request));
     *way = (struct reading_way){.options = {.reduce = made.reduce, .step = made.step, .grid = request->grid}};
     if (request->exact) {
@@ -20,7 +29,7 @@ enum mist_status reading_plan(const struct mist_catalog_item *row, const struct 
         way->options.exact_height = request->height;
         way->options.exact_depth = request->depth;
     }
-    enum mist_status status = export_grid(&row->image, row->centred, &way->options, &way->grid, error);
+    status = export_grid(&row->image, row->centred, &way->options, &way->grid, error);
     if (status)
         return status;
     const uint64_t frames = (uint64_t)(row->image.frames / row->image.slices) * way->grid.slices;

@@ -14,6 +14,9 @@ struct reading_way {
     struct mist_image_info image; /* of what is made; its affine where `row` has one */
 };
 
+/* MIST_ERROR_ARGUMENT where an exact size is asked for without a size, or one of more than MIST_MAX_SIDE. */
+enum mist_status reading_check(const struct mist_resolution_request *request, struct mist_error *error);
+
 /* Reads of the row what a catalog knows, but not its files. */
 enum mist_status reading_plan(const struct mist_catalog_item *row, const struct mist_resolution_request *request,
                               struct reading_way *way, struct mist_error *error);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "item/export_plan.h"
+#include "source/reading.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -30,10 +31,10 @@ enum mist_status select_check(const struct select *select, struct mist_error *er
     if (select->format && !items && !format_output_find(select->format, &format))
         return error_set(error, MIST_ERROR_ARGUMENT, "no format '%.20s' can be written; there is %s, mist",
                          select->format, format_item_outputs(names));
-    if (select->resolution.exact && (!asked->width || !asked->height || asked->width > MIST_MAX_SIDE ||
-                                     asked->height > MIST_MAX_SIDE || asked->depth > MIST_MAX_SIDE))
-        return error_set(error, MIST_ERROR_ARGUMENT, "an exact size needs a size");
-    bool resampled = select->resolution.exact || select->resolution.grid != MIST_GRID_NATIVE;
+    enum mist_status status = reading_check(asked, error);
+    if (status)
+        return status;
+    bool resampled = asked->exact || asked->grid != MIST_GRID_NATIVE;
     if (resampled && (items || (format && format->whole_codestream)))
         return error_set(error, MIST_ERROR_ARGUMENT, "format %s is written on the native grid only", select->format);
     return MIST_OK;

@@ -76,7 +76,7 @@ class Landmark(Case):
         return item
 
     def test_htj2k(self):
-        volume = disc(100, 900, "i2") + np.round(waves((SLICES, *SIDES), 4, 2)).astype("i2")
+        volume = disc(100, 900, "i2") + np.round(waves((SLICES, *SIDES), 8, 2, 0.3)).astype("i2")
         write_nifti(self.source / "a.nii.gz", volume)
         item = self.only_item("htj2k")
         _, affine = read_nifti(self.source / "a.nii.gz")

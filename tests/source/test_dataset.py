@@ -121,7 +121,7 @@ class Datasets(unittest.TestCase):
     def test_a_wrong_exact_size_is_named(self):
         told = subprocess.run([os.environ["DATASET_TOOL"], self.base / "store/ex", "0", "0", "0", "0", self.base,
                                "0x4"], capture_output=True, text=True, timeout=60)
-        self.assertEqual((told.returncode, told.stderr), (1, "an exact size needs a size\n"))
+        self.assertEqual((told.returncode, told.stderr), (1, "an exact size needs a size, of sides up to 65535\n"))
 
     def test_damage_is_found(self):
         store = self.base / "damaged"
