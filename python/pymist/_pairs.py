@@ -55,7 +55,7 @@ def pair_paths(paths: List[str]) -> List[Tuple[Tuple[str, ...], Tuple[str, ...]]
                 case = name.rpartition(sign)[0]
                 if case and f"{folder}{slash}{case}{sign}seg" in stems:
                     label = (stems[f"{folder}{slash}{case}{sign}seg"],)
-        if label and path not in label:
+        if label:
             images.setdefault(label, []).append(path)
     found = [(tuple(channels), label) for label, channels in images.items()]
     return sorted(found)

@@ -148,6 +148,21 @@ class Pydicom(made.Case):
             self.same(again.pixel_array, array if count > 1 else array[0])
             self.assertIn("ExtendedOffsetTable", again)
 
+    def test_fragments_are_even(self):
+        odd = 0
+        for seed in range(12):
+            dataset, array = self.frames(3, False, "u1")
+            array = numpy.random.default_rng(seed).integers(0, 9, array.shape).astype("u1")
+            dataset.PixelData = array.tobytes()
+            odd += sum(len(pymist.codec.encode(frame)) % 2 for frame in array)
+            self.ours.compress(dataset)
+            at, lengths = 8, []
+            while at < len(dataset.PixelData):
+                lengths.append(int.from_bytes(dataset.PixelData[at + 4:at + 8], "little"))
+                at += 8 + lengths[-1]
+            self.assertEqual((len(lengths), [length % 2 for length in lengths]), (3, [0, 0, 0]))
+        self.assertGreater(odd, 0)
+
     def test_what_mist_writes(self):
         """HTJ2K files of `mist get --transfer-syntax htj2k`, read by pydicom with our plug-in."""
         out = made.got(made.examples(), "--transfer-syntax", "htj2k", "--include", "ct-head")
@@ -231,6 +246,8 @@ class Monai(made.Case):
         address = pymist.open((made.examples(), CT), size=64).address
         with self.assertRaisesRegex(RuntimeError, "this image has 0 to"):
             LoadImage(reader=self.ours.MistReader())(address.replace("size=64x64", "reduce=30"))
+        self.assertEqual(tuple(LoadImage(reader=self.ours.MistReader(size=16, exact=True))(address).shape),
+                         pymist.open((made.examples(), CT), size=64).shape)  # the address says which
         self.assertFalse(self.ours.MistReader().verify_suffix("a.nii.gz"))
         self.assertTrue(self.ours.MistReader().verify_suffix(["a.nii.gz.mist#size=3"]))
 

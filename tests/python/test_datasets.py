@@ -5,6 +5,7 @@ import os
 import pathlib
 import pickle
 import shutil
+import struct
 import threading
 import unittest
 
@@ -45,6 +46,7 @@ class Choosing(made.Case):
                                 (("--where", "site=A"), {"where": "site=A"}),
                                 (("--where", "age>=40", "--where", "site!=C"), {"where": ["age>=40", "site!=C"]}),
                                 (("--where", "finding=x"), {"where": "finding=x"}),
+                                (("--where", "finding!=x"), {"where": "finding!=x"}),
                                 (("--where", "finding=x|y"), {"where": "finding=x|y"})):
             with self.subTest(options=options):
                 out = made.got(made.kinds(), "--reduce", 0, *options)
@@ -58,6 +60,7 @@ class Choosing(made.Case):
                          ["pictures/colour.png", "pictures/deep.png"])
         self.assertEqual(self.paths(where=lambda row: row["label"]), ["labels/scaled.nii.gz"])
         self.assertEqual(self.paths(where="label=false", include="labels"), [])
+        self.assertNotIn("mr/scaled.nii.gz", self.paths(where="finding!=y"))  # its findings are x and y
         self.fails("not found", "no column 'sit'; there are", pymist.Dataset, made.kinds(), where="sit=A")
         for where in ("site", ["site"], [3]):
             self.fails("argument", "COLUMN=VALUE", pymist.Dataset, made.kinds(), where=where)
@@ -78,6 +81,12 @@ class Choosing(made.Case):
         self.assertEqual(dataset.read_file("LICENSE"), b"CC-BY-4.0\n")
         self.assertEqual(len(dataset.table("about.csv")), 6)
         self.fails("not found", "no file x", dataset.read_file, "x")
+
+    def test_changed_file(self):
+        copy = made.base() / "changed"
+        shutil.copytree(made.kinds(), copy)
+        (copy / "files/LICENSE").write_bytes(b"CC-BY-9.0\n")
+        self.fails("checksum", "LICENSE", pymist.Dataset(copy).read_file, "LICENSE")
 
     def test_plan_is_what_is_fetched(self):
         server = Counting(made.kinds().parent)
@@ -189,6 +198,15 @@ class Caches(made.Case):
         finally:
             server.stop()
             shutil.rmtree(cache, ignore_errors=True)
+
+    def test_lists_that_cannot_be(self):
+        def parse(*ranges):
+            text = b"MISTpart" + struct.pack("<QQ", 7, len(ranges)) + b"".join(struct.pack("<QQ", *one) for one in ranges)
+            return pymist._cache._parse(text + struct.pack("<Q", pymist._library.checksum(text, len(text))), 7, 100)
+
+        self.assertEqual(parse((0, 10), (20, 100)), [(0, 10), (20, 100)])
+        for wrong in ([(0, 101)], [(5, 5)], [(9, 3)], [(20, 30), (0, 10)]):
+            self.assertEqual(parse(*wrong), [], wrong)
 
     def test_several_processes_and_threads(self):
         server = Serve(made.examples().parent)

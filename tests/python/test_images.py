@@ -71,6 +71,27 @@ class Full(made.Case):
             numpy.testing.assert_allclose(place[:3], numpy.array(s.ImagePositionPatient, float) * [-1, -1, 1],
                                           atol=1e-3)
 
+    def test_dicom_of_many_slopes(self):
+        """Every second slice has the slope of its own instance."""
+        root, slopes = made.base() / "slopes", {}
+        root.mkdir()
+        of = series(EXAMPLES / "ct-head")
+        for k in range(70):
+            one = of[k % len(of)]
+            one.ImagePositionPatient[2], one.InstanceNumber = 2 * k, k + 1
+            one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.8.498.70.{k}"
+            one.RescaleSlope, one.RescaleIntercept = 1 + k % 7, k
+            slopes[k] = 1 + k % 7, k
+            one.save_as(root / f"{k:03}.dcm")
+        for reduce in ((0, 0), (0, 1)):
+            image = pymist.Dataset(made.store("slopes", root), reduce=reduce)[0]
+            array, values = image.read(), image.values()
+            ks = list(range(len(slopes)))[::1 if image.affine[2, 2] > 0 else -1][::1 << reduce[1]]
+            self.assertEqual(array.shape[2], len(ks))
+            for place, k in enumerate(ks):
+                slope, intercept = slopes[k]
+                numpy.testing.assert_array_equal(values[..., place], array[..., place].astype("f8") * slope + intercept)
+
     def test_pictures(self):
         for path in ("pictures/colour.png", "pictures/deep.png"):
             self.same(pymist.open((made.kinds(), path)).read(),
@@ -128,7 +149,8 @@ class Reduced(made.Case):
                     self.compare(made.kinds(), path, picture, options, **selection)
 
     def test_no_level_is_replaced_by_another(self):
-        for reduce in (7, (0, 9)):
+        about = pymist.open((made.kinds(), "mr/scaled.nii.gz"))._held.row
+        for reduce in (7, (0, 9), about.levels, (0, about.steps + 1)):
             self.fails("range", "this image has 0 to", pymist.open, (made.kinds(), "mr/scaled.nii.gz"), reduce=reduce)
             image = pymist.open((made.kinds(), "mr/scaled.nii.gz"))
             self.fails("range", "this image has 0 to", image.at, reduce=reduce)
@@ -181,6 +203,14 @@ class Slices(made.Case):
                             image[key]
                         continue
                     self.same(image[key], wanted)
+
+    def test_slices_between_others(self):
+        """Of an exact depth a slice takes two of the stored ones: both are fetched."""
+        image = pymist.open((made.kinds(), "mr/scaled.nii.gz"), size=(40, 51, 33), exact=True)
+        array = image.read()
+        for k in range(0, 33, 4):
+            fresh = pymist.open((made.kinds(), "mr/scaled.nii.gz"), size=(40, 51, 33), exact=True)
+            self.same(fresh[:, :, k], array[:, :, k])
 
     def test_only_needed_frames_are_fetched(self):
         image = pymist.open((made.examples(), CT))
@@ -289,6 +319,13 @@ class Processes(made.Case):
                     self.assertEqual(pool.map_async(sums, images * 2).get(60), [total] * 4)
         finally:
             server.stop()
+
+    def test_fork_behind_threads(self):
+        """A child has none of its parent's threads, and makes its own."""
+        place = (made.kinds(), "mr/scaled.nii.gz")
+        total = sums(pymist.open(place))
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            self.assertEqual(pool.map_async(sums, [pymist.open(place)]).get(60), [total])
 
     def test_threads(self):
         image = pymist.open((made.examples(), CT))

@@ -1,6 +1,7 @@
 """pymist.torch with the PyTorch of this machine: tensors, workers, batches, curricula."""
 import sys
 import unittest
+import unittest.mock
 
 import numpy
 
@@ -84,6 +85,21 @@ class Tensors(made.Case):
                 self.assertEqual(set(found), wanted)
                 orders.append(found)
         self.assertTrue(EXAMPLES.is_dir())
+
+    def test_stream_of_several_processes(self):
+        """Workers of all processes of torch.distributed together have each image once."""
+        dataset = pymist.Dataset(made.kinds(), size=32, exact=True)
+        whole = [tuple(tensor.ravel().tolist()) for tensor in pymist.torch.ImageStream(dataset, dtype=None)]
+        found = []
+        for rank in range(2):
+            for worker in range(3):
+                about = unittest.mock.Mock(id=worker, num_workers=3)
+                with (unittest.mock.patch("torch.utils.data.get_worker_info", lambda: about),
+                      unittest.mock.patch.multiple("torch.distributed", is_available=lambda: True, is_initialized=lambda: True,
+                                                   get_rank=lambda: rank, get_world_size=lambda: 2)):
+                    stream = pymist.torch.ImageStream(dataset, dtype=None)
+                    found += [tuple(tensor.ravel().tolist()) for tensor in stream]
+        self.assertEqual(sorted(found), sorted(whole))
 
 
 if __name__ == "__main__":

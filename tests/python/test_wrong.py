@@ -82,6 +82,9 @@ class Bytes(made.Case):
         shutil.copytree(made.kinds(), copy)
         shutil.copy(copy / "items/mr/series.nii.mist", copy / "items/mr/plane.nii.mist")
         self.fails("checksum", "mr/plane.nii", pymist.Dataset(copy)["mr/plane.nii"].read)
+        other = pymist.Dataset(made.kinds())["mr/scaled.nii.gz"]
+        other._held.row.id ^= 1  # as large as the one that the catalog names, but another one
+        self.fails("checksum", "not the item that the catalog names", other.read)
 
 
 class Hosts(made.Case):
@@ -136,6 +139,11 @@ class Hosts(made.Case):
                 self.fails(None, "mr/scaled.nii.gz", dataset.fetch)
                 self.server.lie = None
                 self.assertEqual(len(dataset.fetch()), 3)
+
+    def test_redirected_to_no_web(self):
+        for there in ("ftp://127.0.0.1:1/x", "file:///etc/passwd", "gopher://127.0.0.1/x"):
+            image = self.lied_to(lambda h, p, d, f, e: self.server.send(h, p, 302, {"Location": there}, b"") or True)
+            self.fails("network", "redirects to something that is not HTTP", image.read)
 
     def test_many_at_once(self):
         """Answers that end the connection, or come in pieces, or late: all images are right."""
