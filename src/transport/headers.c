@@ -11,7 +11,7 @@ static bool take_number(const char **at, const char *end, uint64_t *number)
     const char *start = *at;
     *number = 0;
     while (*at < end && **at >= '0' && **at <= '9') {
-        if (*number > (UINT64_MAX >> 1) / 10 - 1)
+        if (*number > (INT64_MAX - 9) / 10)
             return false;
         *number = *number * 10 + (uint64_t)(*(*at)++ - '0');
     }

@@ -77,6 +77,9 @@ static void test_content_range(void **state)
                                       "pages 0-9/10",
                                       "bytes 0-99999999999999999999999/*",
                                       "bytes 0-9/-10",
+                                      "bytes 0-9/9223372036854775808",
+                                      "bytes 0-9/18446744073709551615",
+                                      "bytes 0-9/18446744073709551616",
                                       "bytes 0 - 9/10"};
 #define PARSE(text) content_range_parse(text, strlen(text), &range)
     assert_true(PARSE("bytes 0-9/10"));

@@ -228,7 +228,25 @@ static void test_lies_about_size(void **state)
     uint8_t nothing;
     struct mist_view out = mist_view_planar(&nothing, MIST_U16, 65535, 65535, 1);
     assert_int_equal(mist_decode(codec, stream.data, stream.size, &options, &out, NULL, &error), MIST_ERROR_LIMIT);
+    /* one side beyond the limit is enough */
+    for (int side = 0; side < 2; side++) {
+        store_be32(siz + 2, side ? 65536 : 10);
+        store_be32(siz + 6, side ? 10 : 65536);
+        store_be32(siz + 18, 65536);
+        store_be32(siz + 22, 65536);
+        assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
+        assert_non_null(strstr(error.message, "allowed on a side"));
+    }
+    /* tiles whose number is 0 in 32 bits */
+    store_be32(siz + 2, 65536);
+    store_be32(siz + 6, 65536);
+    store_be32(siz + 18, 1);
+    store_be32(siz + 22, 1);
+    assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
+    assert_non_null(strstr(error.message, "65536 x 65536 tiles"));
     /* four thousand million tiles of one sample */
+    store_be32(siz + 2, 65535);
+    store_be32(siz + 6, 65535);
     store_be32(siz + 18, 1);
     store_be32(siz + 22, 1);
     assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
@@ -278,6 +296,98 @@ static void test_refusals_by_name(void **state)
     cod[13] = 2; /* wavelet of ATK segment 2 */
     assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "ATK"));
+    mist_buffer_free(&stream);
+}
+
+/* Numbers that are one beyond what may be. */
+static void test_refusals_at_edges(void **state)
+{
+    struct mist_codestream_index index;
+    struct mist_error error = {0};
+    struct mist_buffer stream = load("rpcl-tileparts.j2c");
+    uint8_t *cod = find_marker(&stream, 0xFF52), *sot = find_marker(&stream, 0xFF90);
+    const uint8_t width = cod[10], height = cod[11];
+    cod[10] = 5, cod[11] = 4; /* code-blocks of 2^7 x 2^6 */
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_CORRUPT);
+    assert_non_null(strstr(error.message, "code-block size"));
+    cod[10] = width, cod[11] = height;
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_OK);
+    store_be16(sot + 4, 1);
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_CORRUPT);
+    assert_non_null(strstr(error.message, "names tile 1 of 1"));
+    store_be16(sot + 4, 0);
+    store_be16(cod + 2, 1);
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_CORRUPT);
+    assert_non_null(strstr(error.message, "a length below 2"));
+    mist_buffer_free(&stream);
+}
+
+/* COD of a reduced stream has a precinct size for each level that is left, and nothing behind them (A.6.1). */
+static void test_reduced_precincts(void **state)
+{
+    static uint8_t samples[200 * 150];
+    struct mist_view frame = mist_view_planar(samples, MIST_U8, 200, 150, 1);
+    struct mist_encode_options options = mist_encode_options_default();
+    struct mist_buffer whole = {0}, reduced = {0};
+    struct mist_error error = {0};
+    for (size_t i = 0; i < sizeof samples; i++)
+        samples[i] = (uint8_t)(i * i / 7);
+    options.levels = 4;
+    options.precinct_width = 64;
+    options.precinct_height = 32;
+    assert_int_equal(mist_encode(codec, &frame, &options, &whole, &error), MIST_OK);
+    for (unsigned reduce = 0; reduce < 4; reduce++) {
+        assert_int_equal(mist_codestream_reduce(whole.data, whole.size, reduce, &reduced, &error), MIST_OK);
+        const uint8_t *before = find_marker(&whole, 0xFF52), *cod = find_marker(&reduced, 0xFF52);
+        assert_int_equal(load_be16(cod + 2), 12 + 4 - reduce);
+        assert_int_equal(cod[9], 3 - reduce);
+        assert_memory_equal(cod + 14, before + 14, 4 - reduce);
+    }
+    mist_buffer_free(&whole);
+    mist_buffer_free(&reduced);
+}
+
+/* Where TLM says something else than the packets, of the last level, too, the packets are right. */
+static void test_lies_about_lengths(void **state)
+{
+    struct mist_codestream_index truth, index;
+    struct mist_error error = {0};
+    struct mist_buffer stream = load("rpcl-tileparts.j2c");
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &truth, &error), MIST_OK);
+    uint8_t *tlm = find_marker(&stream, 0xFF55), *last = tlm + 2 + load_be16(tlm + 2) - 4;
+    store_be32(last, load_be32(last) + 1);
+    assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_OK);
+    assert_int_equal(index.complete, truth.levels);
+    assert_memory_equal(index.level_end, truth.level_end, truth.levels * sizeof *truth.level_end);
+    mist_buffer_free(&stream);
+}
+
+/* CAP tells of other parts of the standard before and behind Part 15, one number each. */
+static void test_capabilities_of_other_parts(void **state)
+{
+    struct mist_error error = {0};
+    struct mist_buffer stream = load("rpcl-color.j2c");
+    uint8_t *cap = find_marker(&stream, 0xFF50);
+    const size_t at = (size_t)(cap - stream.data) + 8;
+    struct mist_buffer more = {0};
+    const uint8_t other[2] = {0xff, 0xff};
+    assert_int_equal(load_be32(cap + 4), 1u << 17);
+    assert_true(buffer_append(&more, stream.data, at) && buffer_append(&more, other, 2) &&
+                buffer_append(&more, stream.data + at, 2) && buffer_append(&more, other, 2) &&
+                buffer_append(&more, stream.data + at + 2, stream.size - at - 2));
+    cap = find_marker(&more, 0xFF50);
+    store_be16(cap + 2, (uint16_t)(load_be16(cap + 2) + 4));
+    store_be32(cap + 4, 1u << 30 | 1u << 17 | 1u << 16);
+    struct mist_decode_options options = mist_decode_options_default();
+    int32_t *plain, *told;
+    size_t count;
+    assert_int_equal(decode(stream.data, stream.size, &options, &plain, &count, &error), MIST_OK);
+    if (decode(more.data, more.size, &options, &told, &count, &error))
+        fail_msg("%s", error.message);
+    assert_memory_equal(told, plain, count * 4);
+    free(plain);
+    free(told);
+    mist_buffer_free(&more);
     mist_buffer_free(&stream);
 }
 
@@ -368,6 +478,10 @@ int main(void)
         cmocka_unit_test(test_lies_about_size),
         cmocka_unit_test(test_lies_about_precincts),
         cmocka_unit_test(test_refusals_by_name),
+        cmocka_unit_test(test_refusals_at_edges),
+        cmocka_unit_test(test_reduced_precincts),
+        cmocka_unit_test(test_lies_about_lengths),
+        cmocka_unit_test(test_capabilities_of_other_parts),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_reuse),
         cmocka_unit_test(test_narrow_output),

@@ -31,6 +31,8 @@ CASES += [
      [*REVERSIBLE, "-image_offset", "{21,35}", "-tile_offset", "{3,17}", "-tile_size", "{40,37}"], True),
     ("offset precincts", (131, 77, 1, 8),
      [*REVERSIBLE, "-image_offset", "{5,9}", "-precincts", "{16,16}", "-prog_order", "PCRL"], True),
+    ("precincts smaller than blocks", (150, 117, 1, 8),
+     [*REVERSIBLE, "-num_decomps", "1", "-block_size", "{64,64}", "-precincts", "{32,32}"], True),
     ("one row", (100, 1, 1, 8), REVERSIBLE, True),
     ("one column", (1, 100, 1, 8), REVERSIBLE, True),
     ("one pixel", (1, 1, 1, 8), REVERSIBLE, True),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "codec/packet_bits.h"
 #include "codec/packets.h"
 
 #include <stdlib.h>
@@ -377,6 +378,27 @@ static void failing_allocations_are_told(void **state)
     free_coded(&coded);
 }
 
+/* The bits of a header (B.10.1): a byte of FF is followed by one whose first bit is none, at its end, too. */
+static void stuffed_bits_are_no_bits(void **state)
+{
+    static const uint8_t bytes[] = {0xff, 0x55, 0xa0, 0xff, 0x00, 0x11};
+    (void)state;
+    struct packet_bits bits = packet_bits_start(bytes, bytes + sizeof bytes);
+    assert_int_equal(packet_bits_read(&bits, 8), 0xff);
+    assert_int_equal(packet_bits_read(&bits, 7), 0x55);
+    assert_int_equal(packet_bits_read(&bits, 3), 5);
+    packet_bits_finish(&bits);
+    assert_ptr_equal(bits.at, bytes + 3);
+    assert_int_equal(packet_bits_read(&bits, 8), 0xff);
+    packet_bits_finish(&bits);
+    assert_ptr_equal(bits.at, bytes + 5);
+    assert_false(bits.failed);
+    bits = packet_bits_start(bytes + 3, bytes + 4);
+    packet_bits_read(&bits, 8);
+    packet_bits_finish(&bits);
+    assert_true(bits.failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,7 +407,7 @@ int main(void)
         cmocka_unit_test(missing_levels_are_truncation), cmocka_unit_test(wrong_levels_are_refused),
         cmocka_unit_test(wrong_sizes_are_corrupt),       cmocka_unit_test(headers_stand_alone),
         cmocka_unit_test(damaged_headers_do_no_harm),    cmocka_unit_test(other_streams_are_refused),
-        cmocka_unit_test(failing_allocations_are_told),
+        cmocka_unit_test(failing_allocations_are_told),  cmocka_unit_test(stuffed_bits_are_no_bits),
     };
     codec = mist_codec_new();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -347,6 +347,30 @@ def test_order():
     # A missing slice: the affine is that of the others, and a warning says so.
     gap = describe(*paths[:2], *paths[3:])
     assert np.allclose(gap["affine"], about["affine"]) and "apart (missing ones?)" in gap["warning"], gap
+    # One that is too near to its neighbours is told, too, although no gap is much wider than most.
+    even = [make(f"even{i}.dcm", seed=i + 1, InstanceNumber=i + 1, ImagePositionPatient=[0, 0, z],
+                 ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+            for i, z in enumerate([*range(0, 40, 2), 39, *range(40, 60, 2)])]
+    near = describe(*even)
+    assert "slices are 1 to 2 mm apart" in near["warning"] and near["affine"][10] == 2, near
+    assert "apart" not in describe(*even[:20])["warning"]
+    # Volumes that lack a slice come behind the whole ones, although they were made before them.
+    def at(name, z, number, **more):
+        return make(f"{name}{number}.dcm", seed=number, InstanceNumber=number, ImagePositionPatient=[0, 0, z],
+                    ImageOrientationPatient=[1, 0, 0, 0, 1, 0], **more)
+
+    lacking = [at("lacking", z, n + 1, AcquisitionNumber=a) for n, (z, a) in enumerate(
+        [(0, 1), (2, 1), (0, 2), (2, 2), (4, 2)])]
+    assert describe(*lacking)["order"] == [2, 3, 4, 0, 1], describe(*lacking)
+    # A label that gives one volume a position twice tells no volumes apart; the next one does.
+    unsound = [at("unsound", 2 * (n // 2), n + 1, TemporalPositionIdentifier=1 + n // 3, AcquisitionNumber=1 + n % 2)
+               for n in range(6)]
+    assert describe(*unsound)["order"] == [0, 2, 4, 1, 3, 5], describe(*unsound)
+    # A gantry that is tilted: the third column of the affine goes from slice to slice.
+    tilted = describe(*[make(f"tilted{i}.dcm", seed=i + 1, InstanceNumber=i + 1, ImagePositionPatient=[0, i, 4 * i],
+                             ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+                        for i in range(4)])
+    assert np.allclose(np.array(tilted["affine"]).reshape(4, 4)[:3, 2], [0, -1, 4]) and "tilted" in tilted["warning"], tilted
     # One position twice, but for rounding: instance numbers where they are all different, as dcm2niix has it.
     different = slices([dict(ImagePositionPatient=[0, 0, 0.001 * n], InstanceNumber=n, TemporalPositionIdentifier=9 - n)
                         for n in (2, 1, 3)])

@@ -8,7 +8,9 @@
 #include <mist/image.h>
 
 #include "base/memory.h"
+#include "image/between.h"
 #include "image/half.h"
+#include "image/resample.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -163,12 +165,46 @@ static void test_out_of_memory(void **state)
     }
 }
 
+/* What is no number in one plane is that of the nearer one; in the middle, of the first. */
+static void test_between(void **state)
+{
+    (void)state;
+    struct mist_error error = {0};
+    const struct {
+        double here, behind, t, made;
+    } cases[] = {{NAN, 5, 0.5, NAN}, {NAN, 5, 0.51, 5}, {NAN, 5, 0.49, NAN}, {5, NAN, 0.5, 5},
+                 {5, NAN, 0.51, NAN}, {4, 8, 0.25, 5}, {INFINITY, 1, 0.75, 1}, {1, -INFINITY, 0.5, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float here = (float)cases[i].here, behind = (float)cases[i].behind;
+        struct mist_view a = mist_view_planar(&here, MIST_F32, 1, 1, 1), b = mist_view_planar(&behind, MIST_F32, 1, 1, 1);
+        assert_int_equal(resample_between(&a, &b, cases[i].t, &error), MIST_OK);
+        assert_true(isnan(cases[i].made) ? isnan(here) : here == (float)cases[i].made);
+    }
+}
+
+/* Outputs that lie beyond the inputs are the last input, whatever the way. */
+static void test_beyond_the_edge(void **state)
+{
+    (void)state;
+    struct mist_error error = {0};
+    const struct resample_pitch along = {2, 3}, same = {1, 1};
+    uint8_t from[4] = {10, 20, 30, 40}, to[5] = {0};
+    struct mist_view src = mist_view_planar(from, MIST_U8, 4, 1, 1), dst = mist_view_planar(to, MIST_U8, 5, 1, 1);
+    /* Inputs end at 8; outputs begin at 0, 3, 6, 9 and 12. */
+    const uint8_t means[5] = {13, 27, 40, 40, 40}, nearest[5] = {10, 30, 40, 40, 40};
+    assert_int_equal(resample_pitched(&src, &dst, &along, &same, false, &error), MIST_OK);
+    assert_memory_equal(to, means, 5);
+    assert_int_equal(resample_pitched(&src, &dst, &along, &same, true, &error), MIST_OK);
+    assert_memory_equal(to, nearest, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),           cmocka_unit_test(test_levels),          cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_geometry_reduce), cmocka_unit_test(test_geometry_resize), cmocka_unit_test(test_half),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_between),
+        cmocka_unit_test(test_beyond_the_edge),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }
