@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * PNG through libspng, of every kind that there is: samples of 1, 2 and 4 bits are u8 with that precision, palettes
- * stay indices, alpha is one more component. Metadata chunks are kept verbatim and put back (png_chunks.h). Of an
+ * stay indices, alpha is one more component; grey that is stored as RGB, or with an alpha that is opaque everywhere, is
+ * grey (the writer stores it as it was). Metadata chunks are kept verbatim and put back (png_chunks.h). Of an
  * animation the samples are those of the default image; the other frames are chunks like any others.
  */
 #include "format/png_chunks.h"
@@ -29,6 +30,7 @@ struct png_source {
     struct format_input input;
     struct file_map map;
     struct png_header header;
+    bool folded;               /* grey, stored in more components: info has one */
     struct mist_buffer suffix; /* chunks behind IDAT; those before it are base.head */
 };
 
@@ -38,7 +40,7 @@ static enum mist_status read_chunks(struct png_source *source, struct mist_error
     struct byte_reader reader = byte_reader_start(source->map.data, source->map.size);
     reader_take(&reader, PNG_IHDR_END);
     bool behind = false, ended = false;
-    if (png_header_is_needed(&source->header) &&
+    if ((png_header_is_needed(&source->header) || source->folded) &&
         !buffer_append(&source->base.head, source->map.data + 8, PNG_IHDR_END - 8))
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
     while (!ended && reader_left(&reader) > 0 && !reader.failed) {
@@ -102,18 +104,31 @@ static void unpack_bits(const uint8_t *packed, unsigned depth, const struct mist
     }
 }
 
-/* Where the samples of a row of an interlaced image's pass go (PNG specification, 8.2). */
+/* Which pixels of an image's row a row of an interlaced image's pass has (PNG specification, 8.2). */
+struct pass_row {
+    uint32_t first, step, count;
+};
+
+static struct pass_row pass_row(uint32_t width, unsigned pass)
+{
+    static const uint8_t first[7] = {0, 4, 0, 2, 0, 1, 0}, step[7] = {8, 8, 4, 4, 2, 2, 1};
+    if (pass >= 7 || first[pass] >= width)
+        return (struct pass_row){0, 1, 0};
+    return (struct pass_row){first[pass], step[pass], (width - first[pass] + step[pass] - 1) / step[pass]};
+}
+
+/* Where the samples of a row of an interlaced image's pass go. */
 static void unpack_pass_row(const uint8_t *packed, unsigned depth, unsigned pass, uint32_t y,
                             const struct mist_view *out)
 {
-    static const uint8_t first[7] = {0, 4, 0, 2, 0, 1, 0}, step[7] = {8, 8, 4, 4, 2, 2, 1};
-    if (pass >= 7 || y >= out->height || first[pass] >= out->width)
+    const struct pass_row of = pass_row(out->width, pass);
+    if (of.count == 0 || y >= out->height)
         return;
     struct mist_view row = *out;
-    row.data = (uint8_t *)out->data + y * out->row_stride + first[pass] * out->column_stride;
-    row.width = (out->width - first[pass] + step[pass] - 1) / step[pass];
+    row.data = (uint8_t *)out->data + y * out->row_stride + of.first * out->column_stride;
+    row.width = of.count;
     row.height = 1;
-    row.column_stride = step[pass] * out->column_stride;
+    row.column_stride = of.step * out->column_stride;
     unpack_bits(packed, depth, &row);
 }
 
@@ -133,12 +148,104 @@ static int decode_passes(spng_ctx *context, const struct png_header *header, uin
     return result == SPNG_EOI ? 0 : result;
 }
 
+/* ---- grey in more components ---- */
+
+/* Whether these pixels are grey and opaque; those before the first that is not go to `to`, if that is not NULL. */
+static bool take_grey(const uint8_t *row, const struct pass_row *of, unsigned components, size_t size, uint8_t *to,
+                      ptrdiff_t stride)
+{
+    static const uint8_t opaque[2] = {0xff, 0xff};
+    const unsigned colors = components < 3 ? 1 : 3;
+    const size_t pixel = components * size;
+    for (uint32_t i = 0; i < of->count; i++, row += pixel) {
+        if ((colors == 3 && memcmp(row, row + size, 2 * size) != 0) ||
+            (colors < components && memcmp(row + colors * size, opaque, size) != 0))
+            return false;
+        if (to)
+            memcpy(to + (ptrdiff_t)(of->first + i * of->step) * stride, row, size);
+    }
+    return true;
+}
+
+/* Row by row, so that colour is known by its first rows. `out`: NULL, or receives the samples. */
+static int walk_grey(const struct png_source *source, spng_ctx *context, uint8_t *row, size_t row_size,
+                     const struct mist_view *out, bool *grey)
+{
+    const struct png_header *header = &source->header;
+    const struct pass_row whole = {0, 1, header->width};
+    struct spng_row_info info;
+    spng_set_image_limits(context, MIST_MAX_SIDE, MIST_MAX_SIDE);
+    int result = spng_set_png_buffer(context, source->map.data, source->map.size);
+    if (!result)
+        result = spng_decode_image(context, NULL, 0, SPNG_FMT_PNG, SPNG_DECODE_PROGRESSIVE);
+    while (!result && *grey) {
+        result = spng_get_row_info(context, &info);
+        if (!result)
+            result = spng_decode_scanline(context, row, row_size);
+        if ((result && result != SPNG_EOI) || info.row_num >= header->height)
+            break;
+        const struct pass_row of = header->interlace ? pass_row(header->width, (unsigned)info.pass) : whole;
+        *grey = take_grey(row, &of, png_header_components(header), header->depth / 8,
+                          out ? (uint8_t *)out->data + info.row_num * out->row_stride : NULL,
+                          out ? out->column_stride : 0);
+    }
+    return result == SPNG_EOI ? 0 : result;
+}
+
+static enum mist_status decode_grey(const struct png_source *source, const struct mist_view *out, bool *grey,
+                                    struct mist_error *error)
+{
+    const struct png_header *header = &source->header;
+    const size_t row_size = (size_t)header->width * png_header_components(header) * header->depth / 8;
+    uint8_t *row = memory_allocate(row_size);
+    spng_ctx *context = spng_ctx_new(0);
+    enum mist_status status = MIST_OK;
+    *grey = true;
+    if (!row || !context) {
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
+    } else {
+        int result = walk_grey(source, context, row, row_size, out, grey);
+        if (result)
+            status = error_set(error, MIST_ERROR_CORRUPT, "%s: the PNG data is damaged: %s", source->input.name,
+                               spng_strerror(result));
+    }
+    spng_ctx_free(context);
+    memory_free(row);
+    return status;
+}
+
+/* Many X-rays are grey in three or four components: they are taken for what they are. */
+static enum mist_status fold(struct png_source *source, struct mist_error *error)
+{
+    const unsigned components = png_header_components(&source->header);
+    bool grey = false;
+    if (components == 1)
+        return MIST_OK;
+    enum mist_status status = decode_grey(source, NULL, &grey, error);
+    if (status == MIST_ERROR_CORRUPT) /* told when the frame is read */
+        return MIST_OK;
+    if (status || !grey)
+        return status;
+    source->folded = true;
+    source->base.info.components = 1;
+    source->base.color = FORMAT_GREY;
+    return MIST_OK;
+}
+
 static enum mist_status png_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                        struct mist_error *error)
 {
     struct png_source *source = (struct png_source *)base;
     const struct png_header *header = &source->header;
     (void)frame;
+    if (source->folded) {
+        bool grey;
+        enum mist_status folded = decode_grey(source, out, &grey, error);
+        if (!folded && !grey)
+            folded = error_set(error, MIST_ERROR_CORRUPT, "%s: the file was changed while it was read",
+                               source->input.name);
+        return folded;
+    }
     const size_t row = ((size_t)header->width * base->info.components * header->depth + 7) / 8;
     const bool passes = header->depth < 8 && header->interlace;
     const size_t size = passes ? row : row * header->height;
@@ -203,6 +310,8 @@ static enum mist_status png_open(const struct format_input *inputs, uint32_t cou
         status = input_map(&source->input, &source->map, error);
     if (!status)
         status = read_header(source, error);
+    if (!status)
+        status = fold(source, error);
     if (!status)
         status = read_chunks(source, error);
     if (status) {

@@ -2,7 +2,7 @@
 /*
  * The chunks of PNG files besides the compressed samples, as png.c keeps them and png_write.c puts them back: a run of
  * whole chunks, verbatim. IHDR comes first among them where the samples alone do not tell how the file had them (less
- * than 8 bits, a palette, interlaced), and only there.
+ * than 8 bits, a palette, interlaced, grey in more components), and only there.
  */
 #ifndef FORMAT_PNG_CHUNKS_H
 #define FORMAT_PNG_CHUNKS_H

@@ -16,9 +16,10 @@
 /* How a PNG is made. */
 struct recipe {
     struct picture_map map;
-    unsigned depth; /* bits a sample in the file */
-    bool palette;   /* samples are indices of a PLTE that the caller puts in */
-    int strategy;   /* zlib's, of how to look for repetitions */
+    unsigned depth;      /* bits a sample in the file */
+    unsigned components; /* in the file: those of the pictures, or more for grey, which the original had so */
+    bool palette;        /* samples are indices of a PLTE that the caller puts in */
+    int strategy;        /* zlib's, of how to look for repetitions */
 };
 
 struct png_writer {
@@ -51,10 +52,27 @@ static void pack_bits(const struct recipe *recipe, uint8_t *samples)
     }
 }
 
+/* Grey -> the components that the original had it in, opaque; in place. */
+static void unfold(const struct recipe *recipe, uint8_t *samples)
+{
+    const size_t size = recipe->depth / 8, pixels = (size_t)recipe->map.width * recipe->map.height;
+    const unsigned components = recipe->components, colors = components < 3 ? 1 : 3;
+    for (size_t p = pixels; p-- > 0;) {
+        uint8_t value[2], *to = samples + p * components * size;
+        memcpy(value, samples + p * size, size);
+        for (unsigned c = 0; c < components; c++, to += size) {
+            if (c < colors)
+                memcpy(to, value, size);
+            else
+                memset(to, 0xff, size);
+        }
+    }
+}
+
 static uint8_t color_type(const struct recipe *recipe)
 {
     static const uint8_t types[] = {0, PNG_GREY, PNG_GREY_ALPHA, PNG_RGB, PNG_RGB_ALPHA};
-    return types[recipe->map.components];
+    return types[recipe->components];
 }
 
 /* What libspng wrote as grey is one of indices: it would want the palette, which the metadata chunks have. */
@@ -71,7 +89,7 @@ static int run_encoder(spng_ctx *context, const struct recipe *recipe, const uin
                                .height = map->height,
                                .bit_depth = (uint8_t)recipe->depth,
                                .color_type = color_type(recipe)};
-    const size_t row = ((size_t)map->width * map->components * recipe->depth + 7) / 8;
+    const size_t row = ((size_t)map->width * recipe->components * recipe->depth + 7) / 8;
     const bool plain = recipe->palette || recipe->depth < 8; /* filters predict neither indices nor single bits */
     int result = spng_set_ihdr(context, &header);
     if (!result)
@@ -88,7 +106,7 @@ static int run_encoder(spng_ctx *context, const struct recipe *recipe, const uin
 static enum mist_status encode(const struct recipe *recipe, const struct mist_view *frame, const char *name,
                                struct mist_buffer *out, struct mist_error *error)
 {
-    uint8_t *packed = memory_allocate(picture_map_bytes(&recipe->map));
+    uint8_t *packed = memory_allocate(picture_map_bytes(&recipe->map) / recipe->map.components * recipe->components);
     spng_ctx *context = spng_ctx_new(SPNG_CTX_ENCODER);
     out->size = 0;
     enum mist_status status = MIST_OK;
@@ -99,6 +117,8 @@ static enum mist_status encode(const struct recipe *recipe, const struct mist_vi
     if (!status) {
         if (recipe->depth < 8)
             pack_bits(recipe, packed);
+        else if (recipe->components > recipe->map.components)
+            unfold(recipe, packed);
         size_t size = 0;
         int result = run_encoder(context, recipe, packed);
         uint8_t *png = result ? NULL : spng_get_png_buffer(context, &size, &result);
@@ -131,6 +151,7 @@ static void start_recipe(struct recipe *recipe, const struct format_target *targ
     const struct picture_limits limits = {.own = target->source_kind == FORMAT_PNG, .bits = 16, .alpha = true};
     picture_map_start(&recipe->map, target, &limits);
     recipe->depth = recipe->map.type == MIST_U8 ? 8 : 16;
+    recipe->components = recipe->map.components;
 }
 
 enum mist_status format_png_encode_target(const struct format_target *target, const struct mist_view *frame,
@@ -206,7 +227,11 @@ static void follow_header(struct png_writer *writer)
         return;
     chunks->size -= PNG_IHDR_SIZE;
     memmove(chunks->data, chunks->data + PNG_IHDR_SIZE, chunks->size);
-    if (recipe->map.type != MIST_U8 || recipe->map.components != 1 || png_header_components(&header) != 1)
+    if (recipe->map.components != 1)
+        return;
+    if (png_header_components(&header) > 1)
+        recipe->components = png_header_components(&header);
+    if (recipe->map.type != MIST_U8 || recipe->components > 1)
         return;
     recipe->palette = header.color == PNG_PALETTE && png_chunks_find(chunks, "PLTE");
     if (header.depth < 8)

@@ -135,6 +135,41 @@ class Pictures(unittest.TestCase):
                     mine, theirs = numpy.asarray(Image.open(out)), numpy.asarray(Image.open(path))
                     numpy.testing.assert_array_equal(mine, theirs[::step, ::step], str(path))
 
+    def test_grey_in_more_components(self):
+        """Grey that is stored as RGB, or opaque, has one component, and comes back as it was stored; one pixel of
+        colour, or that lets something through, wherever it is, and it has them all."""
+        path, out = self.at / "grey.png", self.at / "out.png"
+        for color, depth in ((2, 8), (6, 8), (4, 8), (2, 16), (6, 16), (4, 16)):
+            count, most, kind = COMPONENTS[color], 2 ** depth - 1, "u2" if depth == 16 else "u1"
+            grey = self.random.integers(0, most + 1, (45, 37))
+            grey[3, 5], grey[4, 4] = most, 0
+            samples = numpy.repeat(grey[..., None], count, -1)
+            if color != 2:
+                samples[..., -1] = most
+            chunks = [(b"bKGD", bytes(count // 2 * 2 or 2)), (b"tEXt", b"a\0b")] if color != 4 else [(b"tEXt", b"a\0b")]
+            for interlaced in (False, True):
+                path.write_bytes(make_png(samples, color, depth, interlaced, chunks))
+                told = self.describe(path)
+                self.assertEqual((told["precision"], told["components"]), (depth, 1))
+                self.assertEqual(tool("samples", path).stdout, grey.astype(kind).tobytes())
+                for reduce, grid, step in ((0, "native", 1), (1, "native", 2), (2, "native", 4)):
+                    self.write("png", reduce, grid, path, out)
+                    found = chunks_of(out.read_bytes())
+                    self.assertEqual(tuple(found[0][1][8:10]), (depth, color))
+                    self.assertIn((b"tEXt", b"a\0b"), found)
+                    raw = zlib.decompress(b"".join(body for kind, body in found if kind == b"IDAT"))
+                    self.assertEqual(len(raw), -(-45 // step) * (1 + -(-37 // step) * count * depth // 8))
+                    if depth == 8: # PIL has no 16 bits of colour
+                        numpy.testing.assert_array_equal(numpy.asarray(Image.open(out)), samples[::step, ::step])
+                    self.assertEqual(tool("samples", out).stdout, grey[::step, ::step].astype(kind).tobytes())
+                for at in ((0, 0), (44, 36), (22, 1)):
+                    for component in range(1 if color == 4 else 0, count):
+                        other = samples.copy()
+                        other[(*at, component)] ^= 1
+                        path.write_bytes(make_png(other, color, depth, interlaced))
+                        self.assertEqual(self.describe(path)["components"], count, (color, depth, at, component))
+                        self.assertEqual(tool("samples", path).stdout, other.astype(kind).tobytes())
+
     def test_png_of_pil_there_and_back(self):
         source, ramp = self.at / "s", numpy.add.outer(numpy.arange(90), numpy.arange(80)).astype("u1")
         source.mkdir()
