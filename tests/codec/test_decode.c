@@ -316,6 +316,22 @@ static void test_refusals_at_edges(void **state)
     assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_CORRUPT);
     assert_non_null(strstr(error.message, "names tile 1 of 1"));
     store_be16(sot + 4, 0);
+    /* A tile-part that lacks packets although it is as long as it says, and one that is longer than the file. */
+    uint8_t *last = sot;
+    for (uint8_t *at = sot; load_be16(at) == 0xFF90; at += load_be32(at + 6))
+        last = at;
+    const size_t size = stream.size - 2 - 40;
+    const uint32_t here = (uint32_t)(size - (size_t)(last - stream.data)), whole = load_be32(last + 6);
+    struct mist_decode_options options = mist_decode_options_default();
+    int32_t *samples;
+    size_t count;
+    store_be32(last + 6, here);
+    assert_int_equal(decode(stream.data, size, &options, &samples, &count, &error), MIST_ERROR_CORRUPT);
+    free(samples);
+    store_be32(last + 6, here + 1);
+    assert_int_equal(decode(stream.data, size, &options, &samples, &count, &error), MIST_ERROR_TRUNCATED);
+    free(samples);
+    store_be32(last + 6, whole);
     store_be16(cod + 2, 1);
     assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_CORRUPT);
     assert_non_null(strstr(error.message, "a length below 2"));

@@ -354,6 +354,10 @@ def test_order():
     near = describe(*even)
     assert "slices are 1 to 2 mm apart" in near["warning"] and near["affine"][10] == 2, near
     assert "apart" not in describe(*even[:20])["warning"]
+    # Where gaps differ the first one is taken, as dcm2niix does, if it is about that of most.
+    uneven = [make(f"uneven{i}.dcm", seed=i + 1, InstanceNumber=i + 1, ImagePositionPatient=[0, 0, z],
+                   ImageOrientationPatient=[1, 0, 0, 0, 1, 0]) for i, z in enumerate([0, 2.05, 4.05, 6.05, 10.05, 12.05])]
+    assert np.isclose(describe(*uneven)["affine"][10], 2.05), describe(*uneven)
     # Volumes that lack a slice come behind the whole ones, although they were made before them.
     def at(name, z, number, **more):
         return make(f"{name}{number}.dcm", seed=number, InstanceNumber=number, ImagePositionPatient=[0, 0, z],

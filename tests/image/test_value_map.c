@@ -235,6 +235,11 @@ static void test_small_maps(void **state)
     assert_int_equal(map.rank_count, 103);
     assert_int_equal(value_map_write(&map, &bytes, NULL), MIST_OK);
     assert_true(bytes.size <= 8);
+    for (unsigned down = 0; down < 2; down++) { /* no rank twice, none below the one before */
+        map.rank[1] = map.rank[0] - down * map.rank[0];
+        map.rank[0] += down;
+        assert_int_equal(value_map_check(&map, NULL), MIST_ERROR_CORRUPT);
+    }
     value_map_free(&map);
     mist_buffer_free(&bytes);
 }
@@ -413,6 +418,15 @@ static void test_table(void **state)
     assert_int_equal(map.kind, VALUE_MAP_TABLE);
     assert_true(map.precision <= 9);
     assert_true(map.remainder);
+    /* A sample that the table does not have is none of the map's, although the remainder could make it good. */
+    struct planes planes = new_planes(&map);
+    struct mist_view in = mist_view_planar(samples, MIST_F32, WIDTH, HEIGHT, 1);
+    for (unsigned foreign = 0; foreign < 2; foreign++) {
+        samples[100] = foreign ? 0.12345f : samples[100];
+        assert_int_equal(value_map_forward(&map, &in, &planes.coded, &planes.holes, &planes.remainder, NULL),
+                         foreign ? MIST_ERROR_RANGE : MIST_OK);
+    }
+    free_planes(&planes);
     value_map_free(&map);
 }
 
