@@ -185,9 +185,9 @@ static int walk_grey(const struct png_source *source, spng_ctx *context, uint8_t
         if ((result && result != SPNG_EOI) || info.row_num >= header->height)
             break;
         const struct pass_row of = header->interlace ? pass_row(header->width, (unsigned)info.pass) : whole;
-        *grey = take_grey(row, &of, png_header_components(header), header->depth / 8,
-                          out ? (uint8_t *)out->data + info.row_num * out->row_stride : NULL,
-                          out ? out->column_stride : 0);
+        *grey =
+            take_grey(row, &of, png_header_components(header), header->depth / 8,
+                      out ? (uint8_t *)out->data + info.row_num * out->row_stride : NULL, out ? out->column_stride : 0);
     }
     return result == SPNG_EOI ? 0 : result;
 }
@@ -242,8 +242,8 @@ static enum mist_status png_read_frame(struct format_source *base, uint32_t fram
         bool grey;
         enum mist_status folded = decode_grey(source, out, &grey, error);
         if (!folded && !grey)
-            folded = error_set(error, MIST_ERROR_CORRUPT, "%s: the file was changed while it was read",
-                               source->input.name);
+            folded =
+                error_set(error, MIST_ERROR_CORRUPT, "%s: the file was changed while it was read", source->input.name);
         return folded;
     }
     const size_t row = ((size_t)header->width * base->info.components * header->depth + 7) / 8;

@@ -172,11 +172,12 @@ static void test_between(void **state)
     struct mist_error error = {0};
     const struct {
         double here, behind, t, made;
-    } cases[] = {{NAN, 5, 0.5, NAN}, {NAN, 5, 0.51, 5}, {NAN, 5, 0.49, NAN}, {5, NAN, 0.5, 5},
-                 {5, NAN, 0.51, NAN}, {4, 8, 0.25, 5}, {INFINITY, 1, 0.75, 1}, {1, -INFINITY, 0.5, 1}};
+    } cases[] = {{NAN, 5, 0.5, NAN},  {NAN, 5, 0.51, 5}, {NAN, 5, 0.49, NAN},    {5, NAN, 0.5, 5},
+                 {5, NAN, 0.51, NAN}, {4, 8, 0.25, 5},   {INFINITY, 1, 0.75, 1}, {1, -INFINITY, 0.5, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         float here = (float)cases[i].here, behind = (float)cases[i].behind;
-        struct mist_view a = mist_view_planar(&here, MIST_F32, 1, 1, 1), b = mist_view_planar(&behind, MIST_F32, 1, 1, 1);
+        struct mist_view a = mist_view_planar(&here, MIST_F32, 1, 1, 1),
+                         b = mist_view_planar(&behind, MIST_F32, 1, 1, 1);
         assert_int_equal(resample_between(&a, &b, cases[i].t, &error), MIST_OK);
         assert_true(isnan(cases[i].made) ? isnan(here) : here == (float)cases[i].made);
     }
@@ -201,8 +202,9 @@ static void test_beyond_the_edge(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),           cmocka_unit_test(test_levels),          cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_geometry_reduce), cmocka_unit_test(test_geometry_resize), cmocka_unit_test(test_half),
+        cmocka_unit_test(test_types),           cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_geometry_reduce),
+        cmocka_unit_test(test_geometry_resize), cmocka_unit_test(test_half),
         cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_between),
         cmocka_unit_test(test_beyond_the_edge),
     };

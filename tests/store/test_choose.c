@@ -25,6 +25,7 @@ static void test_closest(void **state)
     assert_int_equal(by_size(1681, 1681, 1189, 1189, MIST_POLICY_CLOSEST), 0);
     assert_int_equal(by_size(1681, 1681, 1188, 1188, MIST_POLICY_CLOSEST), 1);
     assert_int_equal(by_size(65535, 65535, 65535, 65535, MIST_POLICY_CLOSEST), 0);
+    assert_int_equal(by_size(1024, 1024, 65536, 65536, MIST_POLICY_CLOSEST), 0); /* whose square is 0 in 32 bits */
     /* Small images have one level. */
     assert_int_equal(by_size(30, 2000, 8, 8, MIST_POLICY_CLOSEST), 0);
 }
@@ -43,6 +44,11 @@ static void test_bounds(void **state)
     assert_int_equal(by_size(1024, 1024, 9999, 9999, MIST_POLICY_AT_MOST), 0);
     assert_int_equal(by_size(1024, 1024, 5, 5, MIST_POLICY_AT_MOST), 4); /* nothing fits: the smallest */
     assert_int_equal(by_size(1024, 512, 512, 512, MIST_POLICY_AT_MOST), 1);
+    /* Both sides count, also where one of them alone would allow more. */
+    assert_int_equal(by_size(1024, 512, 600, 128, MIST_POLICY_AT_LEAST), 0);
+    assert_int_equal(by_size(1024, 512, 1024, 128, MIST_POLICY_AT_LEAST), 0);
+    assert_int_equal(by_size(1024, 512, 256, 512, MIST_POLICY_AT_MOST), 1);
+    assert_int_equal(by_size(1024, 512, 300, 512, MIST_POLICY_AT_MOST), 1);
     /* Odd sides round up: 1023 -> 512 fits 512. */
     assert_int_equal(by_size(1023, 1023, 512, 512, MIST_POLICY_AT_MOST), 1);
     assert_int_equal(by_size(1023, 1023, 511, 511, MIST_POLICY_AT_MOST), 2);
