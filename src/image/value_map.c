@@ -196,12 +196,8 @@ static bool code_of(const struct value_map *map, uint64_t pattern, int64_t *code
         *code = type_is_signed(type) ? (int64_t)(pattern << spare) >> spare : (int64_t)pattern;
         break;
     case VALUE_MAP_TABLE:
-        if (!table_code(map, pattern, code)) {
-            if (!map->remainder)
-                return false;
-            if (pattern_value(type, pattern) == 0)
-                table_code(map, 0, code); /* -0.0 beside 0 */
-        }
+        if (!table_code(map, pattern, code) && pattern_value(type, pattern) == 0 && map->remainder)
+            table_code(map, 0, code); /* -0.0 beside 0 */
         break;
     default:
         value = pattern_value(type, pattern);

@@ -231,7 +231,7 @@ class Damage(Case):
         for level, end in enumerate(item.ends):
             if offset < end:
                 return rf"of level {level} in frames (\d+) to (\d+),"
-        return "archival tail"
+        return r"bytes \d+ to \d+, in the archival tail,"
 
     def check_flips(self, name, path, step):
         item = reader.Item(path.read_bytes())

@@ -122,6 +122,11 @@ static void test_volumes(void **state)
     assert_choice(mist_choose(&item, &request), 2, 1);
     request.policy = MIST_POLICY_AT_MOST;
     assert_choice(mist_choose(&item, &request), 2, 2);
+    request.depth = 50; /* just as many as there are of a step */
+    assert_choice(mist_choose(&item, &request), 2, 1);
+    request = (struct mist_resolution_request){.width = 256, .height = 64, .depth = 100};
+    assert_choice(mist_choose(&item, &request), 2, 0); /* the shorter side, the rows, decides */
+    request = (struct mist_resolution_request){.width = 128, .height = 64, .depth = 40, .policy = MIST_POLICY_AT_MOST};
     request.height = 129; /* sides are named: 128 columns decide */
     request.width = 300;
     assert_choice(mist_choose(&item, &request), 1, 2);
