@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "item/compress.h"
 
+#include <errno.h>
 #include <string.h>
 
 static enum mist_status out_of_memory(const struct item_writer *writer, struct mist_error *error)
@@ -218,7 +219,7 @@ static enum mist_status put_all(struct item_writer *writer, struct mist_buffer *
     if (fseek(stream, 0, SEEK_SET) == 0)
         fwrite(head->data, 1, head->size, stream);
     else
-        status = error_set(error, MIST_ERROR_IO, "%s: its head cannot be written", writer->path);
+        status = error_set_errno(error, errno, "%s: not written", writer->path);
     return status;
 }
 

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import re
 import shutil
 import signal
@@ -638,6 +639,23 @@ class IndexAndVerify(Case):
             result = mist(command, empty, check=1)
             self.assertIn("empty", result.stderr)
         self.assertEqual(list(empty.iterdir()), [])
+
+    def test_what_the_machine_did_not_let_through_is_tried_again(self):
+        """A disk (here: a limit) that has room for the file but not for its item, which is far larger; then it has."""
+        first = bytes(v & 255 for x in range(600) for v in (x * 37, 0, x * 91))
+        rows = b"\0" + first + 499 * (b"\2" + 600 * b"\0\13\0")  # filter 2: as the row above, but greener
+        chunks = [(b"IHDR", struct.pack(">IIBBBBB", 600, 500, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
+        (self.source / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks))
+        limit = 200_000
+        arguments = ("encode", self.source, "-o", self.store, "--dataset", "d", "-j", 1)
+        told = mist(*arguments, check=1, restore_signals=False,  # without SIGXFSZ, as Python has it
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertRegex(told.stderr, "a.png: .*File too large; kept byte for byte as an attachment")
+        self.assertEqual((self.store / "d/files/a.png").read_bytes(), (self.source / "a.png").read_bytes())
+        mist(*arguments, check=0)
+        self.assertGreater((self.store / "d/items/a.png.mist").stat().st_size, limit)
+        self.assertFalse((self.store / "d/files/a.png").exists())
 
     def test_a_read_only_store_can_be_read(self):
         """By one who may not write anything there; and what would write says so."""
