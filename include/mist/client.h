@@ -85,6 +85,7 @@ struct mist_get_report {
     char dataset[MIST_DATASET_NAME_MAX + 1];
     uint64_t items;          /* selected */
     uint64_t attachments;    /* selected */
+    uint64_t labels_sampled; /* of the items: label maps that come smaller; every n-th sample of them, none averaged */
     uint64_t unchanged;      /* of both: were there already */
     uint64_t failed;         /* of both, each noted; in a plan those that would be refused */
     uint64_t files;          /* files written now */

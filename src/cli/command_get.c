@@ -77,7 +77,7 @@ static void print_json(const struct mist_get_report *report, const char *url, co
            report->fetched_bytes, report->catalog_bytes, report->requests);
     if (report->budget_reduce >= 0)
         printf(",\"budget_reduce\":%d", report->budget_reduce);
-    printf(",\"unmatched\":%" PRIu64, report->unmatched);
+    printf(",\"labels_sampled\":%" PRIu64 ",\"unmatched\":%" PRIu64, report->labels_sampled, report->unmatched);
     print_json_card(&report->card);
     printf(",\"larger\":[");
     for (unsigned i = 0; i < report->larger_count; i++) {
@@ -121,6 +121,12 @@ static void print_removal(const char *path)
     printf("would remove %s\n", shown);
 }
 
+static void print_labels(const struct mist_get_report *report)
+{
+    if (report->labels_sampled)
+        printf("label maps, sampled and never averaged: %" PRIu64 "\n", report->labels_sampled);
+}
+
 static void print_plan(const struct mist_get_report *report, const struct removed *removed)
 {
     char source[32], percent[32];
@@ -138,6 +144,7 @@ static void print_plan(const struct mist_get_report *report, const struct remove
                format_percent(report->planned_bytes, report->source_bytes, percent));
     print_vanished(report, removed != NULL, true);
     putchar('\n');
+    print_labels(report);
 }
 
 static void print_summary(const struct mist_get_report *report, bool prune)
@@ -155,6 +162,7 @@ static void print_summary(const struct mist_get_report *report, bool prune)
     if (report->failed)
         printf("; %" PRIu64 " failed", report->failed);
     putchar('\n');
+    print_labels(report);
     /* What whoever uses the data has to know of them. */
     if (*report->card.licence)
         printf("licence: %s\n", report->card.licence);

@@ -57,16 +57,17 @@ static bool put_request(const struct session *session, struct mist_buffer *out)
 static bool put_all(const struct session *session, struct mist_buffer *out)
 {
     const struct mist_get_report *report = &session->report;
-    bool good = json_put(out, "{\"mist\":\"" MIST_VERSION "\"") && put_text(out, "dataset", session->dataset.name) &&
-                json_put(out, ",\"id\":\"%016" PRIx64 "\"", session->dataset.id) &&
-                put_text(out, "licence", *session->dataset.card.licence ? session->dataset.card.licence : NULL) &&
-                put_text(out, "citation", *session->dataset.card.citation ? session->dataset.card.citation : NULL) &&
-                put_text(out, "url", session->settings.url.base) && put_request(session, out) &&
-                json_put(out,
-                         ",\"items\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"files\":%" PRIu64
-                         ",\"unchanged\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"larger\":[",
-                         report->items, report->attachments, report->failed, report->files, report->unchanged,
-                         report->selected_bytes);
+    bool good =
+        json_put(out, "{\"mist\":\"" MIST_VERSION "\"") && put_text(out, "dataset", session->dataset.name) &&
+        json_put(out, ",\"id\":\"%016" PRIx64 "\"", session->dataset.id) &&
+        put_text(out, "licence", *session->dataset.card.licence ? session->dataset.card.licence : NULL) &&
+        put_text(out, "citation", *session->dataset.card.citation ? session->dataset.card.citation : NULL) &&
+        put_text(out, "url", session->settings.url.base) && put_request(session, out) &&
+        json_put(out,
+                 ",\"items\":%" PRIu64 ",\"labels_sampled\":%" PRIu64 ",\"attachments\":%" PRIu64 ",\"failed\":%" PRIu64
+                 ",\"files\":%" PRIu64 ",\"unchanged\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"larger\":[",
+                 report->items, report->labels_sampled, report->attachments, report->failed, report->files,
+                 report->unchanged, report->selected_bytes);
     for (unsigned i = 0; i < report->larger_count && good; i++)
         good = json_put(out, "%s{\"why\":", i ? "," : "") && json_put_string(out, report->larger[i].why) &&
                json_put(out, ",\"files\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", report->larger[i].files,

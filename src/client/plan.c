@@ -192,6 +192,8 @@ static enum mist_status plan_item(struct session *session, const struct mist_cat
         return MIST_OK;
     }
     report->selected_bytes += selected.bytes;
+    report->labels_sampled +=
+        item->image.label && (selected.written.reduce || selected.written.step || session->select.resolution.exact);
     const char *why = select_not_reduced(&session->select, item, &selected);
     if (why)
         add_larger(report, why, item->file_count, selected.bytes);

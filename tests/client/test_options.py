@@ -25,8 +25,8 @@ def mist(*arguments, check=0, **options):
     return result
 
 
-def png(path, size=64):
-    rows = b"".join(b"\0" + bytes((x * y) & 255 for x in range(size)) for y in range(size))
+def png(path, size=64, sample=lambda x, y: x * y & 255):
+    rows = b"".join(b"\0" + bytes(sample(x, y) for x in range(size)) for y in range(size))
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks))
@@ -106,6 +106,24 @@ class Options(unittest.TestCase):
         self.assertIn("-o DIR", mist("get", self.store / "d", "--dry-run", "-o", "", cwd=empty, check=2).stderr)
 
     # ---- paths that look like addresses ----
+
+    def test_label_maps_that_come_smaller_are_told(self):
+        """How many of the selection are sampled: of what comes smaller, not of what comes whole."""
+        for name in ("labels/b.png", "labels/c.png"):
+            (self.source / name).parent.mkdir(exist_ok=True)
+            png(self.source / name, 140, lambda x, y: 3 * (x // 9 + y // 7) % 6)
+        png(self.source / "d.png", 140)
+        mist("encode", self.source, "-o", self.store, "--dataset", "d")
+        line = "label maps, sampled and never averaged: "
+        for how, count in ((("--reduce", 1), 2), (("--reduce", 1, "--include", "labels/b.png"), 1), (("--size", "70x70", "--exact"), 2),
+                           (("--reduce", 1, "--include", "d.png"), 0), ((), 0)):
+            shutil.rmtree(self.out, ignore_errors=True)
+            plan = mist("get", self.store / "d", "-o", self.out, "--dry-run", *how).stdout
+            told = mist("get", self.store / "d", "-o", self.out, *how).stdout
+            report = json.loads(mist("get", self.store / "d", "-o", self.out, "--json", *how).stdout)
+            self.assertEqual(report["labels_sampled"], count, how)
+            for text in (plan, told):
+                self.assertEqual([one for one in text.splitlines() if one.startswith("label")], [line + str(count)] * (count > 0))
 
     def test_a_letter_and_a_colon_are_no_scheme(self):
         self.encode()

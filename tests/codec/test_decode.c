@@ -205,6 +205,15 @@ static uint8_t *find_marker(const struct mist_buffer *stream, unsigned marker)
     return NULL;
 }
 
+/* Of an image at 0, 0, in tiles of that size; `siz` is behind the length (A.5.1). */
+static void claim_size(uint8_t *siz, uint32_t width, uint32_t height, uint32_t tile_width, uint32_t tile_height)
+{
+    store_be32(siz + 2, width);
+    store_be32(siz + 6, height);
+    store_be32(siz + 18, tile_width);
+    store_be32(siz + 22, tile_height);
+}
+
 static void test_lies_about_size(void **state)
 {
     struct mist_codestream_info info;
@@ -213,16 +222,10 @@ static void test_lies_about_size(void **state)
     struct mist_buffer stream = load("rpcl-tileparts.j2c");
     uint8_t *siz = find_marker(&stream, 0xFF51) + 4;
     /* 2^31 x 2^31 in one tile */
-    store_be32(siz + 2, 1u << 31);
-    store_be32(siz + 6, 1u << 31);
-    store_be32(siz + 18, 1u << 31);
-    store_be32(siz + 22, 1u << 31);
+    claim_size(siz, 1u << 31, 1u << 31, 1u << 31, 1u << 31);
     assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
     /* the largest side there may be, far more than max_samples allows by default */
-    store_be32(siz + 2, 65535);
-    store_be32(siz + 6, 65535);
-    store_be32(siz + 18, 65535);
-    store_be32(siz + 22, 65535);
+    claim_size(siz, 65535, 65535, 65535, 65535);
     assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_OK);
     struct mist_decode_options options = mist_decode_options_default();
     uint8_t nothing;
@@ -230,25 +233,16 @@ static void test_lies_about_size(void **state)
     assert_int_equal(mist_decode(codec, stream.data, stream.size, &options, &out, NULL, &error), MIST_ERROR_LIMIT);
     /* one side beyond the limit is enough */
     for (int side = 0; side < 2; side++) {
-        store_be32(siz + 2, side ? 65536 : 10);
-        store_be32(siz + 6, side ? 10 : 65536);
-        store_be32(siz + 18, 65536);
-        store_be32(siz + 22, 65536);
+        claim_size(siz, side ? 65536 : 10, side ? 10 : 65536, 65536, 65536);
         assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
         assert_non_null(strstr(error.message, "allowed on a side"));
     }
     /* tiles whose number is 0 in 32 bits */
-    store_be32(siz + 2, 65536);
-    store_be32(siz + 6, 65536);
-    store_be32(siz + 18, 1);
-    store_be32(siz + 22, 1);
+    claim_size(siz, 65536, 65536, 1, 1);
     assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
     assert_non_null(strstr(error.message, "65536 x 65536 tiles"));
     /* four thousand million tiles of one sample */
-    store_be32(siz + 2, 65535);
-    store_be32(siz + 6, 65535);
-    store_be32(siz + 18, 1);
-    store_be32(siz + 22, 1);
+    claim_size(siz, 65535, 65535, 1, 1);
     assert_int_equal(mist_codestream_info(stream.data, stream.size, &info, &error), MIST_ERROR_LIMIT);
     assert_int_equal(mist_codestream_index(stream.data, stream.size, &index, &error), MIST_ERROR_LIMIT);
     mist_buffer_free(&stream);
