@@ -31,6 +31,9 @@ def seeds():
     for compression in ('raw', 'tiff_lzw', 'tiff_adobe_deflate', 'packbits', 'jpeg'):
         options = {} if compression == 'raw' else {'compression': compression}
         found[f'tiff_{compression}'] = pil('TIFF', Image.fromarray(ramp), **options)
+    for mode in ('L', 'RGB', 'LA'):
+        found[f'jp2_{mode}'] = pil('JPEG2000', Image.fromarray(ramp).convert(mode), num_resolutions=3)
+    found['jp2_bare'] = pil('JPEG2000', noise, no_jp2=True, num_resolutions=2)
     found['tiff_1'] = pil('TIFF', Image.fromarray(ramp).convert('1'), compression='group4')
     found['tiff_P'] = pil('TIFF', Image.fromarray(ramp).convert('P'))
     found['tiff_pages'] = pil('TIFF', noise, save_all=True, append_images=[noise, noise])

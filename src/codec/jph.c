@@ -10,16 +10,8 @@
 
 #define BOX_TYPE(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 #define BOX_SIGNATURE BOX_TYPE('j', 'P', ' ', ' ')
-#define BOX_CODESTREAM BOX_TYPE('j', 'p', '2', 'c')
 
-struct box {
-    uint32_t type;
-    const uint8_t *content;
-    size_t size;
-};
-
-/* The next box (I.4). False at the end of the input or when its length is impossible. */
-static bool next_box(struct byte_reader *reader, struct box *box)
+bool jph_next_box(struct byte_reader *reader, struct jph_box *box)
 {
     uint64_t length = read_be32(reader), header = 8;
     box->type = read_be32(reader);
@@ -40,12 +32,12 @@ enum mist_status jph_find_codestream(const uint8_t *data, size_t size, struct co
                                      struct mist_error *error)
 {
     struct byte_reader reader = byte_reader_start(data, size);
-    struct box box;
+    struct jph_box box;
     *codestream = (struct codestream_span){data, size};
     if (size < 8 || load_be32(data + 4) != BOX_SIGNATURE)
         return MIST_OK;
-    while (next_box(&reader, &box)) {
-        if (box.type == BOX_CODESTREAM) {
+    while (jph_next_box(&reader, &box)) {
+        if (box.type == JPH_BOX_CODESTREAM) {
             *codestream = (struct codestream_span){box.content, box.size};
             return MIST_OK;
         }
@@ -122,7 +114,7 @@ enum mist_status mist_jph_wrap(const uint8_t *data, size_t size, struct mist_buf
     put_header_box(&writer, &header);
     codestream_header_free(&header);
     /* A length of 0 means "to the end of the file", of 1 that 64 bits follow (I.4). */
-    put_head(&writer, size <= UINT32_MAX - 8 ? (uint32_t)size + 8 : 0, BOX_CODESTREAM);
+    put_head(&writer, size <= UINT32_MAX - 8 ? (uint32_t)size + 8 : 0, JPH_BOX_CODESTREAM);
     if (writer.good && buffer_append(out, data, size))
         return MIST_OK;
     out->size = 0;

@@ -3,7 +3,18 @@
 #ifndef CODEC_JPH_H
 #define CODEC_JPH_H
 
+#include "base/bytes.h"
 #include "codec/codestream.h"
+
+#define JPH_BOX_CODESTREAM 0x6a703263u /* "jp2c" */
+
+struct jph_box {
+    uint32_t type; /* its four letters, the first in the highest byte */
+    const uint8_t *content;
+    size_t size; /* clipped to the input */
+};
+/* The next box (15444-1, I.4). False at the end of the input or when its length is impossible. */
+bool jph_next_box(struct byte_reader *reader, struct jph_box *box);
 
 /*
  * The codestream inside `data`: the content of the first jp2c box, or all of `data` where it is no box file. A box that

@@ -317,7 +317,8 @@ static bool is_next(const struct import *import, enum mist_status status)
 {
     enum import_way way = import->way;
     if (format_of(import->source->kind)->bare_codestream)
-        return false;        /* only its coder makes the file again; if it cannot, an attachment does */
+        /* Only its own bytes make the file again. JPEG that its coder refuses is damaged or odd: an attachment. */
+        return way == IMPORT_KEEP && status == MIST_ERROR_UNSUPPORTED && import->source->stream != FORMAT_STREAM_JPEG;
     if (way <= IMPORT_ABOVE) /* also where the file could not be put together again of what is kept */
         return status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_CORRUPT || status == MIST_ERROR_LIMIT;
     return way == IMPORT_TRUST && (status == MIST_ERROR_UNSUPPORTED || status == MIST_ERROR_RANGE);

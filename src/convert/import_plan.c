@@ -237,7 +237,8 @@ static unsigned keeper_of(const struct import *import)
 {
     const struct format_source *source = import->source;
     const bool labels = label_said(import) || import->options->name_agrees;
-    if (!source->ops->codestream || (labels && !format_of(source->kind)->bare_codestream))
+    const bool bare = format_of(source->kind)->bare_codestream;
+    if (!source->ops->codestream || (labels && !(bare && source->stream == FORMAT_STREAM_JPEG)))
         return 0;
     switch (source->stream) {
     case FORMAT_STREAM_JPEG:
@@ -324,6 +325,11 @@ enum mist_status import_plan(struct import *import, struct mist_error *error)
     image->precision = import->source->info.precision;
     import->levels = mist_level_count(image->width, image->height);
     import->steps = step_most(image->slices);
+    if (format_of(import->source->kind)->bare_codestream && !keeper_of(import))
+        return error_set(error, MIST_ERROR_UNSUPPORTED,
+                         "%s: a label map in JPEG 2000, whose smaller levels would be averages of names; it is kept as "
+                         "it is, at full size",
+                         import->options->paths[0]);
     if (import->way == IMPORT_KEEP)
         return plan_kept(import, error);
     if (import->way == IMPORT_ABOVE)

@@ -256,42 +256,6 @@ static enum mist_status jpeg_open(const struct format_input *inputs, uint32_t co
     return MIST_OK;
 }
 
-/* ---- restoring ---- */
-
-static enum mist_status restore_frame(struct format_restorer *restorer, const struct mist_view *frame,
-                                      struct mist_buffer *out, struct mist_error *error)
-{
-    (void)restorer;
-    (void)frame;
-    (void)out;
-    return error_set(error, MIST_ERROR_ARGUMENT, "a JPEG file cannot be made of its samples again");
-}
-
-static enum mist_status restore_bytes(struct format_restorer *restorer, const uint8_t *codestream, size_t size,
-                                      struct mist_buffer *out, struct mist_error *error)
-{
-    (void)restorer;
-    return buffer_append(out, codestream, size) ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "out of memory");
-}
-
-static void restore_free(struct format_restorer *restorer)
-{
-    memory_free(restorer);
-}
-
-static enum mist_status jpeg_restorer_open(const struct format_archive *archive, const struct mist_image_info *info,
-                                           struct format_restorer **restorer, struct mist_error *error)
-{
-    static const struct format_restorer_ops ops = {restore_frame, restore_bytes, restore_free};
-    (void)archive;
-    (void)info;
-    *restorer = memory_allocate(sizeof **restorer);
-    if (!*restorer)
-        return error_set(error, MIST_ERROR_MEMORY, "out of memory");
-    (*restorer)->ops = &ops;
-    return MIST_OK;
-}
-
 /* What is JPEG but of a kind that cannot be kept as an item stays a file, and is named. */
 static enum mist_status jpeg_look(const struct format_input *input, struct format_group *group,
                                   struct mist_error *error)
@@ -308,5 +272,5 @@ const struct format_ops format_ops_jpeg = {.detect = jpeg_detect,
                                            .look = jpeg_look,
                                            .open = jpeg_open,
                                            .writer_open = jpeg_writer_open,
-                                           .restorer_open = jpeg_restorer_open,
+                                           .restorer_open = format_bare_restorer_open,
                                            .appearance = jpeg_appearance};

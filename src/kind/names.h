@@ -28,7 +28,7 @@ struct format_output {
     bool picture_signed;         /* ... whether samples may be negative */
 };
 
-enum { FORMAT_MAX_NAMES = 4 };
+enum { FORMAT_MAX_NAMES = 7 };
 
 struct format {
     enum format_kind kind;
