@@ -33,6 +33,8 @@ def seeds():
         found[f'tiff_{compression}'] = pil('TIFF', Image.fromarray(ramp), **options)
     for mode in ('L', 'RGB', 'LA'):
         found[f'jp2_{mode}'] = pil('JPEG2000', Image.fromarray(ramp).convert(mode), num_resolutions=3)
+    for mode in ('1', 'L', 'P', 'RGB', 'RGBA'):
+        found[f'bmp_{mode}'] = pil('BMP', Image.fromarray(ramp).convert(mode))
     found['jp2_bare'] = pil('JPEG2000', noise, no_jp2=True, num_resolutions=2)
     found['tiff_1'] = pil('TIFF', Image.fromarray(ramp).convert('1'), compression='group4')
     found['tiff_P'] = pil('TIFF', Image.fromarray(ramp).convert('P'))

@@ -298,6 +298,10 @@ static enum mist_status plan_above(struct import *import, struct mist_error *err
     const bool known = source->stream == FORMAT_STREAM_JPEG || source->stream == FORMAT_STREAM_JPEG_12 ||
                        source->stream == FORMAT_STREAM_JPEG_LS || source->stream == FORMAT_STREAM_J2K ||
                        source->stream == FORMAT_STREAM_HTJ2K;
+    if (import->levels < 2 && format_of(source->kind)->bare_codestream)
+        return error_set(error, MIST_ERROR_UNSUPPORTED,
+                         "%s: its codestream has no levels that could be kept, and it is too small for others",
+                         import->options->paths[0]);
     if (!source->ops->codestream || !source->stream_lossy || !known || import->levels < 2)
         return error_set(error, MIST_ERROR_UNSUPPORTED, "it did not come compressed with loss");
     enum mist_status status = choose_values(import, error);
@@ -327,8 +331,7 @@ enum mist_status import_plan(struct import *import, struct mist_error *error)
     import->steps = step_most(image->slices);
     if (format_of(import->source->kind)->bare_codestream && !keeper_of(import))
         return error_set(error, MIST_ERROR_UNSUPPORTED,
-                         "%s: a label map in JPEG 2000, whose smaller levels would be averages of names; it is kept as "
-                         "it is, at full size",
+                         "%s: a label map in JPEG 2000, whose smaller levels would be averages of names",
                          import->options->paths[0]);
     if (import->way == IMPORT_KEEP)
         return plan_kept(import, error);

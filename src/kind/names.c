@@ -127,10 +127,10 @@ const char *format_unread(const char *path)
 {
 #define UNREAD(suffix) suffix " files are not read"
     static const char *const kinds[] = {
-        UNREAD("avif"),    UNREAD("bmp"),    UNREAD("czi"),     UNREAD("gif"),  UNREAD("heic"), UNREAD("jxl"),
-        UNREAD("lif"),     UNREAD("mgh"),    UNREAD("mgz"),     UNREAD("mnc"),  UNREAD("mrxs"), UNREAD("nd2"),
-        UNREAD("nii.bz2"), UNREAD("nii.xz"), UNREAD("nii.zst"), UNREAD("ndpi"), UNREAD("pcx"),  UNREAD("scn"),
-        UNREAD("svs"),     UNREAD("tga"),    UNREAD("webp"),
+        UNREAD("avif"), UNREAD("czi"),     UNREAD("gif"),    UNREAD("heic"),    UNREAD("jxl"),
+        UNREAD("lif"),  UNREAD("mgh"),     UNREAD("mgz"),    UNREAD("mnc"),     UNREAD("mrxs"),
+        UNREAD("nd2"),  UNREAD("nii.bz2"), UNREAD("nii.xz"), UNREAD("nii.zst"), UNREAD("ndpi"),
+        UNREAD("pcx"),  UNREAD("scn"),     UNREAD("svs"),    UNREAD("tga"),     UNREAD("webp"),
     };
 #undef UNREAD
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {

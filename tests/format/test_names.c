@@ -66,7 +66,7 @@ static void test_outputs(void **state)
     assert_int_equal(format->kind, FORMAT_PNM);
     assert_null(format_output_of_path("a.ppm/b", &format));
     char text[FORMAT_LIST_SIZE];
-    assert_string_equal(format_item_outputs(text), "nii, nii.gz, dcm, png, npy, nrrd, mha, tif, j2c, jpg");
+    assert_string_equal(format_item_outputs(text), "nii, nii.gz, dcm, png, npy, nrrd, mha, tif, j2c, jpg, jp2, bmp");
     assert_string_equal(format_picture_outputs(text), ".png, .npy, .pgm, .ppm, .pgx");
 }
 
