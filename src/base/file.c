@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/file.h"
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -108,14 +111,21 @@ static enum mist_status writer_start(const char *path, char *part, struct file_w
     return status;
 }
 
+/* "PATH.part"; where the name would be longer than file systems take, its last bytes make room for a checksum of it. */
 static char *part_of(const char *path)
 {
-    size_t length = strlen(path);
-    char *part = memory_allocate(length + sizeof ".part");
-    if (part) {
-        memcpy(part, path, length);
-        memcpy(part + length, ".part", sizeof ".part");
-    }
+    enum { LONGEST = 255, SUFFIX = sizeof ".part" - 1, MARK = sizeof "~0123456789abcdef" - 1 };
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const size_t before = (size_t)(name - path), length = strlen(name);
+    size_t keep = length + SUFFIX > LONGEST ? LONGEST - SUFFIX - MARK : length;
+    char *part = memory_allocate(before + length + MARK + sizeof ".part");
+    if (!part)
+        return NULL;
+    memcpy(part, path, before + keep);
+    char mark[MARK + 1] = "";
+    if (keep < length)
+        snprintf(mark, sizeof mark, "~%016" PRIx64, checksum((const uint8_t *)name, length));
+    snprintf(part + before + keep, MARK + sizeof ".part", "%s.part", mark);
     return part;
 }
 

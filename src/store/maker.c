@@ -185,7 +185,7 @@ enum mist_status maker_remove(struct maker *maker, enum mist_catalog_kind kind, 
     if (!status)
         status = database_run(&maker->database, kind == MIST_CATALOG_ITEM ? Q_ITEM_DELETE : Q_ATTACHMENT_DELETE, error,
                               "it", maker->id, path);
-    if (!status && unlink(file) != 0 && errno != ENOENT && errno != ENOTDIR)
+    if (!status && unlink(file) != 0 && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG)
         status = error_set_errno(error, errno, "%s: not removed", file);
     /* Directories that became empty go too, up to items/ or files/. */
     size_t keep = strlen(maker->directory) + strlen("/items");
