@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/router.h"
 
+#include "host/fields.h"
 #include "host/item_part.h"
+#include "host/page.h"
 #include "host/reply.h"
 
 #include <string.h>
@@ -58,6 +60,15 @@ static const char *behind(const char *path, const char *name)
     return path[1 + length] == '/' ? path + 2 + length : NULL;
 }
 
+/* Programs are told where to start, browsers get the page. */
+static void route_root(struct request *request)
+{
+    static const char *const types[] = {"application/json", "text/html"};
+    request->answer = answer_root;
+    if (accept_choose(request_field(request, "Accept"), types, 2) == 1)
+        request->answer = answer_page_file, request->path = "index.html";
+}
+
 void route(struct request *request)
 {
     const char *path = request->target.path, *rest;
@@ -67,7 +78,9 @@ void route(struct request *request)
     else if (request->method == METHOD_OPTIONS)
         request->answer = answer_preflight;
     else if (strcmp(path, "/") == 0)
-        request->answer = answer_root;
+        route_root(request);
+    else if (strncmp(path, "/page/", 6) == 0 && page_file_find(path + 6))
+        request->answer = answer_page_file, request->path = path + 6;
     else if (strcmp(path, "/healthz") == 0)
         request->answer = answer_health, request->slow = true;
     else if (strcmp(path, "/metrics") == 0)

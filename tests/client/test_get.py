@@ -286,7 +286,7 @@ class Choosing(Case):
     def test_exit_status(self):
         url = f"{self.store}/ex"
         for arguments in [[], [url], [url, "-o", ""], [url, "-o", self.out, "--size", "x"],
-                          [url, "-o", self.out, "--format", "bmp"], [url, "-o", self.out, "--exact"],
+                          [url, "-o", self.out, "--format", "gif"], [url, "-o", self.out, "--exact"],
                           [url, "-o", self.out, "--grid", "hex"], [url, "-o", self.out, "--size", "9", "--reduce", "1"],
                           ["ftp://host/x", "-o", self.out], ["http://host/x?y", "-o", self.out],
                           [url, url, "-o", self.out]]:

@@ -2,6 +2,8 @@
 import concurrent.futures
 import io
 import json
+import urllib.request
+import re
 import os
 import pathlib
 import shutil
@@ -83,6 +85,32 @@ class HostTest(unittest.TestCase):
         self.assertEqual(self.json("/")["datasets"], "/v1/datasets")
         self.assertEqual(self.json("/healthz"), {"status": "ok"})
 
+    def test_the_page_for_browsers(self):
+        """HTML for who asks for it, JSON for all others; nothing but the host's own files may run."""
+        browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+        def ask(path, headers):
+            with urllib.request.urlopen(urllib.request.Request(self.host.url + path, headers=headers), timeout=20) as answer:
+                return answer.headers, answer.read().decode()
+        head, page = ask("/", browser)
+        self.assertEqual((head["Content-Type"], head["Vary"]), ("text/html; charset=utf-8", "Accept"))
+        policy = head["Content-Security-Policy"]
+        self.assertIn("default-src 'none'", policy)
+        self.assertNotIn("unsafe-inline", policy)
+        self.assertNotRegex(page, r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=")
+        for headers in {}, {"Accept": "*/*"}, {"Accept": "application/json"}, {"Accept": "text/html;q=0"}:
+            self.assertEqual(json.loads(ask("/", headers)[1])["datasets"], "/v1/datasets")
+        names = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page))
+        self.assertEqual(names, {"page/page.css", "page/page.js", "page/icon.svg"})
+        web = pathlib.Path(os.environ["MIST_SOURCE"]) / "web"
+        for name in names:
+            head, text = ask("/" + name, {})
+            self.assertEqual(text, (web / name[5:]).read_text())
+            self.assertEqual(head["Content-Type"].split(";")[0],
+                             {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[name.split(".")[1]])
+            self.assertNotRegex(text.replace("http://www.w3.org/2000/svg", ""), r"https?://|innerHTML|eval\(")
+        for wrong in "/page/", "/page/nothing.js", "/page/../page.js", "/page/page.js/", "/page":
+            self.refused(wrong, 404)
+
     def test_listings_are_paged(self):
         rows = [json.loads(line) for line in mist("info", self.store, "--items", "--json").stdout.splitlines()]
         self.assertEqual(self.json("/v1/datasets/ex/items"), {"items": rows, "next": None})
@@ -148,7 +176,7 @@ class HostTest(unittest.TestCase):
             got = json.loads(self.host.get(f"/v1/datasets/ex/plan?max-bytes={totals[r]}").splitlines()[-1])["bytes"]
             self.assertEqual(got, totals[r])
         self.assertIn(str(min(totals)), self.refused(f"/v1/datasets/ex/plan?max-bytes={min(totals) - 1}", 400))
-        for query in ["max-bytes=x", "max-bytes=0", "grid=middle", "exact=yes", "exact=1", "format=bmp", "size=1x1x1x1", "reduce=1,99", "size=0", "size=1x", "size=70000", "size=1&reduce=1",
+        for query in ["max-bytes=x", "max-bytes=0", "grid=middle", "exact=yes", "exact=1", "format=gif", "size=1x1x1x1", "reduce=1,99", "size=0", "size=1x", "size=70000", "size=1&reduce=1",
                       "reduce=-1", "reduce=33", "spacing=0", "spacing=nan", "spacing=-1", "spacing=1x", "policy=best",
                       "sise=256", "size=1&size=2"]:
             self.refused("/v1/datasets/ex/plan?" + query, 400)

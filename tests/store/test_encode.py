@@ -299,24 +299,41 @@ class Encode(Case):
         png(self.source / "whole.png")
         png(self.source / "cut.png")
         cut = (self.source / "cut.png").read_bytes()[:-30]
-        files = {"cut.png": cut, "empty.nii": b"", "a/slide.SVS": b"II*", "a/x.bmp": b"BM", "a/y.bmp": b"BM", "notes.txt": b"x",
+        files = {"cut.png": cut, "empty.nii": b"", "a/slide.SVS": b"II*", "a/x.gif": b"GIF8", "a/y.gif": b"GIF8", "notes.txt": b"x",
                  "a/._whole.png": b"Finder"}
         for name, data in files.items():
             (self.source / name).parent.mkdir(exist_ok=True)
             (self.source / name).write_bytes(data)
         for again in False, True:
             report, errors = self.encode(check=1)
-            self.assertEqual((report["failed"], report["unread"]), (2, {"svs": 1, "bmp": 2}))
+            self.assertEqual((report["failed"], report["unread"]), (2, {"svs": 1, "gif": 2}))
             self.assertEqual(sorted(line.split(": ")[1] for line in errors.splitlines()), ["cut.png", "empty.nii"])
         _, rows = self.assert_consistent()
         kept = {name: row.get("kept") for name, row in rows.items()}
         self.assertEqual({name for name, why in kept.items() if not why}, {"notes.txt", "a/._whole.png"})
-        self.assertEqual(kept["a/x.bmp"], "bmp files are not read")
-        for reduce, larger in ("1", {"svs files are not read": (1, 3), "bmp files are not read": (2, 4),
+        self.assertEqual(kept["a/x.gif"], "gif files are not read")
+        for reduce, larger in ("1", {"svs files are not read": (1, 3), "gif files are not read": (2, 8),
                                      kept["cut.png"]: (1, len(cut)), kept["empty.nii"]: (1, 0)}), ("0", {}):
             got = json.loads(mist("get", self.store / "d", "-o", self.work / ("out" + reduce), "--reduce", reduce, "--json",
                                   check=0).stdout)
             self.assertEqual({one["why"]: (one["files"], one["bytes"]) for one in got["larger"]}, larger)
+
+    def test_names_as_long_as_file_systems_take(self):
+        """They end nothing, and come back; what is too long for an item's file is told."""
+        long = {"a" * 251 + ".png": 255, "é" * 125 + ".png": 254, "b" * 241 + ".png": 245, "c" * 255: 255, "d.png": 5}
+        for name in long:
+            png(self.source / name)
+        report, errors = self.encode(check=1)
+        self.assertEqual((report["items"], report["attachments"], report["failed"]), (2, 3, 3), errors)
+        self.assertRegex(errors, r"a{251}\.png: its name has 255 bytes, and an item's file[^\n]*245")
+        for reduce in "0", "1":
+            out = self.work / ("long" + reduce)
+            mist("get", self.store / "d", "-o", out, "--reduce", reduce, check=0)
+            self.assertEqual({path.name for path in out.iterdir() if path.name in long}, set(long))
+            for name, length in long.items():
+                if length > 245:
+                    self.assertEqual((out / name).read_bytes(), (self.source / name).read_bytes())
+        self.assertFalse([path for path in self.store.rglob("*.part")])
 
     def test_a_large_series(self):
         """Large enough to be spooled, in a directory of the store that is not there yet."""

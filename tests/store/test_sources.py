@@ -5,7 +5,9 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -49,16 +51,30 @@ class InTheWay(Case):
             items = self.store / "d" / "items"
             while process.poll() is None and not (items.exists() and any(items.iterdir())):
                 time.sleep(0.0005)
+            self.process = process
             early = act()
+            process.send_signal(signal.SIGCONT)
             output, errors = process.communicate(timeout=60)
             if early:
                 return process.returncode, output, errors
         self.fail("encoding was always faster")
 
     def later(self):
-        """Files that have not been encoded yet: not the next few, which may be open by now."""
-        done = {p.name[:-5] for p in (self.store / "d" / "items").iterdir()}
-        return sorted(p for p in self.source.iterdir() if p.name not in done)[10:]
+        """Files that have not been encoded yet, and that are not being read: the process stands still meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        while not re.search(r"\nState:\s+[TtZ]", self.proc("status")):
+            if self.process.poll() is not None:
+                return []
+            time.sleep(0.0005)
+        done = {p.name.split(".mist")[0] for p in (self.store / "d" / "items").iterdir()}
+        held = self.proc("maps") + " ".join(os.path.realpath(p) for p in pathlib.Path(f"/proc/{self.process.pid}/fd").glob("*"))
+        return sorted(p for p in self.source.iterdir() if p.name not in done and p.name not in held)[10:]
+
+    def proc(self, name):
+        try:
+            return pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text()
+        except OSError:  # it has ended
+            return ""
 
     def test_files_that_vanish_while_encoding(self):
         gone = []
