@@ -54,7 +54,6 @@ struct mist_get_options {
     const char *ca_file;         /* PEM: who signs certificates of https hosts, instead of the system's; or NULL */
     const char *certificate;     /* PEM: the certificate by which we show a host who we are; or NULL */
     const char *certificate_key; /* PEM: its private key; NULL: in the same file */
-    const char *public_key;      /* PEM, Ed25519: the catalog must be signed by its owner; or NULL */
     bool no_cache;               /* remove what was fetched of an item once its files are written */
 
     /*

@@ -32,6 +32,9 @@ static const struct option_spec options[] = {
     {"max-memory", 0, "N", "refuse items whose frames need more (default: a quarter of the machine)"},
     {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},
+    {"cacert", 0, "FILE", "PEM: who signs the host's certificate, instead of the system's list"},
+    {"cert", 0, "FILE", "PEM: the certificate that shows the host who you are"},
+    {"cert-key", 0, "FILE", "PEM: its private key, where it is a file of its own"},
     {"cache", 0, "DIR", "keep what was fetched there (default: MIST_CACHE, or the output DIR.mist)"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
     {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
@@ -222,6 +225,9 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     if (get->cache && !*get->cache)
         get->cache = NULL;
     get->format = option_value(arguments, "format");
+    get->ca_file = option_value(arguments, "cacert");
+    get->certificate = option_value(arguments, "cert");
+    get->certificate_key = option_value(arguments, "cert-key");
     get->keep_uids = option_given(arguments, "keep-uids");
     get->no_cache = option_given(arguments, "no-cache");
     get->prune = option_given(arguments, "prune");
@@ -330,7 +336,8 @@ const struct command command_get = {
                "--timeout. A host that does not answer at all is not tried again. After 24 failures of\n"
                "network or disk in a row the run ends.\n\n"
                "MIST_TOKEN is sent to the host as a bearer token, and never to another; so are user and\n"
-               "password of https://USER:PASSWORD@HOST/DATASET, which are never shown. HTTPS_PROXY,\n"
+               "password of https://USER:PASSWORD@HOST/DATASET, which are never shown; without either,\n"
+               "what ~/.netrc says of the host. HTTPS_PROXY,\n"
                "HTTP_PROXY and NO_PROXY are minded as curl does.",
     .options = options,
     .example = "mist get https://images.example.org/chest -o chest --size 256 --dry-run\n"

@@ -184,10 +184,10 @@ static enum mist_status fetch_range(struct work *work, uint64_t first, uint64_t 
                      status == MIST_ERROR_UNSUPPORTED;
         if (wrong)
             drop_bad(work);
-        /* What is wrong may have begun with bytes that an earlier run left and that were never checked. */
-        uint64_t from = work->verifier.started ? work->verifier.chunk_start : 0;
-        if (wrong && tries == 0 && from < request.first) {
-            first = from;
+        /* What is wrong may have begun with bytes that an earlier run left and that were never checked, or have been
+         * changed on the way: the chunk comes once more. */
+        if (wrong && tries == 0) {
+            first = work->verifier.started ? work->verifier.chunk_start : 0;
             continue;
         }
         return status ? error_set(error, status, "%s", failure.message) : MIST_OK;

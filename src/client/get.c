@@ -3,6 +3,7 @@
  * The download: each thread takes the next entry of the catalog and does all that it needs, fetching in one of
  * `transfers` slots and writing files in some of `threads` slots, so that both go on at the same time.
  */
+#include <inttypes.h>
 #include <mist/client.h>
 
 #include "base/error.h"
@@ -16,6 +17,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 enum {
@@ -374,6 +376,23 @@ enum mist_status mist_get_plan(const struct mist_get_options *options, struct mi
     return status;
 }
 
+/* Whether what is to be fetched has room where it goes; of the files made of it nobody knows before they are made. */
+static enum mist_status check_room(struct session *session, struct mist_error *error)
+{
+    const uint64_t wanted = session->report.planned_bytes;
+    struct statvfs room;
+    if (wanted == 0 || session->root < 0 || fstatvfs(session->root, &room) != 0 || room.f_blocks == 0)
+        return MIST_OK; /* file systems that do not tell */
+    const uint64_t left = (uint64_t)room.f_bavail * room.f_frsize;
+    if (wanted <= left)
+        return MIST_OK;
+    return error_set(error, MIST_ERROR_IO,
+                     "%s: %" PRIu64 " bytes are free there and %" PRIu64
+                     " are to be fetched; nothing was. A smaller --size "
+                     "or --max-bytes takes less",
+                     session->options->directory, left, wanted);
+}
+
 enum mist_status mist_get(const struct mist_get_options *options, struct mist_get_report *report,
                           const struct mist_progress *progress, struct mist_error *error)
 {
@@ -386,6 +405,8 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
         status = session_open_directory(session, true, error);
     if (!status)
         status = plan_all(session, progress, error);
+    if (!status)
+        status = check_room(session, error);
     if (!status) {
         session->report.unchanged = 0; /* counted again, as it turns out */
         status = download_all(&download, progress, error);

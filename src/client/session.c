@@ -168,6 +168,9 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
     if (status)
         return status;
     session->settings.token = options->token;
+    session->settings.ca_file = options->ca_file;
+    session->settings.certificate = options->certificate;
+    session->settings.certificate_key = options->certificate_key;
     session->settings.retries = options->retries;
     session->settings.timeout = options->timeout ? options->timeout : SESSION_DEFAULT_TIMEOUT;
     session->settings.shared = &session->shared;

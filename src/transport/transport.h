@@ -23,6 +23,8 @@ struct transport_shared {
 struct transport_settings {
     struct url url;
     const char *token; /* NULL: none */
+    /* PEM files of https: who signs hosts' certificates; who we are, and its key. NULL: the system's, none. */
+    const char *ca_file, *certificate, *certificate_key;
     unsigned retries;
     unsigned timeout; /* seconds, > 0: of a host that sends nothing; half of it for connecting */
     struct transport_shared *shared;

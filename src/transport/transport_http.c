@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 enum {
@@ -46,6 +47,7 @@ struct http_transport {
     bool stalled;
     struct content_range range;
     bool has_range;
+    bool encoded; /* the answer has a Content-Encoding: its bytes are not those of the file */
     bool range_broken;
     char try_etag[TRANSPORT_ETAG_SIZE];
     unsigned retry_after; /* seconds */
@@ -66,7 +68,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
         return 0;
     }
     if (size > 5 && memcmp(line, "HTTP/", 5) == 0) { /* an answer begins, maybe after a redirect */
-        http->has_range = http->range_broken = false;
+        http->has_range = http->range_broken = http->encoded = false;
         http->retry_after = 0;
         http->try_etag[0] = '\0';
     } else if (header_match(line, size, "Content-Range", &value, &length)) {
@@ -74,6 +76,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
         http->range_broken = !http->has_range;
     } else if (header_match(line, size, "Retry-After", &value, &length)) {
         retry_after_parse(value, length, (int64_t)time(NULL), &http->retry_after);
+    } else if (header_match(line, size, "Content-Encoding", &value, &length)) {
+        http->encoded = length > 0 && !(length == 8 && strncasecmp(value, "identity", 8) == 0);
     } else if (header_match(line, size, "ETag", &value, &length) && length < sizeof http->try_etag) {
         memcpy(http->try_etag, value, length);
         http->try_etag[length] = '\0';
@@ -116,6 +120,11 @@ static enum mist_status check_answer(struct http_transport *http, long code)
         return MIST_OK;
     http->checked = true;
     http->skip = 0;
+    if (http->encoded)
+        return error_set(&http->problem, MIST_ERROR_NETWORK,
+                         "%s: the host compressed its answer though it was asked not to; switch that off there for "
+                         ".mist and .zst files",
+                         http->request->name);
     if (!http->etag[0])
         memcpy(http->etag, http->try_etag, sizeof http->etag);
     else if (http->try_etag[0] && strcmp(http->etag, http->try_etag) != 0)
@@ -396,6 +405,7 @@ static enum mist_status http_fetch(struct transport *base, const struct transpor
         snprintf(line, sizeof line, "If-Match: %s", http->etag);
         http->headers = curl_slist_append(NULL, line);
     }
+    http->headers = curl_slist_append(http->headers, "Accept-Encoding: identity");
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, http->headers);
     if (!http->url || curl_easy_setopt(http->curl, CURLOPT_URL, http->url) != CURLE_OK)
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", request->name);
@@ -425,6 +435,7 @@ static bool set_options(struct http_transport *http)
     const struct transport_settings *settings = http->base.settings;
     const char *protocols = settings->url.kind == URL_HTTPS ? "https" : "http,https"; /* never down from https */
     CURL *curl = http->curl;
+    const bool known = settings->url.user || settings->token;
     bool good = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocols) == CURLE_OK &&
                 curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, protocols) == CURLE_OK &&
                 curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
@@ -443,6 +454,15 @@ static bool set_options(struct http_transport *http)
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 1L << 17);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    if (settings->ca_file)
+        good = good && curl_easy_setopt(curl, CURLOPT_CAINFO, settings->ca_file) == CURLE_OK;
+    if (settings->certificate)
+        good =
+            good && curl_easy_setopt(curl, CURLOPT_SSLCERT, settings->certificate) == CURLE_OK &&
+            curl_easy_setopt(curl, CURLOPT_SSLKEY,
+                             settings->certificate_key ? settings->certificate_key : settings->certificate) == CURLE_OK;
+    if (!known) /* what .netrc says of a host, where nothing nearer does */
+        good = good && curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL) == CURLE_OK;
     if (settings->url.user) /* libcurl keeps these, too, from other hosts */
         good = good && curl_easy_setopt(curl, CURLOPT_USERNAME, settings->url.user) == CURLE_OK &&
                curl_easy_setopt(curl, CURLOPT_PASSWORD, settings->url.password) == CURLE_OK;

@@ -1,4 +1,5 @@
 """mist get against servers that lie, fail, stop half-way, and against what is in the way on this machine."""
+import gzip
 import hashlib
 import json
 import os
@@ -90,6 +91,31 @@ class Lies(Case):
             handler, path, 206, {"Content-Range": f"bytes {first}-{end - 1}/{len(other)}"}, other[first:end]), "changed")
         self.lie_about(lambda handler, path, data, first, end: self.server.send(
             handler, path, 200, {}, other), "changed")
+
+    def test_wrong_once(self):
+        """A chunk that was damaged on the way comes once more, and nobody is bothered."""
+        for place in 9, 60, -1:
+            seen = []
+            def lie(handler, path, data, first, end):
+                if not path.endswith(".png.mist") or path in seen:
+                    return False
+                seen.append(path)
+                wrong = bytearray(data[first:end])
+                wrong[place] ^= 1
+                self.server.send(handler, path, 206, {"Content-Range": f"bytes {first}-{end - 1}/{len(data)}"}, bytes(wrong))
+                return True
+            self.server.lie = lie
+            report, stderr = self.get("--size", "256")
+            self.server.lie = None
+            self.assertEqual((len(seen), report["failed"], stderr), (4, 0, ""))
+            self.assertEqual(tree(self.out), self.right)
+            clear(self.out)
+
+    def test_an_answer_that_is_compressed_all_the_same(self):
+        def answer(handler, path, data, first, end):
+            self.server.send(handler, path, 200, {"Content-Encoding": "gzip"}, gzip.compress(data))
+        self.lie_about(answer, "compressed its answer")
+        self.assertEqual({headers.get("Accept-Encoding") for _, headers in self.server.headers}, {"identity"})
 
     def test_wrong_ranges(self):
         def shifted(handler, path, data, first, end):
