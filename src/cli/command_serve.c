@@ -50,11 +50,11 @@ static void tell_problem(void *context, const char *sentence)
     complain(context, "%s", sentence);
 }
 
-/* Waits for SIGINT or SIGTERM, which are blocked. */
+/* Waits for SIGINT or SIGTERM, which are blocked. SIGHUP asks to look at the store again, which every request does. */
 static void wait_for_end(const sigset_t *ends)
 {
     int number;
-    while (sigwait(ends, &number) != 0)
+    while (sigwait(ends, &number) != 0 || number == SIGHUP)
         ;
 }
 
@@ -67,7 +67,8 @@ static enum exit_status serve(const struct arguments *arguments, mist_store *sto
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    /* Before any thread starts, so that all of them leave the two to this one. */
+    sigaddset(&ends, SIGHUP);
+    /* Before any thread starts, so that all of them leave the three to this one. */
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     if (mist_host_start(store, host_options, &host, &error) != MIST_OK) {
         complain(arguments, "%s", error.message);
@@ -115,7 +116,7 @@ const struct command command_serve = {
     .details = "Answers on /v1/... with datasets, plans, items, frames and attachments (docs/http.md),\n"
                "and on /DATASET/... with the store's files as any static web server would. Prints its\n"
                "URL and runs until SIGINT or SIGTERM, which let requests in flight finish. What is\n"
-               "encoded into the store meanwhile is seen.",
+               "encoded into the store meanwhile is seen, and so is another store in its place.",
     .options = options,
     .example = "mist serve store --listen 0.0.0.0:8080 --log",
     .minimum_operands = 1,

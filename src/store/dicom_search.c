@@ -332,10 +332,9 @@ enum mist_status dicom_search_store(mist_store *store, const struct dicom_query 
 {
     struct search search = {.query = query, .value = memory_allocate_array(DICOM_SEARCH_VALUES, sizeof *search.value)};
     enum mist_status status = search.value ? make_sql(&search, error) : out_of_memory(error);
-    if (!status) {
-        pthread_mutex_lock(&store->lock);
+    if (!status && !(status = store_enter(store, error))) {
         status = run(store, &search, visit, context, error);
-        pthread_mutex_unlock(&store->lock);
+        store_leave(store);
     }
     mist_buffer_free(&search.sql);
     mist_buffer_free(&search.values);

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum query { QUERY_DATASETS, QUERY_DATASET, QUERY_ITEMS, QUERY_ATTACHMENTS, QUERY_ITEM, QUERY_ATTACHMENT, QUERY_COUNT };
@@ -31,18 +32,93 @@ static const char *const queries[QUERY_COUNT] = {
     [QUERY_ATTACHMENT] = "SELECT " ATTACHMENT_COLUMNS " WHERE a.dataset = ? AND a.path = ?",
 };
 
+/* ---- which store it is ---- */
+
+static enum mist_status identify(const char *directory, const char *database, struct file_identity identity[2],
+                                 struct mist_error *error)
+{
+    const char *const paths[2] = {directory, database};
+    for (unsigned i = 0; i < 2; i++) {
+        struct stat about;
+        if (stat(paths[i], &about) != 0)
+            return error_set(error, MIST_ERROR_IO, "%s: the store is not there any more: %s", paths[i],
+                             strerror(errno));
+        identity[i] = (struct file_identity){(uint64_t)about.st_dev, (uint64_t)about.st_ino};
+    }
+    return MIST_OK;
+}
+
+/* Whether what was opened is still what stands there. */
+static bool is_current(mist_store *store, struct mist_error *error, enum mist_status *status)
+{
+    struct file_identity now[2];
+    *status = identify(store->directory, store->database.path, now, error);
+    pthread_rwlock_rdlock(&store->root_lock);
+    bool same = !*status && memcmp(now, store->identity, sizeof now) == 0;
+    pthread_rwlock_unlock(&store->root_lock);
+    return same;
+}
+
+/* Opens what stands there now, in the place of what was open; on failure that stays. The lock is held. */
+static enum mist_status open_there(mist_store *store, struct mist_error *error)
+{
+    struct database database;
+    struct file_identity identity[2];
+    int root = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return error_set_errno(error, errno, "%s", store->directory);
+    enum mist_status status =
+        store_database_open(store->directory, DATABASE_READ, queries, QUERY_COUNT, &database, error);
+    if (!status && (status = identify(store->directory, database.path, identity, error)))
+        database_close(&database);
+    if (status) {
+        close(root);
+        return status;
+    }
+    pthread_rwlock_wrlock(&store->root_lock);
+    const int old = store->root;
+    store->root = root;
+    memcpy(store->identity, identity, sizeof identity);
+    pthread_rwlock_unlock(&store->root_lock);
+    if (old >= 0) {
+        close(old);
+        database_close(&store->database);
+    }
+    store->database = database;
+    return MIST_OK;
+}
+
+enum mist_status store_enter(mist_store *store, struct mist_error *error)
+{
+    enum mist_status status;
+    pthread_mutex_lock(&store->lock);
+    if (!is_current(store, error, &status) && !status)
+        status = open_there(store, error);
+    if (status)
+        pthread_mutex_unlock(&store->lock);
+    return status;
+}
+
+void store_leave(mist_store *store)
+{
+    pthread_mutex_unlock(&store->lock);
+}
+
 enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error)
 {
     *store = memory_allocate_zeroed(1, sizeof **store);
-    if (!*store)
+    char *copy = memory_copy_text(directory);
+    if (!*store || !copy) {
+        memory_free(*store);
+        memory_free(copy);
+        *store = NULL;
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", directory);
+    }
+    (*store)->directory = copy;
+    (*store)->root = -1;
     pthread_mutex_init(&(*store)->lock, NULL);
-    enum mist_status status = MIST_OK;
-    (*store)->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if ((*store)->root < 0)
-        status = error_set_errno(error, errno, "%s", directory);
-    else
-        status = store_database_open(directory, DATABASE_READ, queries, QUERY_COUNT, &(*store)->database, error);
+    pthread_rwlock_init(&(*store)->root_lock, NULL);
+    enum mist_status status = open_there(*store, error);
     if (status)
         mist_store_close(store);
     return status;
@@ -52,11 +128,14 @@ void mist_store_close(mist_store **store)
 {
     if (!*store)
         return;
-    database_close(&(*store)->database);
-    catalog_row_free(&(*store)->row);
-    if ((*store)->root >= 0)
+    if ((*store)->root >= 0) {
         close((*store)->root);
+        database_close(&(*store)->database);
+    }
+    catalog_row_free(&(*store)->row);
+    pthread_rwlock_destroy(&(*store)->root_lock);
     pthread_mutex_destroy(&(*store)->lock);
+    memory_free((*store)->directory);
     memory_free(*store);
     *store = NULL;
 }
@@ -87,8 +166,10 @@ enum mist_status mist_store_datasets(mist_store *store, mist_dataset_visit *visi
 {
     sqlite3_stmt *statement;
     bool row = true;
-    pthread_mutex_lock(&store->lock);
-    enum mist_status status = database_query(&store->database, QUERY_DATASETS, &statement, error, "");
+    enum mist_status status = store_enter(store, error);
+    if (status)
+        return status;
+    status = database_query(&store->database, QUERY_DATASETS, &statement, error, "");
     while (!status && row) {
         status = database_step(&store->database, statement, &row, error);
         if (!status && row) {
@@ -99,7 +180,7 @@ enum mist_status mist_store_datasets(mist_store *store, mist_dataset_visit *visi
     }
     if (statement)
         sqlite3_reset(statement);
-    pthread_mutex_unlock(&store->lock);
+    store_leave(store);
     return status;
 }
 
@@ -127,9 +208,11 @@ enum mist_status mist_store_dataset(mist_store *store, const char *dataset, stru
                                     struct mist_error *error)
 {
     int64_t number = 0;
-    pthread_mutex_lock(&store->lock);
-    enum mist_status status = find_dataset(store, dataset, info, &number, error);
-    pthread_mutex_unlock(&store->lock);
+    enum mist_status status = store_enter(store, error);
+    if (status)
+        return status;
+    status = find_dataset(store, dataset, info, &number, error);
+    store_leave(store);
     return status;
 }
 
@@ -177,13 +260,15 @@ static enum mist_status list(mist_store *store, const char *dataset, enum mist_c
     uint64_t visited = 0;
     int64_t rows = limit == 0 || limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
     enum query query = kind == MIST_CATALOG_ITEM ? QUERY_ITEMS : QUERY_ATTACHMENTS;
-    pthread_mutex_lock(&store->lock);
-    enum mist_status status = find_dataset(store, dataset, NULL, &number, error);
+    enum mist_status status = store_enter(store, error);
+    if (status)
+        return status;
+    status = find_dataset(store, dataset, NULL, &number, error);
     if (!status)
         status = database_query(&store->database, query, &statement, error, "iti", number, after ? after : "", rows);
     if (!status)
         status = visit_rows(store, statement, kind, visit, context, &visited, error);
-    pthread_mutex_unlock(&store->lock);
+    store_leave(store);
     return status;
 }
 
@@ -206,8 +291,10 @@ enum mist_status mist_store_find(mist_store *store, const char *dataset, enum mi
     int64_t number = 0;
     uint64_t visited = 0;
     enum query query = kind == MIST_CATALOG_ITEM ? QUERY_ITEM : QUERY_ATTACHMENT;
-    pthread_mutex_lock(&store->lock);
-    enum mist_status status = find_dataset(store, dataset, NULL, &number, error);
+    enum mist_status status = store_enter(store, error);
+    if (status)
+        return status;
+    status = find_dataset(store, dataset, NULL, &number, error);
     if (!status)
         status = database_query(&store->database, query, &statement, error, "it", number, path);
     if (!status)
@@ -215,7 +302,7 @@ enum mist_status mist_store_find(mist_store *store, const char *dataset, enum mi
     if (!status && visited == 0)
         status = error_set(error, MIST_ERROR_NOT_FOUND, "no %s '%.200s' in dataset '%s'",
                            kind == MIST_CATALOG_ITEM ? "item" : "file", path, dataset);
-    pthread_mutex_unlock(&store->lock);
+    store_leave(store);
     return status;
 }
 
@@ -237,5 +324,15 @@ enum mist_status mist_store_open_file(mist_store *store, const char *dataset, en
         length = snprintf(whole, sizeof whole, "%s/files/%s", dataset, path);
     if (length < 0 || (size_t)length >= sizeof whole)
         return error_set(error, MIST_ERROR_NOT_FOUND, "not a path of this store");
-    return confined_open_following(store->root, whole, descriptor, error);
+    enum mist_status status;
+    if (!is_current(store, error, &status)) {
+        if (!status && !(status = store_enter(store, error)))
+            store_leave(store);
+        if (status)
+            return status;
+    }
+    pthread_rwlock_rdlock(&store->root_lock);
+    status = confined_open_following(store->root, whole, descriptor, error);
+    pthread_rwlock_unlock(&store->root_lock);
+    return status;
 }

@@ -7,6 +7,7 @@ import re
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,33 @@ class HostTest(unittest.TestCase):
             self.assertNotRegex(text.replace("http://www.w3.org/2000/svg", ""), r"https?://|innerHTML|eval\(")
         for wrong in "/page/", "/page/nothing.js", "/page/../page.js", "/page/page.js/", "/page":
             self.refused(wrong, 404)
+
+    def test_another_store_in_its_place(self):
+        """The new one is seen by the next request; without one, nothing is answered from the old; SIGHUP ends nothing."""
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        for name in "one", "two":
+            (folder / f"{name}-source").mkdir()
+            (folder / f"{name}-source" / f"{name}.txt").write_text(name)
+            mist("encode", folder / f"{name}-source", "-o", folder / name, "--dataset", name)
+        host = Host(folder / "one")
+        self.addCleanup(host.stop)
+        def listed():
+            return [row["dataset"] for row in json.loads(host.get("/v1/datasets"))["datasets"]]
+        self.assertEqual(listed(), ["one"])
+        (folder / "one").rename(folder / "old")
+        for path in "/healthz", "/v1/datasets", "/one/files/one.txt":
+            self.assertEqual(host.request(path)[0], 500, path)
+        (folder / "two").rename(folder / "one")
+        host.process.send_signal(signal.SIGHUP)
+        self.assertEqual(listed(), ["two"])
+        self.assertEqual(host.get("/two/files/two.txt"), b"two")
+        host.get("/one/files/one.txt", status=404)
+        self.assertEqual(json.loads(host.get("/healthz")), {"status": "ok"})
+        (folder / "one" / "mist.sqlite").unlink()
+        mist("index", folder / "one")
+        self.assertEqual(listed(), ["two"])
+        self.assertIsNone(host.process.poll())
 
     def test_listings_are_paged(self):
         rows = [json.loads(line) for line in mist("info", self.store, "--items", "--json").stdout.splitlines()]
