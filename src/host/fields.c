@@ -161,3 +161,28 @@ int accept_choose(const char *value, const char *const *types, unsigned count)
     }
     return chosen;
 }
+
+static bool is_token(const char *name, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (name[i] <= ' ' || name[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", name[i]))
+            return false;
+    return size > 0;
+}
+
+void field_look(struct field_check *check, const char *name, size_t name_size, const char *value, size_t value_size)
+{
+    const bool host = name_size == 4 && strncasecmp(name, "Host", 4) == 0;
+    const bool length = name_size == 14 && strncasecmp(name, "Content-Length", 14) == 0;
+    if (!is_token(name, name_size))
+        check->wrong = "the request has a header field whose name is none";
+    for (size_t i = 0; i < value_size; i++)
+        if (((unsigned char)value[i] < ' ' && value[i] != '\t') || value[i] == 0x7f || (host && value[i] == ' '))
+            check->wrong = "the request has a header field with a character that may not be in it";
+    if (host && check->host)
+        check->wrong = "the request has two Host fields";
+    if (length && check->length)
+        check->wrong = "the request has two Content-Length fields";
+    check->host |= host;
+    check->length |= length;
+}

@@ -28,4 +28,16 @@ bool etag_listed(const char *list, const char *etag, bool weak);
  */
 int accept_choose(const char *value, const char *const *types, unsigned count);
 
+/* What was seen of a request's header fields, one after the other; starts zeroed. */
+struct field_check {
+    bool host, length;
+    const char *wrong; /* one sentence on what RFC 9112 forbids, or NULL */
+};
+/*
+ * Looks at one field: names are tokens (no space before the colon, RFC 9112, 5.1), values have no control characters
+ * (RFC 9110, 5.5), and there is one Host (RFC 9112, 3.2) and one Content-Length (6.3): where a proxy in front takes the
+ * other one, two requests would become one. `value` may be NULL.
+ */
+void field_look(struct field_check *check, const char *name, size_t name_size, const char *value, size_t value_size);
+
 #endif

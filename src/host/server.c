@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "host/listen.h"
+#include "host/fields.h"
 #include "host/reply.h"
 #include "host/router.h"
 
@@ -56,10 +57,22 @@ static bool has_body(const struct request *request)
     return (length && strcmp(length, "0") != 0) || request_field(request, "Transfer-Encoding");
 }
 
+static enum MHD_Result look_at_field(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                     const char *value, size_t value_size)
+{
+    (void)kind;
+    field_look(context, name, name_size, value, value ? value_size : 0);
+    return MHD_YES;
+}
+
 /* The first look, when the header is there. True if it was answered. */
 static bool refuse_at_once(struct request *request)
 {
-    if (has_body(request) && request->method != METHOD_OTHER)
+    struct field_check check = {0};
+    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, look_at_field, &check);
+    if (check.wrong)
+        reply_error(request, MHD_HTTP_BAD_REQUEST, "%s", check.wrong);
+    else if (has_body(request) && request->method != METHOD_OTHER)
         reply_error(request, MHD_HTTP_BAD_REQUEST, "a %s request here has no body", request->method_name);
     else if (request->connection->too_long)
         reply_error(request, MHD_HTTP_URI_TOO_LONG, "the URL is longer than %d bytes", TARGET_MAX);

@@ -114,6 +114,19 @@ class HostileTest(unittest.TestCase):
             self.assertEqual(answer.count(b"HTTP/1.1 "), 1, fields)
         self.alive()
 
+    def test_what_rfc_9112_forbids(self):
+        """400, and the connection is closed: a second request behind such a one is not answered."""
+        for fields in [b"Host: a\r\nHost: b", b"Host: a\r\nHost: a", b"Host: a\r\nContent-Length: 0\r\nContent-Length: 5",
+                       b"Host: a\r\nContent-Length: 0\r\ncontent-length: 0", b"Host: a\r\nContent-Length : 0",
+                       b"Host : a", b"Host: a\r\nX: a\x01b", b"Host: a b", b"Host: a\r\nX(y): 1", b"Host: a\r\nX\x80: 1",
+                       b"Host: a\r\nContent-Length: +0", b"Host: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked"]:
+            answer = self.host.raw(b"GET /healthz HTTP/1.1\r\n" + fields + b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+                                   half_close=False)
+            self.assertEqual((self.status(answer), b"HTTP/1.1 200" in answer), (400, False), (fields, answer))
+        for fields in [b"Host: a\r\nX: a\tb", b"Host: a\r\nX: \xe9", b"Host:", b"Host: [::1]:80\r\nContent-Length: 0"]:
+            self.assertEqual(self.status(self.ask(b"/healthz", fields=fields + b"\r\n")), 200, fields)
+        self.alive()
+
     def test_malformed_requests(self):
         for data in [b"\r\n\r\n", b"GET\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
                      b"GET  HTTP/1.1\r\nHost: x\r\n\r\n", b"\x00\x01\x02", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 9,
