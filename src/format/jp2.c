@@ -3,6 +3,7 @@
  * JPEG 2000: JP2 and JPH files and bare codestreams (15444-1, 15444-15). The file is kept as its own packets where it
  * can be taken apart (coder/j2k.h), else as its own bytes above levels of its samples.
  */
+#include "format/bare.h"
 #include "format/jp2.h"
 
 #include "base/bytes.h"
@@ -13,12 +14,6 @@
 #include "coder/j2k.h"
 
 #include <string.h>
-
-struct jp2_source {
-    struct format_source base;
-    struct format_input input;
-    struct file_map map;
-};
 
 static bool jp2_detect(const uint8_t *data, size_t size)
 {
@@ -55,7 +50,7 @@ static enum format_color color_of(const uint8_t *boxes, size_t size, unsigned co
     return components == 1 ? FORMAT_GREY : components == 3 ? FORMAT_RGB : FORMAT_OTHER_COLOR;
 }
 
-static enum mist_status make_head(struct jp2_source *source, const struct j2k_info *info, struct mist_error *error)
+static enum mist_status make_head(struct bare_source *source, const struct j2k_info *info, struct mist_error *error)
 {
     const uint8_t *data = source->map.data;
     struct byte_reader reader = byte_reader_start(data, source->map.size);
@@ -99,7 +94,7 @@ static enum mist_sample_type type_of(const struct j2k_info *info)
     return info->is_signed ? MIST_S8 : MIST_U8;
 }
 
-static enum mist_status describe(struct jp2_source *source, struct mist_error *error)
+static enum mist_status describe(struct bare_source *source, struct mist_error *error)
 {
     struct j2k_info info;
     enum mist_status status = j2k_info(source->map.data, source->map.size, &info, error);
@@ -116,14 +111,13 @@ static enum mist_status describe(struct jp2_source *source, struct mist_error *e
                                                  .frames = 1};
     source->base.stream = info.part15 ? FORMAT_STREAM_HTJ2K : FORMAT_STREAM_J2K;
     source->base.stream_lossy = true; /* nothing else gives the file back, whether its blocks are exact or not */
-    source->base.file_frames[0] = 1;
     return make_head(source, &info, error);
 }
 
 static enum mist_status jp2_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                        struct mist_error *error)
 {
-    const struct jp2_source *source = (const struct jp2_source *)base;
+    const struct bare_source *source = (const struct bare_source *)base;
     (void)frame;
     mist_codec *codec = mist_codec_new();
     if (!codec)
@@ -133,75 +127,25 @@ static enum mist_status jp2_read_frame(struct format_source *base, uint32_t fram
     return status ? error_prefix(error, status, "%s", source->input.name) : MIST_OK;
 }
 
-static enum mist_status jp2_codestream(struct format_source *base, uint32_t frame, struct mist_buffer *out,
-                                       enum format_stream *stream, struct mist_error *error)
-{
-    const struct jp2_source *source = (const struct jp2_source *)base;
-    (void)frame;
-    out->size = 0;
-    *stream = base->stream;
-    return buffer_append(out, source->map.data, source->map.size)
-               ? MIST_OK
-               : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
-}
-
-static enum mist_status jp2_read_archive(struct format_source *base, uint32_t file, struct format_archive *archive,
-                                         struct mist_error *error)
-{
-    (void)base, (void)file, (void)error;
-    *archive = (struct format_archive){0};
-    return MIST_OK;
-}
-
-static void jp2_close(struct format_source *base)
-{
-    struct jp2_source *source = (struct jp2_source *)base;
-    input_unmap(&source->input, &source->map);
-    input_free(&source->input);
-    format_source_clear(base);
-    memory_free(source);
-}
-
 static enum mist_status jp2_open(const struct format_input *inputs, uint32_t count, struct format_source **result,
                                  struct mist_error *error)
 {
     static const struct format_source_ops ops = {.read_frame = jp2_read_frame,
-                                                 .read_archive = jp2_read_archive,
-                                                 .close = jp2_close,
-                                                 .codestream = jp2_codestream};
-    struct jp2_source *source = memory_allocate_zeroed(1, sizeof *source);
-    if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
-    enum mist_status status = MIST_OK;
-    if (!format_source_init(&source->base, &ops, FORMAT_JP2, count) || !input_copy(inputs, &source->input))
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
-    if (!status)
-        status = input_map(&source->input, &source->map, error);
-    if (!status)
-        status = describe(source, error);
-    if (status) {
-        jp2_close(&source->base);
-        return status;
-    }
-    *result = &source->base;
-    return MIST_OK;
+                                                 .read_archive = bare_read_archive,
+                                                 .close = bare_close,
+                                                 .codestream = bare_codestream};
+    return bare_open(FORMAT_JP2, &ops, describe, inputs, count, result, error);
 }
 
-/* What is JPEG 2000 but of a kind that cannot be kept as an item (a palette, components of several sizes) stays a
- * file, and is named. */
 static enum mist_status jp2_look(const struct format_input *input, struct format_group *group, struct mist_error *error)
 {
-    struct format_source *source = NULL;
-    struct mist_error why = {0};
     (void)group;
-    enum mist_status status = jp2_open(input, 1, &source, &why);
-    format_close(&source);
-    return status == MIST_ERROR_UNSUPPORTED ? error_set(error, status, "%s", why.message) : MIST_OK;
+    return bare_look(jp2_open, input, error);
 }
 
 const struct format_ops format_ops_jp2 = {.detect = jp2_detect,
                                           .look = jp2_look,
                                           .open = jp2_open,
                                           .writer_open = jp2_writer_open,
-                                          .restorer_open = format_bare_restorer_open,
+                                          .restorer_open = bare_restorer_open,
                                           .appearance = jp2_appearance};

@@ -3,6 +3,7 @@
  * JPEG files (ISO/IEC 10918-1, 8 bits) through libjpeg: samples as it decodes them, grey, RGB or CMYK. They are what
  * the file shows; the file itself is its codestream, which src/coder/jpeg.h keeps, and cannot be made of them again.
  */
+#include "format/bare.h"
 #include "format/jpeg_markers.h"
 
 #include "base/error.h"
@@ -20,12 +21,6 @@
 /* Samples that a byte of a file may become: with one bit for each block of four times subsampled colour it is 1024. */
 #define MOST_SAMPLES_A_BYTE 2048u
 #define MOST_SCANS 100 /* usual scripts have ten; hundreds are an attack */
-
-struct jpeg_source {
-    struct format_source base;
-    struct format_input input;
-    struct file_map map;
-};
 
 static bool jpeg_detect(const uint8_t *data, size_t size)
 {
@@ -119,7 +114,7 @@ static bool decode(struct job *job, uint8_t *packed, size_t row)
 
 /* ---- the source ---- */
 
-static enum mist_status fill_info(struct jpeg_source *source, const struct job *job, struct mist_error *error)
+static enum mist_status fill_info(struct bare_source *source, const struct job *job, struct mist_error *error)
 {
     struct mist_image_info *info = &source->base.info;
     const char *name = source->input.name;
@@ -155,7 +150,7 @@ static enum mist_status fill_info(struct jpeg_source *source, const struct job *
 static enum mist_status jpeg_read_frame(struct format_source *base, uint32_t frame, struct mist_view *out,
                                         struct mist_error *error)
 {
-    const struct jpeg_source *source = (const struct jpeg_source *)base;
+    const struct bare_source *source = (const struct bare_source *)base;
     const struct mist_image_info *info = &base->info;
     const struct copy_packing packing = {0};
     (void)frame;
@@ -181,39 +176,7 @@ static enum mist_status jpeg_read_frame(struct format_source *base, uint32_t fra
     return status;
 }
 
-static enum mist_status jpeg_codestream(struct format_source *base, uint32_t frame, struct mist_buffer *out,
-                                        enum format_stream *stream, struct mist_error *error)
-{
-    const struct jpeg_source *source = (const struct jpeg_source *)base;
-    (void)frame;
-    out->size = 0;
-    *stream = FORMAT_STREAM_JPEG;
-    return buffer_append(out, source->map.data, source->map.size)
-               ? MIST_OK
-               : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->input.name);
-}
-
-/* The file is its codestream: nothing comes before or behind. */
-static enum mist_status jpeg_read_archive(struct format_source *base, uint32_t file, struct format_archive *archive,
-                                          struct mist_error *error)
-{
-    (void)base;
-    (void)file;
-    (void)error;
-    *archive = (struct format_archive){0};
-    return MIST_OK;
-}
-
-static void jpeg_close(struct format_source *base)
-{
-    struct jpeg_source *source = (struct jpeg_source *)base;
-    input_unmap(&source->input, &source->map);
-    input_free(&source->input);
-    format_source_clear(base);
-    memory_free(source);
-}
-
-static enum mist_status describe(struct jpeg_source *source, struct mist_error *error)
+static enum mist_status describe(struct bare_source *source, struct mist_error *error)
 {
     struct job *job = memory_allocate_zeroed(1, sizeof *job);
     if (!job || !jpeg_markers_collect(source->map.data, source->map.size, &source->base.head)) {
@@ -234,43 +197,22 @@ static enum mist_status jpeg_open(const struct format_input *inputs, uint32_t co
                                   struct mist_error *error)
 {
     static const struct format_source_ops ops = {.read_frame = jpeg_read_frame,
-                                                 .read_archive = jpeg_read_archive,
-                                                 .close = jpeg_close,
-                                                 .codestream = jpeg_codestream};
-    struct jpeg_source *source = memory_allocate_zeroed(1, sizeof *source);
-    if (!source)
-        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
-    enum mist_status status = MIST_OK;
-    if (!format_source_init(&source->base, &ops, FORMAT_JPEG, count) || !input_copy(inputs, &source->input))
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
-    if (!status)
-        status = input_map(&source->input, &source->map, error);
-    if (!status)
-        status = describe(source, error);
-    if (status) {
-        jpeg_close(&source->base);
-        return status;
-    }
-    source->base.file_frames[0] = 1;
-    *result = &source->base;
-    return MIST_OK;
+                                                 .read_archive = bare_read_archive,
+                                                 .close = bare_close,
+                                                 .codestream = bare_codestream};
+    return bare_open(FORMAT_JPEG, &ops, describe, inputs, count, result, error);
 }
 
-/* What is JPEG but of a kind that cannot be kept as an item stays a file, and is named. */
 static enum mist_status jpeg_look(const struct format_input *input, struct format_group *group,
                                   struct mist_error *error)
 {
-    struct format_source *source = NULL;
-    struct mist_error why = {0};
     (void)group;
-    enum mist_status status = jpeg_open(input, 1, &source, &why);
-    format_close(&source);
-    return status == MIST_ERROR_UNSUPPORTED ? error_set(error, status, "%s", why.message) : MIST_OK;
+    return bare_look(jpeg_open, input, error);
 }
 
 const struct format_ops format_ops_jpeg = {.detect = jpeg_detect,
                                            .look = jpeg_look,
                                            .open = jpeg_open,
                                            .writer_open = jpeg_writer_open,
-                                           .restorer_open = format_bare_restorer_open,
+                                           .restorer_open = bare_restorer_open,
                                            .appearance = jpeg_appearance};

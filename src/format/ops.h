@@ -47,10 +47,6 @@ struct format_restorer {
     const struct format_restorer_ops *ops;
 };
 
-/* The restorer of files that are one codestream and nothing else. */
-enum mist_status format_bare_restorer_open(const struct format_archive *archive, const struct mist_image_info *info,
-                                           struct format_restorer **restorer, struct mist_error *error);
-
 #define FORMAT(kind, operations, ...) extern const struct format_ops format_ops_##operations;
 #include "kind/formats.def"
 #undef FORMAT
