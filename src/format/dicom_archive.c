@@ -120,8 +120,10 @@ static enum mist_status put_unused(const struct dicom_reading *reading, const st
     struct mist_buffer scratch = {0}, unused = {0};
     const uint8_t *samples;
     enum mist_status status = dicom_reading_bytes(reading, bytes, 0, &scratch, &samples, error);
-    if (status)
+    if (status) {
+        mist_buffer_free(&scratch);
         return status;
+    }
     uint8_t *picture = (uint8_t *)(uintptr_t)samples;
     const size_t size = dicom_pixels_unused_tiles(&reading->pixels, picture, NULL, false);
     bool good = buffer_append_zeros(&unused, size), zeros = true;
