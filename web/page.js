@@ -6,6 +6,7 @@ const main = document.getElementById("main");
 const trail = document.getElementById("trail");
 const THUMBNAIL = 112;
 const MOST_SHOWN = 200;
+const MOST_PLANNED = 20000; // items: of more, a plan is asked for where the slider stops, not while it moves
 let stop = new AbortController(); // what the view that is being left still fetches
 
 // ---- elements ----
@@ -44,6 +45,9 @@ function percent(part, whole) {
   const share = whole ? (100 * part) / whole : 0;
   return `${share < 10 ? share.toFixed(1) : Math.round(share)} %`;
 }
+
+// What ends when the view is left, or when something newer is asked for.
+const either = (newer) => (AbortSignal.any ? AbortSignal.any([newer.signal, stop.signal]) : newer.signal);
 
 // ---- the host ----
 
@@ -159,7 +163,7 @@ async function showDataset(dataset) {
     const size = sizes[slider.value], parameters = size ? { size } : { reduce: 0 };
     asked.abort();
     asked = new AbortController();
-    const signal = AbortSignal.any ? AbortSignal.any([asked.signal, stop.signal]) : asked.signal;
+    const signal = either(asked);
     let mine = null, larger = 0;
     try {
       const totals = await askPlan(dataset, parameters, (row) => {
@@ -193,9 +197,10 @@ async function showDataset(dataset) {
       command("Python", `import pymist\ndataset = pymist.Dataset("${url}"${size ? `, size=${size}` : ""})`));
     if (sample) commands.append(command("curl", `curl -o item.mist "${origin}/${itemUrl(dataset, sample.path)}${size ? `?size=${size}` : ""}"`));
     clearTimeout(later);
-    later = setTimeout(plan, 120);
+    if (about.items <= MOST_PLANNED) later = setTimeout(plan, 120);
   }
   slider.addEventListener("input", moved);
+  if (about.items > MOST_PLANNED) slider.addEventListener("change", plan);
 
   const grid = make("div", { class: "grid" }), count = make("p", { class: "note", "aria-live": "polite" });
   const search = make("input", { type: "search", id: "search", placeholder: "part of a path, or COLUMN=VALUE" });
@@ -204,7 +209,7 @@ async function showDataset(dataset) {
     const text = search.value.trim();
     looked.abort();
     looked = new AbortController();
-    const signal = AbortSignal.any ? AbortSignal.any([looked.signal, stop.signal]) : looked.signal;
+    const signal = either(looked);
     const parameters = !text ? {} : text.includes("=") ? { where: text } : { include: `*${text.replace(/[[\]*?\\]/g, "?")}*` };
     try {
       const rows = await thumbnails(dataset, MOST_SHOWN, parameters, signal);
@@ -226,6 +231,7 @@ async function showDataset(dataset) {
       make("section", { class: "card" }, make("h2", {}, "Download it"), commands)),
     make("h2", {}, "Items"), make("label", { for: "search" }, "Search"), search, count, grid);
   moved();
+  if (about.items > MOST_PLANNED) plan();
   await find();
 }
 

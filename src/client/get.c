@@ -376,15 +376,27 @@ enum mist_status mist_get_plan(const struct mist_get_options *options, struct mi
     return status;
 }
 
-/* Whether what is to be fetched has room where it goes; of the files made of it nobody knows before they are made. */
-static enum mist_status check_room(struct session *session, struct mist_error *error)
+/*
+ * Whether what is to be fetched has room where it goes: items in the cache, attachments beside the output, which may be
+ * two file systems. Of the files made of it nobody knows before they are made.
+ */
+static enum mist_status check_room(const struct session *session, struct mist_error *error)
 {
     const uint64_t wanted = session->report.planned_bytes;
-    struct statvfs room;
-    if (wanted == 0 || session->root < 0 || fstatvfs(session->root, &room) != 0 || room.f_blocks == 0)
-        return MIST_OK; /* file systems that do not tell */
-    const uint64_t left = (uint64_t)room.f_bavail * room.f_frsize;
-    if (wanted <= left)
+    const int places[2] = {session->root, session->base};
+    unsigned long seen = 0;
+    uint64_t left = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        struct statvfs room;
+        if (places[i] < 0)
+            continue;
+        if (fstatvfs(places[i], &room) != 0 || room.f_blocks == 0)
+            return MIST_OK; /* file systems that do not tell */
+        if (i == 0 || room.f_fsid != seen)
+            left += (uint64_t)room.f_bavail * room.f_frsize;
+        seen = room.f_fsid;
+    }
+    if (wanted <= left || (places[0] < 0 && places[1] < 0))
         return MIST_OK;
     return error_set(error, MIST_ERROR_IO,
                      "%s: %" PRIu64 " bytes are free there and %" PRIu64

@@ -308,7 +308,7 @@ static enum mist_status plan_above(struct import *import, struct mist_error *err
     if (status)
         return status;
     const uint8_t convert = source->color == FORMAT_RGB;
-    static const char why[] = "it came compressed with loss: its own bytes are the highest level";
+    static const char why[] = "it came compressed: its own bytes are the highest level";
     struct manifest *manifest = &import->manifest;
     bool good = add_stream(import, CODER_HTJ2K, CODER_PICTURE,
                            import->levels + extra_levels(&manifest->image, import->levels), 1, 0) &&

@@ -130,9 +130,9 @@ static enum mist_status part1_encode(const struct mist_view *view, unsigned prec
 {
     if (precision > PART1_BITS)
         return error_set(error, MIST_ERROR_UNSUPPORTED,
-                         "%s: smaller JPEG 2000 files of more than %d bits are not written; --format npy or j2c holds "
-                         "the samples",
-                         path, PART1_BITS);
+                         "smaller JPEG 2000 files of more than %d bits are not written; --format npy or j2c holds the "
+                         "samples",
+                         PART1_BITS);
     struct sink sink = {.out = out};
     opj_cparameters_t parameters;
     opj_set_default_encoder_parameters(&parameters);

@@ -16,6 +16,7 @@ struct file_identity {
 
 struct mist_store {
     char *directory;
+    char *index;                      /* DIRECTORY/mist.sqlite; both stay the same as long as the store is open */
     pthread_rwlock_t root_lock;       /* of the two below; taken after `lock` where both are */
     int root;                         /* the directory, open */
     struct file_identity identity[2]; /* of the directory and of mist.sqlite, when they were opened */

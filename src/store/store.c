@@ -34,10 +34,9 @@ static const char *const queries[QUERY_COUNT] = {
 
 /* ---- which store it is ---- */
 
-static enum mist_status identify(const char *directory, const char *database, struct file_identity identity[2],
-                                 struct mist_error *error)
+static enum mist_status identify(const mist_store *store, struct file_identity identity[2], struct mist_error *error)
 {
-    const char *const paths[2] = {directory, database};
+    const char *const paths[2] = {store->directory, store->index};
     for (unsigned i = 0; i < 2; i++) {
         struct stat about;
         if (stat(paths[i], &about) != 0)
@@ -52,7 +51,7 @@ static enum mist_status identify(const char *directory, const char *database, st
 static bool is_current(mist_store *store, struct mist_error *error, enum mist_status *status)
 {
     struct file_identity now[2];
-    *status = identify(store->directory, store->database.path, now, error);
+    *status = identify(store, now, error);
     pthread_rwlock_rdlock(&store->root_lock);
     bool same = !*status && memcmp(now, store->identity, sizeof now) == 0;
     pthread_rwlock_unlock(&store->root_lock);
@@ -63,14 +62,15 @@ static bool is_current(mist_store *store, struct mist_error *error, enum mist_st
 static enum mist_status open_there(mist_store *store, struct mist_error *error)
 {
     struct database database;
-    struct file_identity identity[2];
+    /* Before anything is opened: what takes its place meanwhile is another one then, and is found by the next look.
+     * What is not there is said by those who open it. */
+    struct file_identity identity[2] = {0};
+    identify(store, identity, NULL);
     int root = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return error_set_errno(error, errno, "%s", store->directory);
     enum mist_status status =
         store_database_open(store->directory, DATABASE_READ, queries, QUERY_COUNT, &database, error);
-    if (!status && (status = identify(store->directory, database.path, identity, error)))
-        database_close(&database);
     if (status) {
         close(root);
         return status;
@@ -107,18 +107,16 @@ void store_leave(mist_store *store)
 enum mist_status mist_store_open(const char *directory, mist_store **store, struct mist_error *error)
 {
     *store = memory_allocate_zeroed(1, sizeof **store);
-    char *copy = memory_copy_text(directory);
-    if (!*store || !copy) {
-        memory_free(*store);
-        memory_free(copy);
-        *store = NULL;
+    if (!*store)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", directory);
-    }
-    (*store)->directory = copy;
+    (*store)->directory = memory_copy_text(directory);
+    (*store)->index = path_join(directory, "mist.sqlite");
     (*store)->root = -1;
     pthread_mutex_init(&(*store)->lock, NULL);
     pthread_rwlock_init(&(*store)->root_lock, NULL);
-    enum mist_status status = open_there(*store, error);
+    enum mist_status status = (*store)->directory && (*store)->index
+                                  ? open_there(*store, error)
+                                  : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", directory);
     if (status)
         mist_store_close(store);
     return status;
@@ -136,6 +134,7 @@ void mist_store_close(mist_store **store)
     pthread_rwlock_destroy(&(*store)->root_lock);
     pthread_mutex_destroy(&(*store)->lock);
     memory_free((*store)->directory);
+    memory_free((*store)->index);
     memory_free(*store);
     *store = NULL;
 }

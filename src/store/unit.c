@@ -395,7 +395,7 @@ static void count_label(const struct unit *unit)
 const char *mist_larger_reason(unsigned reason)
 {
     static const char *const reasons[] = {
-        "it came compressed with loss, and levels come on top of its own bytes",
+        "it came compressed, and levels come on top of its own bytes",
         "its source is compressed better than HTJ2K can",
         "its samples deflate better than HTJ2K codes them",
         "its samples are noise, and its source is small",

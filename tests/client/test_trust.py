@@ -97,7 +97,7 @@ class Trust(unittest.TestCase):
         with open(self.work / "listed", "w") as listed:
             done = subprocess.run(["sh", "-c", 'exec 3>&1 1>/dev/null; exec "$@"', "sh", *command], stdout=listed,
                                   stderr=subprocess.PIPE, text=True, timeout=60)
-        if done.returncode not in (0, 1):
+        if done.returncode == 77 or "unshare:" in done.stderr:
             self.skipTest("no file system can be mounted here")
         self.assertRegex(done.stderr, r"bytes are free there and \d+ are to be fetched; nothing was\.")
         self.assertEqual(done.returncode, 1)

@@ -87,6 +87,24 @@ class Bmp(unittest.TestCase):
         with Image.open(self.work / "half" / "grey.bmp") as half:
             self.assertAlmostEqual(half.info["dpi"][0], 150, delta=0.5)
 
+    def test_half_size_is_that_of_a_png(self):
+        """The same samples in two formats have the same levels. With noise: both are coded by HTJ2K then."""
+        folder = self.work / "same"
+        folder.mkdir()
+        noise = Image.fromarray(numpy.random.default_rng(2).integers(0, 256, (131, 197, 4), "u1"), "RGBA")
+        for mode in "L", "RGB", "RGBA":
+            for suffix in "png", "bmp":
+                noise.convert(mode).save(folder / f"{mode}.{suffix}")
+        mist("encode", folder, "-o", self.work / "store", "--dataset", "same")
+        mist("get", self.work / "store" / "same", "-o", self.work / "half_same", "--reduce", 1)
+        for mode in "L", "RGB", "RGBA":
+            png, bmp = (numpy.asarray(Image.open(self.work / "half_same" / f"{mode}.{suffix}")) for suffix in ("png", "bmp"))
+            self.assertEqual(png.shape[:2], (66, 99))
+            if mode == "RGBA":  # of which PIL reads three samples of BMP
+                png = png[..., :bmp.shape[2]]
+            self.assertEqual(png.shape, bmp.shape, mode)
+            self.assertTrue((png == bmp).all(), mode)
+
     def test_bmp_of_other_pictures(self):
         folder = self.work / "png"
         folder.mkdir()

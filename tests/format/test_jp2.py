@@ -120,6 +120,29 @@ class Jpeg2000(unittest.TestCase):
                 self.assertTrue((written == wanted).all(), f"{path.name} {reduce}")
             self.assertNotIn("Error", done.stderr)
 
+    def test_other_depths_and_signs(self):
+        """Up to 24 bits, signed and not: PGX in, and what OpenJPEG makes of both, byte for byte; beyond, a refusal."""
+        folder = self.work / "depths"
+        folder.mkdir()
+        rng = numpy.random.default_rng(1)
+        for bits, sign in (12, "-"), (16, "-"), (20, "+"), (24, "+"), (24, "-"), (28, "+"):
+            low, high = (-(1 << bits - 1), 1 << bits - 1) if sign == "-" else (0, 1 << bits)
+            samples = rng.integers(low, high, (90, 70)).astype(">i2" if bits <= 16 else ">i4")
+            (self.work / "in.pgx").write_bytes(b"PG ML %s%d 70 90\n" % (sign.encode(), bits) + samples.tobytes())
+            run("opj_compress", "-i", self.work / "in.pgx", "-o", folder / f"{bits}{sign}.jp2")
+        mist("encode", folder, "-o", self.work / "store", "--dataset", "depths")
+        done = mist("get", self.work / "store/depths", "-o", self.work / "depths1", "--reduce", 1, status=1)
+        self.assertRegex(done.stderr, r"28\+\.jp2: smaller JPEG 2000 files of more than 24 bits are not written")
+        for path in folder.iterdir():
+            if path.name == "28+.jp2":
+                continue
+            made, wanted = self.work / "made.pgx", self.work / "wanted.pgx"
+            run("opj_decompress", "-i", self.work / "depths1" / path.name, "-o", made)
+            run("opj_decompress", "-i", path, "-o", wanted, "-r", 1)
+            pixels = [pathlib.Path(str(p).replace(".pgx", "_0.pgx")).read_bytes() for p in (made, wanted)]
+            self.assertIn(b"35 45\n", pixels[0][:30])
+            self.assertEqual(*pixels, path.name)
+
     def test_tiles_are_kept_above_levels_of_the_whole_picture(self):
         mist("get", self.work / "store/d", "-o", self.work / "tiles", "--reduce", 1, "--include", "tiled.jp2")
         written = self.judged(self.work / "tiles" / "tiled.jp2")
