@@ -1,4 +1,5 @@
 """mist get against servers that lie, fail, stop half-way, and against what is in the way on this machine."""
+import contextlib
 import gzip
 import hashlib
 import json
@@ -581,17 +582,32 @@ class Here(Case):
             # Numbers that ascend and yet do not compress to nothing.
             names = (f"{i:06}-{hashlib.md5(str(i).encode()).hexdigest()}.png" for i in range(count))
             write_catalog(self.base / "many", (head + name + tail for name in names), count, 0)
-            process = subprocess.Popen([MIST, "get", str(self.base / "many"), "-o", str(self.out), "--dry-run",
-                                        "--size", "256", "--json"], stdout=subprocess.PIPE, text=True)
+            # Its report does not fit into the pipe, which is full: it stands still at its end, where its peak can be read.
             # (ru_maxrss would count this very process before the exec.)
-            while process.poll() is None:
-                status = dict(line.split(":", 1) for line in
-                              pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines())
-                if status["Name"].strip() == "mist" and "VmHWM" in status:
-                    peaks[count] = int(status["VmHWM"].split()[0]) * 1024
-                time.sleep(0.002)
-            report = json.loads(process.communicate()[0])
-            self.assertEqual(process.returncode, 0)
+            reader, writer = os.pipe()
+            os.set_blocking(writer, False)
+            filled = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    filled += os.write(writer, b" " * 512)
+            os.set_blocking(writer, True)
+            process = subprocess.Popen([MIST, "get", str(self.base / "many"), "-o", str(self.out), "--dry-run",
+                                        "--size", "256", "--json"], stdout=writer)
+            os.close(writer)
+            about = pathlib.Path(f"/proc/{process.pid}/stat")
+            deadline, still, before = time.monotonic() + 120, 0, None
+            while still < 60:  # asleep for 0.3 s, and no time of a processor used
+                self.assertLess(time.monotonic(), deadline)
+                fields = about.read_text().rsplit(") ", 1)[1].split()
+                still = still + 1 if fields[0] == "S" and fields[11:13] == before else 0
+                before = fields[11:13]
+                time.sleep(0.005)
+            status = dict(line.split(":", 1) for line in
+                          pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines())
+            peaks[count] = int(status["VmHWM"].split()[0]) * 1024
+            with open(reader, "rb") as output:
+                report = json.loads(output.read()[filled:])
+            self.assertEqual(process.wait(), 0)
             self.assertEqual((report["items"], report["planned_bytes"]), (count, count * item["ends"][2]))
         catalog = (self.base / "many/catalog.jsonl.zst").stat().st_size
         print(f"memory for a plan of 100000 items: {peaks[100000] >> 20} MiB; of 1000: {peaks[small] >> 20} MiB")
