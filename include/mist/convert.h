@@ -29,6 +29,7 @@ struct mist_import_report {
     bool lossy;             /* ... with loss, and its own bytes are the highest level */
     bool label;             /* it is a label map */
     bool looks_like_labels; /* its samples look like a label map's */
+    bool grey_as_color;     /* all pixels are grey, though each has red, green and blue */
     char warning[160];      /* what is odd about the source files though they could be read: a sentence; or "" */
 };
 

@@ -109,6 +109,7 @@ struct mist_store_report {
     uint64_t warnings;       /* items encoded now whose sources are odd, each noted; no failures */
     uint64_t naming_patient; /* of the DICOM files that were new: name a patient (PatientName, PatientID or
                                 PatientBirthDate) and do not say that identity was removed */
+    uint64_t grey_as_color;  /* items encoded now of three components in which all pixels are grey */
     uint64_t larger;         /* items larger than their sources and MIST_LARGER_ROOM ... */
     uint64_t larger_by[MIST_LARGER_REASONS];            /* ... and why */
     struct mist_store_unread unread[MIST_STORE_UNREAD]; /* all in the dataset, by kind; the rest has no suffix */
@@ -119,6 +120,7 @@ struct mist_store_report {
     char looks_like_path[256];                         /* one of each; "" where there is none */
     char named_only_path[256];
     char asked_only_path[256];
+    char grey_as_color_path[256];
 };
 
 struct mist_store_encode_options {

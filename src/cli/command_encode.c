@@ -22,6 +22,7 @@ static const struct option_spec options[] = {
     {"prune", 0, NULL, "remove what is in the dataset but no longer in the sources"},
     {"json", 0, NULL, "print what was done as one JSON object"},
     {"quiet", 'q', NULL, "print no progress and no summary"},
+    {"verbose", 'v', NULL, "a line for every file that is not what it should be, also beyond the first twenty"},
     {"frame", 0, "N", "codestream only: which frame of the image (from 0)"},
     {"block", 0, "WxH", "codestream only: code-block size, powers of two from 4 (default 64x64)"},
     {"precinct", 0, "WxH", "codestream only: precinct size, powers of two (default: maximal)"},
@@ -75,6 +76,13 @@ static void print_labels(const struct mist_store_report *report)
                report->asked_only, report->asked_only_path, report->asked_only > 1 ? ", ..." : "");
 }
 
+static void print_grey(const struct mist_store_report *report)
+{
+    if (report->grey_as_color)
+        printf("grey, but stored as colour: %" PRIu64 " (%s%s); kept so, all three components\n", report->grey_as_color,
+               report->grey_as_color_path, report->grey_as_color > 1 ? ", ..." : "");
+}
+
 /* One line for items that are larger than their sources. */
 static void print_larger(const struct mist_store_report *report)
 {
@@ -90,7 +98,8 @@ static void print_larger(const struct mist_store_report *report)
 
 static void print_json_larger(const struct mist_store_report *report)
 {
-    printf(",\"larger\":%" PRIu64 ",\"larger_by\":{", report->larger);
+    printf(",\"grey_as_color\":%" PRIu64 ",\"larger\":%" PRIu64 ",\"larger_by\":{", report->grey_as_color,
+           report->larger);
     const char *comma = "";
     for (unsigned reason = 0; reason < MIST_LARGER_REASONS; reason++) {
         if (report->larger_by[reason] == 0)
@@ -187,6 +196,7 @@ static void print_summary(const struct mist_store_report *report)
         printf("%" PRIu64 " DICOM file%s a patient and do%s not say that identity was removed\n",
                report->naming_patient, report->naming_patient == 1 ? " names" : "s name",
                report->naming_patient == 1 ? "es" : "");
+    print_grey(report);
     print_larger(report);
     print_unread(report);
     print_tables(report);
@@ -212,7 +222,7 @@ static enum exit_status run(const struct arguments *arguments)
 {
     struct mist_error error = {0};
     struct mist_store_report report;
-    struct noted noted = {.arguments = arguments};
+    struct noted noted = {.arguments = arguments, .most = option_given(arguments, "verbose") ? 0 : 20};
     size_t count = operand_count(arguments);
     bool json = option_given(arguments, "json"), quiet = option_given(arguments, "quiet");
     struct mist_store_encode_options encode = {
@@ -255,6 +265,7 @@ static enum exit_status run(const struct arguments *arguments)
     struct mist_progress progress = progress_callbacks(noted.display);
     enum mist_status status = mist_store_encode(store, &encode, &report, &progress, &error);
     progress_end(&noted.display);
+    print_notes_left(&noted);
     free(sources);
     if (status)
         complain(arguments, "%s%s", error.message,

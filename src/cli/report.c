@@ -9,11 +9,19 @@
 void print_note(void *context, const char *path, const char *sentence)
 {
     struct noted *noted = context;
+    if (noted->most && ++noted->count > noted->most)
+        return;
     progress_pause(noted->display);
     /* Sentences about a file mostly start with its name. */
     size_t length = strlen(path);
     bool named = strncmp(sentence, path, length) == 0 && sentence[length] == ':';
     complain(noted->arguments, "%s%s%s", named ? "" : path, named ? "" : ": ", sentence);
+}
+
+void print_notes_left(const struct noted *noted)
+{
+    if (noted->most && noted->count > noted->most)
+        complain(noted->arguments, "%llu more files like these; --verbose names them all", noted->count - noted->most);
 }
 
 bool option_transfer_syntax(const struct arguments *arguments, const char **name)

@@ -9,7 +9,11 @@
 struct noted {
     const struct arguments *arguments;
     struct progress_display *display;
+    unsigned most; /* notes beyond these are counted only; 0: no such limit */
+    unsigned long long count;
 };
+/* Says how many were not printed. */
+void print_notes_left(const struct noted *noted);
 void print_note(void *context, const char *path, const char *sentence);
 
 /* -j, or MIST_JOBS and the cores (0). False after a complaint. */

@@ -109,12 +109,26 @@ static const struct mist_view *stream_view(const struct import_slot *slot, const
     return slot->plane.data ? &slot->plane : &slot->samples;
 }
 
+/* Whether a pixel of interleaved red, green and blue is not grey; looks no further than to the first one. */
+static bool is_colored(const struct mist_view *view)
+{
+    const size_t sample = mist_sample_size(view->type);
+    const uint64_t pixels = (uint64_t)view->width * view->height;
+    const uint8_t *pixel = view->data;
+    for (uint64_t i = 0; i < pixels; i++, pixel += 3 * sample)
+        if (memcmp(pixel, pixel + sample, 2 * sample) != 0)
+            return true;
+    return false;
+}
+
 static enum mist_status encode_slot(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct import *import = context;
     struct import_slot *slot = &import->slots[index];
     uint32_t frame = import->first + (uint32_t)index;
     enum mist_status status = import_read(import, frame, &slot->samples, error);
+    if (!status && !atomic_load_explicit(&import->colored, memory_order_relaxed) && is_colored(&slot->samples))
+        atomic_store_explicit(&import->colored, true, memory_order_relaxed);
     if (import->way == IMPORT_KEEP)
         return status ? status : import_keep(import, frame, slot, import->codecs[worker], error);
     if (!status && slot->plane.data)
@@ -290,7 +304,10 @@ static enum mist_status describe_frames(struct import *import, struct mist_error
 /* Everything with the value map at hand; MIST_ERROR_RANGE if a sample is outside the declared precision. */
 static enum mist_status code_all(struct import *import, const struct mist_progress *progress, struct mist_error *error)
 {
+    const enum format_color color = import->source->color;
     import->file = import->frame_in_file = 0;
+    atomic_store(&import->colored, import->manifest.image.components != 3 || import->manifest.image.label ||
+                                       (color != FORMAT_RGB && color != FORMAT_YBR));
     enum mist_status status =
         item_writer_start(&import->writer, import->path, &import->manifest, import->levels, import->steps, error);
     if (status)
@@ -389,6 +406,7 @@ enum mist_status mist_item_import(const struct mist_import_options *options, con
     if (!status && report) {
         *report = (struct mist_import_report){.looks_like_labels = import->looks_like_labels,
                                               .label = import->manifest.image.label,
+                                              .grey_as_color = !import->colored,
                                               .compressed = import->source->stream != FORMAT_STREAM_NONE ||
                                                             import->source->kind == FORMAT_PNG,
                                               .lossy = manifest_stream(&import->manifest, CODER_ORIGINAL) != NULL};

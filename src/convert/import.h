@@ -8,6 +8,7 @@
 #include "item/write.h"
 
 #include <mist/convert.h>
+#include <stdatomic.h>
 
 /* One frame under way. Views have data NULL where they are not needed. */
 struct import_slot {
@@ -42,7 +43,8 @@ struct import {
     enum import_way way;
     unsigned levels, steps;
     bool looks_like_labels;
-    double common; /* share of the commonest value, where samples were looked at */
+    atomic_bool colored; /* a pixel that is not grey was seen */
+    double common;       /* share of the commonest value, where samples were looked at */
     unsigned threads;
     mist_codec **codecs;    /* [threads] */
     struct mist_view *held; /* [frames] samples of small items, from one look to the next; NULL where they are large */

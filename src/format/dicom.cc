@@ -3,7 +3,9 @@
 // interfaces is C, in the other dicom_* files; no exception leaves the C++ ones.
 #include "format/dicom_header.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "format/dicom_dcmtk.h"
 
 #include <cmath>
@@ -173,6 +175,103 @@ void get_look(DcmDataset &dataset, dicom_header &header)
     OFString shape;
     if (window.findAndGetOFString(DCM_VOILUTFunction, shape).good())
         header.window_shape = shape == "SIGMOID" ? 2 : shape == "LINEAR_EXACT" ? 1 : 0;
+    header.has_tables = values.tagExists(DCM_ModalityLUTSequence) || window.tagExists(DCM_VOILUTSequence) ||
+                        dataset.tagExists(DCM_RedPaletteColorLookupTableData);
+}
+
+// What a LUT descriptor says, and the entries to it.
+struct table {
+    uint32_t entries = 0;
+    int32_t first = 0;
+    unsigned bits = 0;
+    std::vector<uint16_t> values;
+};
+
+bool get_table(DcmItem &item, const DcmTagKey &descriptor, const DcmTagKey &data, bool is_signed, table &table)
+{
+    DcmElement *element = nullptr;
+    const Uint16 *words = nullptr;
+    unsigned long count = 0;
+    double said[3];
+    if (item.findAndGetElement(descriptor, element).bad() || !element || element->getVM() != 3)
+        return false;
+    for (unsigned long i = 0; i < 3; i++) {
+        Uint16 u16;
+        Sint16 s16;
+        if (element->getUint16(u16, i).good())
+            said[i] = u16;
+        else if (element->getSint16(s16, i).good())
+            said[i] = i == 1 ? s16 : static_cast<Uint16>(s16);
+        else
+            return false;
+    }
+    table.entries = said[0] == 0 ? 65536 : static_cast<uint32_t>(said[0]);
+    table.first = static_cast<int32_t>(said[1]);
+    if (is_signed && table.first > 32767)
+        table.first -= 65536;
+    table.bits = static_cast<unsigned>(said[2]);
+    if (table.bits < 1 || table.bits > 16)
+        return false;
+    if (item.findAndGetUint16Array(data, words, &count).bad() || !words || count == 0) {
+        // US of one value each, or a VR that DCMTK gives no array of.
+        if (item.findAndGetElement(data, element).bad() || !element ||
+            element->getUint16Array(*const_cast<Uint16 **>(&words)).bad() || !words)
+            return false;
+        count = element->getLength() / 2;
+    }
+    if (table.bits == 8 && count < table.entries && 2 * count >= table.entries) // two entries a word
+        for (uint32_t i = 0; i < table.entries; i++)
+            table.values.push_back(words[i / 2] >> 8 * (i % 2) & 0xff);
+    else
+        table.values.assign(words, words + (count < table.entries ? count : table.entries));
+    table.entries = static_cast<uint32_t>(table.values.size());
+    return true;
+}
+
+bool put_table_header(uint8_t kind, const table &table, uint32_t entries, mist_buffer *out)
+{
+    uint8_t bytes[DICOM_TABLE_HEADER] = {kind, static_cast<uint8_t>(table.bits)};
+    store_le32(bytes + 2, entries);
+    store_le32(bytes + 6, static_cast<uint32_t>(table.first));
+    return buffer_append(out, bytes, sizeof bytes);
+}
+
+bool put_table(uint8_t kind, const table &table, mist_buffer *out)
+{
+    bool good = put_table_header(kind, table, table.entries, out);
+    for (uint32_t i = 0; i < table.entries && good; i++) {
+        const uint8_t bytes[2] = {static_cast<uint8_t>(table.values[i]), static_cast<uint8_t>(table.values[i] >> 8)};
+        good = buffer_append(out, bytes, 2);
+    }
+    return good;
+}
+
+bool put_palette(DcmDataset &dataset, const dicom_header &header, mist_buffer *out)
+{
+    table color[3];
+    if (!get_table(dataset, DCM_RedPaletteColorLookupTableDescriptor, DCM_RedPaletteColorLookupTableData,
+                   header.is_signed, color[0]) ||
+        !get_table(dataset, DCM_GreenPaletteColorLookupTableDescriptor, DCM_GreenPaletteColorLookupTableData,
+                   header.is_signed, color[1]) ||
+        !get_table(dataset, DCM_BluePaletteColorLookupTableDescriptor, DCM_BluePaletteColorLookupTableData,
+                   header.is_signed, color[2]) ||
+        header.is_signed || header.bits_stored < 1 || header.bits_stored > 16)
+        return true;
+    const uint32_t entries = 1u << header.bits_stored;
+    table first;
+    first.bits = 8;
+    bool good = put_table_header(DICOM_TABLE_PALETTE, first, entries, out);
+    for (uint32_t value = 0; value < entries && good; value++) {
+        uint8_t rgb[3];
+        for (int c = 0; c < 3; c++) {
+            const int64_t at = static_cast<int64_t>(value) - color[c].first;
+            const uint32_t last = color[c].entries - 1;
+            const uint16_t entry = color[c].values[at < 0 ? 0 : at > last ? last : static_cast<uint32_t>(at)];
+            rgb[c] = static_cast<uint8_t>(color[c].bits > 8 ? entry >> (color[c].bits - 8) : entry);
+        }
+        good = buffer_append(out, rgb, 3);
+    }
+    return good;
 }
 
 } // namespace
@@ -210,6 +309,38 @@ try {
     get_look(dataset, *header);
     get_geometry(dataset, *header);
     return frames ? get_frames(dataset, header->frames, *frames, error) : MIST_OK;
+} catch (...) {
+    return error_set(error, MIST_ERROR_MEMORY, "out of memory reading a DICOM header");
+}
+
+enum mist_status dicom_tables_read(const uint8_t *data, const struct dicom_layout *layout, struct mist_buffer *out,
+                                   struct mist_error *error)
+try {
+    quiet hush;
+    DcmDataset dataset;
+    enum mist_status status = parse_dataset(data, *layout, dataset, error);
+    if (status)
+        return status;
+    dicom_header header = dicom_header();
+    get_identity(dataset, header);
+    get_pixel_description(dataset, header);
+    get_look(dataset, header);
+    DcmItem *shared = nullptr, *frame = nullptr, *lut = nullptr;
+    dataset.findAndGetSequenceItem(DCM_SharedFunctionalGroupsSequence, shared, 0);
+    dataset.findAndGetSequenceItem(DCM_PerFrameFunctionalGroupsSequence, frame, 0);
+    DcmItem *voi = functional_group(frame, shared, DCM_FrameVOILUTSequence);
+    table modality, window;
+    bool good = true;
+    if (dataset.findAndGetSequenceItem(DCM_ModalityLUTSequence, lut, 0).good() && lut &&
+        get_table(*lut, DCM_LUTDescriptor, DCM_LUTData, header.is_signed, modality))
+        good = put_table(DICOM_TABLE_MODALITY, modality, out);
+    const bool below_zero = modality.entries == 0 && (header.is_signed || header.intercept < 0);
+    if ((voi ? *voi : dataset).findAndGetSequenceItem(DCM_VOILUTSequence, lut, 0).good() && lut &&
+        get_table(*lut, DCM_LUTDescriptor, DCM_LUTData, below_zero, window))
+        good = good && put_table(DICOM_TABLE_VOI, window, out);
+    if (strcmp(header.photometric, "PALETTE COLOR") == 0 && !header.label)
+        good = good && put_palette(dataset, header, out);
+    return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "out of memory reading a DICOM header");
 } catch (...) {
     return error_set(error, MIST_ERROR_MEMORY, "out of memory reading a DICOM header");
 }

@@ -45,6 +45,7 @@ struct dicom_header {
     double intercept;
     double window[2]; /* WindowCenter and WindowWidth, the first of each; width 0: none */
     int window_shape; /* VOILUTFunction: 0 LINEAR, 1 LINEAR_EXACT, 2 SIGMOID */
+    bool has_tables;  /* there is a modality LUT, a VOI LUT or a palette: dicom_tables_read() */
     int32_t temporal; /* TemporalPositionIdentifier */
     int32_t acquisition;
     int32_t instance;
@@ -57,6 +58,16 @@ struct dicom_header {
  */
 enum mist_status dicom_header_read(const uint8_t *data, const struct dicom_layout *layout, struct dicom_header *header,
                                    struct dicom_frames *frames, struct mist_error *error);
+
+/*
+ * Appends the lookup tables of the first frame, each as
+ *   u8 kind (1 modality LUT, 2 VOI LUT, 3 palette), u8 bits, u32 entries, s32 first value, the entries;
+ * an entry is u16, of a palette three u8 (red, green, blue) for each value from 0 to the largest of BitsStored (16 at
+ * most). Little-endian. Of several VOI LUTs the first. Segmented palettes are left out, and so is what is damaged.
+ */
+enum { DICOM_TABLE_HEADER = 10, DICOM_TABLE_MODALITY = 1, DICOM_TABLE_VOI = 2, DICOM_TABLE_PALETTE = 3 };
+enum mist_status dicom_tables_read(const uint8_t *data, const struct dicom_layout *layout, struct mist_buffer *out,
+                                   struct mist_error *error);
 
 /* The sampling of a derived image: its sample n sits on sample shift + factor * n of the original. */
 struct dicom_derivation {

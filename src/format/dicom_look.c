@@ -32,6 +32,18 @@ void dicom_look_write(const struct dicom_header *header, enum format_color color
     store_real(bytes + 28, header->window[1]);
 }
 
+static void read_table(unsigned kind, const struct format_table *table, struct format_appearance *appearance)
+{
+    if (kind == DICOM_TABLE_MODALITY) {
+        appearance->modality = *table;
+    } else if (kind == DICOM_TABLE_VOI) {
+        appearance->voi = *table;
+    } else if (kind == DICOM_TABLE_PALETTE) {
+        appearance->palette = table->values;
+        appearance->palette_entries = table->entries;
+    }
+}
+
 void dicom_look_read(const uint8_t *head, size_t size, struct format_appearance *appearance)
 {
     if (size < DICOM_LOOK_SIZE || head[0] != 1 || head[1] > FORMAT_OTHER_COLOR || head[3] > FORMAT_SIGMOID)
@@ -44,4 +56,14 @@ void dicom_look_read(const uint8_t *head, size_t size, struct format_appearance 
     appearance->center = load_real(head + 20);
     const double width = load_real(head + 28);
     appearance->width = width > 0 ? width : 0;
+    for (size_t at = DICOM_LOOK_SIZE; size - at > DICOM_TABLE_HEADER;) {
+        const struct format_table table = {head + at + DICOM_TABLE_HEADER, load_le32(head + at + 2),
+                                           (int32_t)load_le32(head + at + 6), head[at + 1]};
+        const size_t entry = head[at] == DICOM_TABLE_PALETTE ? 3 : 2;
+        const bool good = table.entries > 0 && table.entries <= 65536 && table.bits >= 1 && table.bits <= 16;
+        if (!good || table.entries * entry > size - at - DICOM_TABLE_HEADER)
+            return;
+        read_table(head[at], &table, appearance);
+        at += DICOM_TABLE_HEADER + table.entries * entry;
+    }
 }

@@ -11,7 +11,7 @@
 
 /*
  * A version (1), colour, bits, shape of the window (one byte each), then slope, intercept, centre and width as
- * little-endian binary64. Width 0: no window.
+ * little-endian binary64. Width 0: no window. Behind that the lookup tables, as dicom_tables_read() gives them.
  */
 enum { DICOM_LOOK_SIZE = 36 };
 

@@ -23,6 +23,7 @@ struct dicom_source {
     struct dicom_pixels pixels;       /* of the first file, with the precision that all need */
     struct dicom_instance *instances; /* [base.files] */
     uint8_t look[DICOM_LOOK_SIZE];    /* of the instance whose name comes first, whatever order they come in */
+    struct mist_buffer tables;        /* ... and its lookup tables */
     const char *look_name;            /* that name, while the source is opened */
     pthread_mutex_t lock;             /* of what follows */
     struct mist_buffer picture; /* of the compressed mosaic whose tiles were read last, so that it is decoded once */
@@ -149,6 +150,7 @@ static void dicom_close(struct format_source *base)
         forget_instance(&source->instances[i]);
     memory_free(source->instances);
     mist_buffer_free(&source->picture);
+    mist_buffer_free(&source->tables);
     pthread_mutex_destroy(&source->lock);
     format_source_clear(base);
     memory_free(source);
@@ -304,11 +306,12 @@ static void warn(struct format_source *base, const char *name, const struct dico
 }
 
 /* What the item has of this file besides its frames. */
-static void take_facts(struct dicom_source *source, uint32_t index, const char *name,
-                       const struct description *description)
+static enum mist_status take_facts(struct dicom_source *source, uint32_t index, const char *name,
+                                   const struct description *description, struct mist_error *error)
 {
     struct format_source *base = &source->base;
     const struct dicom_reading *reading = &description->reading;
+    enum mist_status status = MIST_OK;
     if (source->pixels.precision < reading->pixels.precision)
         source->pixels.precision = reading->pixels.precision;
     source->pixels.label |= reading->pixels.label;
@@ -320,8 +323,12 @@ static void take_facts(struct dicom_source *source, uint32_t index, const char *
     if (index == 0 || strcmp(name, source->look_name) < 0) {
         dicom_look_write(&description->header, source->pixels.color, source->look);
         source->look_name = name;
+        source->tables.size = 0;
+        if (description->header.has_tables)
+            status = dicom_tables_read(description->bytes.data, &reading->layout, &source->tables, error);
     }
     warn(base, name, reading);
+    return status;
 }
 
 static bool fill_instance(struct dicom_instance *instance, const struct format_input *input, uint32_t index,
@@ -356,11 +363,10 @@ static enum mist_status open_instance(struct dicom_source *source, const struct 
     if (!status && !same_shape(&source->pixels, &description.reading.pixels))
         status = error_set(error, MIST_ERROR_ARGUMENT, "%s: its pixels are of another kind than the rest of the series",
                            name);
-    if (!status) {
-        take_facts(source, index, name, &description);
-        if (!fill_instance(&source->instances[index], input, index, &description))
-            status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
-    }
+    if (!status)
+        status = take_facts(source, index, name, &description, error);
+    if (!status && !fill_instance(&source->instances[index], input, index, &description))
+        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
     forget(input, &description);
     return status;
 }
@@ -375,7 +381,8 @@ static enum mist_status arrange(struct dicom_source *source, struct mist_error *
         return error_set(error, MIST_ERROR_LIMIT, "a DICOM series of %llu frames is too long",
                          (unsigned long long)frames);
     source->base.color = source->pixels.color;
-    if (!buffer_append(&source->base.head, source->look, sizeof source->look))
+    if (!buffer_append(&source->base.head, source->look, sizeof source->look) ||
+        !buffer_append(&source->base.head, source->tables.data, source->tables.size))
         return error_set(error, MIST_ERROR_MEMORY, "out of memory for a DICOM series");
     source->base.info = (struct mist_image_info){
         .type = source->pixels.type,

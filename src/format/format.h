@@ -54,6 +54,15 @@ enum format_color {
 /* How stored values become brightness within a window of `width` around `center` (DICOM PS3.3, C.11.2.1). */
 enum format_shape { FORMAT_LINEAR, FORMAT_LINEAR_EXACT, FORMAT_SIGMOID };
 
+/* A lookup table of DICOM (PS3.3, C.11.1 and C.11.2): `first` and all below get the first entry, all behind the last
+ * one that. */
+struct format_table {
+    const uint8_t *values; /* [entries] u16, little-endian: bytes of the head; NULL: there is none */
+    uint32_t entries;
+    int32_t first;
+    unsigned bits; /* of the entries: 1 .. 16 */
+};
+
 /* How the samples of a file are meant to look, as its head tells: what is needed to make pictures of them. */
 struct format_appearance {
     enum format_color color;
@@ -63,8 +72,10 @@ struct format_appearance {
     double center; /* of the window that the file asks for */
     double width;  /* 0: it asks for none */
     enum format_shape shape;
-    unsigned orientation;   /* of EXIF and TIFF: 1 .. 8; 0: as 1 */
-    const uint8_t *palette; /* [entries][3] red, green, blue: bytes of the head; NULL: none */
+    struct format_table modality; /* stored values -> the units of windows, instead of slope and intercept */
+    struct format_table voi;      /* those units -> brightness, instead of the window */
+    unsigned orientation;         /* of EXIF and TIFF: 1 .. 8; 0: as 1 */
+    const uint8_t *palette;       /* [entries][3] red, green, blue: bytes of the head; NULL: none */
     unsigned palette_entries;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format/picture_map.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/copy.h"
@@ -51,7 +52,7 @@ static bool is_mapped(const struct format_target *target, const struct picture_m
     case FORMAT_WINDOW_NONE:
         return !fits;
     case FORMAT_WINDOW_AUTO:
-        return map->look.width > 0 || type != MIST_U8;
+        return map->look.width > 0 || map->look.voi.values || type != MIST_U8;
     default:
         return !fits || mist_sample_is_signed(type);
     }
@@ -77,6 +78,7 @@ void picture_map_start(struct picture_map *map, const struct format_target *targ
     if (info->components > 2 && map->window.mode != FORMAT_WINDOW_NONE) {
         map->window.mode = FORMAT_WINDOW_DEFAULT;
         look->width = 0;
+        look->voi.values = look->modality.values = NULL;
     }
     map->exact = !is_mapped(target, map, limits->bits);
     if (is_cmyk(look->color) && info->components != 4)
@@ -136,26 +138,62 @@ static struct mist_view turn(const struct mist_view *frame, unsigned orientation
 
 /* Everything that a value goes through, the same for a whole frame. */
 struct curve {
-    double offset, factor; /* value * factor + offset is 0 .. 1 */
-    bool sigmoid;          /* ... or goes into 1 / (1 + e^-4x) */
+    struct format_table modality; /* first, where there is one */
+    double offset, factor;        /* value * factor + offset is 0 .. 1, or what `voi` maps to brightness */
+    struct format_table voi;
+    bool sigmoid; /* ... or goes into 1 / (1 + e^-4x) */
     bool inverted;
     double most; /* largest value of the picture */
 };
 
+static double table_value(const struct format_table *table, double value)
+{
+    const double at = floor(value + 0.5) - table->first;
+    const uint32_t last = table->entries - 1;
+    return load_le16(table->values + 2 * (size_t)(at >= last ? last : at > 0 ? (uint32_t)at : 0));
+}
+
 static double curve_value(const struct curve *curve, double value)
 {
+    if (curve->modality.values)
+        value = table_value(&curve->modality, value);
     double part = value * curve->factor + curve->offset;
+    if (curve->voi.values)
+        part = table_value(&curve->voi, part) / (ldexp(1, (int)curve->voi.bits) - 1);
     if (curve->sigmoid)
         part = 1 / (1 + exp(-4 * part));
     part = part >= 1 ? 1 : part > 0 ? part : 0; /* NaN: 0 */
     return (curve->inverted ? 1 - part : part) * curve->most;
 }
 
+/* From stored values, or what a modality table made of them, to the units of windows. */
+struct rescale {
+    double slope, intercept;
+};
+
+static struct rescale rescale_of(const struct format_appearance *look)
+{
+    if (look->modality.values || look->slope == 0 || !isfinite(look->slope))
+        return (struct rescale){1, 0};
+    return (struct rescale){look->slope, isfinite(look->intercept) ? look->intercept : 0};
+}
+
+/* The range that a table makes of a range of values. */
+static void map_range(const struct format_table *table, double *low, double *high)
+{
+    const double from = *low,
+                 to = *high < table->first + (double)table->entries ? *high : table->first + (double)table->entries;
+    *low = *high = table_value(table, from);
+    for (double value = from > table->first ? from : table->first; value <= to; value++) {
+        const double mapped = table_value(table, value);
+        *low = mapped < *low ? mapped : *low;
+        *high = mapped > *high ? mapped : *high;
+    }
+}
+
 static struct curve window_curve(const struct picture_map *map, double center, double width, enum format_shape shape)
 {
-    const struct format_appearance *look = &map->look;
-    const double slope = look->slope != 0 && isfinite(look->slope) ? look->slope : 1;
-    const double intercept = look->slope != 0 && isfinite(look->intercept) ? look->intercept : 0;
+    const struct rescale rescale = rescale_of(&map->look);
     struct curve curve = {.sigmoid = shape == FORMAT_SIGMOID};
     double span = width, start = center - width / 2; /* LINEAR_EXACT */
     if (shape == FORMAT_LINEAR && width > 1) {
@@ -164,8 +202,8 @@ static struct curve window_curve(const struct picture_map *map, double center, d
     }
     if (shape == FORMAT_SIGMOID)
         start = center;
-    curve.factor = slope / span;
-    curve.offset = (intercept - start) / span;
+    curve.factor = rescale.slope / span;
+    curve.offset = (rescale.intercept - start) / span;
     return curve;
 }
 
@@ -175,6 +213,9 @@ static struct curve frame_curve(const struct picture_map *map, const struct mist
     struct curve curve;
     if (window->mode == FORMAT_WINDOW_GIVEN) {
         curve = window_curve(map, window->center, window->width, FORMAT_LINEAR);
+    } else if (window->mode != FORMAT_WINDOW_NONE && map->look.voi.values) {
+        const struct rescale rescale = rescale_of(&map->look);
+        curve = (struct curve){.voi = map->look.voi, .factor = rescale.slope, .offset = rescale.intercept};
     } else if (window->mode != FORMAT_WINDOW_NONE && map->look.width > 0) {
         curve = window_curve(map, map->look.center, map->look.width, map->look.shape);
     } else {
@@ -186,9 +227,13 @@ static struct curve frame_curve(const struct picture_map *map, const struct mist
             if (frame->type == MIST_U16)
                 high = ldexp(1, (int)map->look.bits) - 1;
         }
+        if (window->mode != FORMAT_WINDOW_NONE && map->look.modality.values)
+            map_range(&map->look.modality, &low, &high);
         double factor = high > low ? 1 / (high - low) : 0;
         curve = (struct curve){.factor = factor, .offset = -low * factor};
     }
+    if (window->mode != FORMAT_WINDOW_NONE)
+        curve.modality = map->look.modality;
     curve.inverted = map->look.color == FORMAT_GREY_INVERTED && !map->as_stored;
     curve.most = map->type == MIST_U8 ? 255 : 65535;
     return curve;
@@ -244,11 +289,16 @@ static void palette_row(const struct format_appearance *look, double *const rows
     }
 }
 
+static bool has_colors_of_palette(const struct picture_map *map, uint32_t components)
+{
+    return map->look.color == FORMAT_PALETTE && components == 1 && map->components == 3;
+}
+
 static void color_row(const struct picture_map *map, uint32_t components, double *const rows[4])
 {
     const enum format_color color = map->look.color;
     const double most = map->type == MIST_U8 ? 255 : 65535;
-    if (color == FORMAT_PALETTE && components == 1 && map->components == 3)
+    if (has_colors_of_palette(map, components))
         palette_row(&map->look, rows, map->width);
     else if (components == 4 && map->components == 3 && is_cmyk(color))
         cmyk_row(rows, map->width, most, color == FORMAT_CMYK_INVERTED);
@@ -299,9 +349,9 @@ enum mist_status picture_map_frame(const struct picture_map *map, const struct m
     for (uint32_t y = 0; y < map->height && good; y++) {
         for (uint32_t c = 0; c < view.components && good; c++) {
             row_load(&view, y, c, rows[c]);
-            if (map->exact)
+            if (map->exact && !has_colors_of_palette(map, view.components))
                 good = exact_row(map, frame->type, rows[c], map->width);
-            else
+            else if (!map->exact)
                 for (uint32_t x = 0; x < map->width; x++)
                     rows[c][x] = curve_value(&curve, rows[c][x]);
         }

@@ -426,6 +426,16 @@ static void count_larger(const struct unit *unit, uint64_t stored)
         snprintf(report->larger_path, sizeof report->larger_path, "%s", unit->path);
 }
 
+static void count_grey(const struct unit *unit)
+{
+    struct mist_store_report *report = unit->encode->report;
+    if (!unit->imported.grey_as_color)
+        return;
+    report->grey_as_color++;
+    if (!*report->grey_as_color_path)
+        snprintf(report->grey_as_color_path, sizeof report->grey_as_color_path, "%s", unit->path);
+}
+
 static enum mist_status record(struct unit *unit, const char *file, struct mist_error *error)
 {
     struct maker *maker = &unit->encode->maker;
@@ -460,8 +470,10 @@ static enum mist_status record(struct unit *unit, const char *file, struct mist_
         unit->encode->report->warnings++;
         tally_note(&unit->encode->tally, unit->path, unit->imported.warning);
     }
-    if (unit->encoded)
+    if (unit->encoded) {
+        count_grey(unit);
         count_larger(unit, stored);
+    }
     return MIST_OK;
 }
 
@@ -478,6 +490,12 @@ static void report_members(struct unit *unit)
         report->attachments += member->copied;
         report->source_bytes += (uint64_t)member->size;
         report->stored_bytes += member->copied ? (uint64_t)member->size : 0;
+        const char *unread = unit->attach && member->copied && !member->fault ? format_unread(member->path) : NULL;
+        if (unread) {
+            char sentence[120];
+            snprintf(sentence, sizeof sentence, "%s; kept byte for byte as an attachment", unread);
+            tally_note(&unit->encode->tally, member->path, sentence);
+        }
         if (member->fault && !member->collective)
             encode_fail_kept(unit->encode, member->path, member->problem, member->copied);
     }

@@ -422,6 +422,75 @@ class Pictures(unittest.TestCase):
         expected = (pixels - pixels.min()) / float(pixels.max() - pixels.min())
         numpy.testing.assert_allclose(self.picture(None, path).astype(float), 65535 * expected, atol=0.51)
 
+    def table(self, entries, first, bits, values, vr="US"):
+        item = pydicom.Dataset()
+        item.add_new(0x00283002, vr, [entries, first, bits])
+        item.add_new(0x00283006, "OW", numpy.asarray(values, "<u2").tobytes())
+        return pydicom.Sequence([item])
+
+    def test_lookup_tables_of_dicom(self):
+        from pydicom.pixel_data_handlers.util import apply_color_lut, apply_modality_lut, apply_voi_lut
+        pixels = self.random.integers(0, 4096, (40, 50)).astype("<u2")
+        to_units = (numpy.sqrt(numpy.arange(3000)) * 40).astype(int)
+        to_grey = (numpy.sin(numpy.arange(1500) / 1000) ** 2 * 1023).astype(int)
+        for what in ({"ModalityLUTSequence": self.table(3000, 200, 16, to_units)},
+                     {"VOILUTSequence": self.table(1500, 400, 10, to_grey)},
+                     {"VOILUTSequence": self.table(1500, -300, 10, to_grey, "SS"), "RescaleSlope": 0.5, "RescaleIntercept": -700},
+                     {"VOILUTSequence": self.table(1500, 100, 10, to_grey), "WindowCenter": 100, "WindowWidth": 50},
+                     {"VOILUTSequence": self.table(1500, 100, 10, to_grey), "ModalityLUTSequence": self.table(3000, 200, 16, to_units)},
+                     {"VOILUTSequence": self.table(1500, 100, 10, to_grey), "PhotometricInterpretation": "MONOCHROME1"}):
+            with self.subTest(what=sorted(what)):
+                path = self.dicom(pixels, **what)
+                dataset = pydicom.dcmread(path)
+                units = numpy.rint(apply_modality_lut(dataset.pixel_array, dataset)).astype(int)
+                if "VOILUTSequence" in what:
+                    expected = apply_voi_lut(units, dataset, prefer_lut=True) / 1023
+                else:
+                    expected = (units - units.min()) / (units.max() - units.min())
+                if "PhotometricInterpretation" in what:
+                    expected = 1 - expected
+                got = self.picture("auto", path).astype(float) / 255
+                numpy.testing.assert_allclose(got, expected, atol=0.51 / 255 if "RescaleSlope" not in what else 0.01)
+                numpy.testing.assert_array_equal(self.picture("none", path), pixels)
+        path = self.dicom(pixels, ModalityLUTSequence=self.table(3000, 200, 16, to_units))
+        units = apply_modality_lut(pixels, pydicom.dcmread(path)).astype(float)
+        numpy.testing.assert_allclose(self.picture("900,600", path), 255 * numpy.clip((units - 899.5) / 599 + 0.5, 0, 1), atol=0.51)
+        damaged = self.table(3000, 200, 16, to_units[:10])
+        damaged[0].LUTDescriptor = [3000, 200, 77]
+        self.assertEqual(self.picture("auto", self.dicom(pixels, ModalityLUTSequence=damaged)).shape, pixels.shape)
+
+        for bits, first in ((8, 0), (16, 0), (16, 20)):
+            entries = 200
+            colors = self.random.integers(0, 256 if bits == 8 else 65536, (3, entries))
+            said = {"PhotometricInterpretation": "PALETTE COLOR"}
+            for name, values in zip(("Red", "Green", "Blue"), colors):
+                said[f"{name}PaletteColorLookupTableDescriptor"] = [entries, first, bits]
+                said[f"{name}PaletteColorLookupTableData"] = numpy.asarray(values, "u1" if bits == 8 else "<u2").tobytes()
+            path = self.dicom(self.random.integers(0, 255, (40, 50)).astype("u1"), **said)
+            dataset = pydicom.dcmread(path)
+            expected = apply_color_lut(dataset.pixel_array, dataset)
+            expected = expected >> 8 if bits == 16 else expected
+            numpy.testing.assert_array_equal(self.picture(None, path), expected)
+
+    def test_grey_stored_as_colour_is_told(self):
+        grey = numpy.asarray(Image.fromarray(self.random.integers(0, 255, (9, 8), "u1")).resize((90, 80), Image.BICUBIC))
+        rgb = numpy.stack([grey] * 3, -1)
+        colored = rgb.copy()
+        colored[60:80, 50:70, 1] ^= 255
+        source = self.at / "colours"
+        source.mkdir()
+        Image.fromarray(rgb).save(source / "grey.jpg", quality=90)
+        Image.fromarray(rgb).save(source / "grey.bmp")
+        Image.fromarray(rgb).save(source / "grey.tif")
+        Image.fromarray(colored).save(source / "colour.jpg", quality=90)
+        Image.fromarray(colored).save(source / "colour.bmp")
+        Image.fromarray(grey).save(source / "plain.jpg")
+        done = json.loads(mist("encode", source, "-o", self.at / "store", "--json").stdout)
+        self.assertEqual(done["grey_as_color"], 3)
+        mist("encode", source, "-o", self.at / "store", "--dataset", "again")
+        said = mist("encode", source, "-o", self.at / "store2").stdout
+        self.assertIn("grey, but stored as colour: 3 (", said)
+
     def test_ybr_becomes_rgb(self):
         rgb = self.random.integers(0, 255, (40, 50, 3), "u1")
         ybr = numpy.asarray(Image.fromarray(rgb).convert("YCbCr"))
