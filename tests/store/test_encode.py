@@ -307,17 +307,8 @@ class Encode(Case):
         for again in False, True:
             report, errors = self.encode(check=1)
             self.assertEqual((report["failed"], report["unread"]), (2, {"svs": 1, "gif": 2}))
-            many = work / "many"
-            many.mkdir()
-            for i in range(25):
-                (many / f"{i:02}.svs").write_bytes(b"no image")
-            for option, lines in (([], 21), (["--verbose"], 25), (["-v"], 25)):
-                done = subprocess.run([MIST, "encode", many, "-o", work / f"store{len(option)}{option}"] + option, capture_output=True, text=True)
-                self.assertEqual((done.returncode, len(done.stderr.splitlines())), (0, lines), done.stderr)
-                self.assertIn("00.svs: svs files are not read; kept byte for byte as an attachment", done.stderr)
-                self.assertEqual("5 more files like these; --verbose names them all" in done.stderr, not option)
-                self.assertIn("25 .svs", done.stdout)
-            self.assertEqual(sorted(line.split(": ")[1] for line in errors.splitlines()), ["cut.png", "empty.nii"])
+            unread = [] if again else ["a/slide.SVS", "a/x.gif", "a/y.gif"]  # said once, when they are taken in
+            self.assertEqual(sorted(line.split(": ")[1] for line in errors.splitlines()), unread + ["cut.png", "empty.nii"])
         _, rows = self.assert_consistent()
         kept = {name: row.get("kept") for name, row in rows.items()}
         self.assertEqual({name for name, why in kept.items() if not why}, {"notes.txt", "a/._whole.png"})
@@ -327,6 +318,18 @@ class Encode(Case):
             got = json.loads(mist("get", self.store / "d", "-o", self.work / ("out" + reduce), "--reduce", reduce, "--json",
                                   check=0).stdout)
             self.assertEqual({one["why"]: (one["files"], one["bytes"]) for one in got["larger"]}, larger)
+
+    def test_twenty_lines_unless_verbose(self):
+        many = self.work / "many"
+        many.mkdir()
+        for i in range(25):
+            (many / f"{i:02}.svs").write_bytes(b"no image")
+        for option, lines in (([], 21), (["--verbose"], 25), (["-v"], 25)):
+            done = subprocess.run([MIST, "encode", many, "-o", self.work / f"store{option}"] + option, capture_output=True, text=True)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (0, lines), done.stderr)
+            self.assertIn("00.svs: svs files are not read; kept byte for byte as an attachment", done.stderr)
+            self.assertEqual("5 more files like these; --verbose names them all" in done.stderr, not option)
+            self.assertIn("25 .svs", done.stdout)
 
     def test_names_as_long_as_file_systems_take(self):
         """They end nothing, and come back; what is too long for an item's file is told."""

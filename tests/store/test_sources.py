@@ -37,7 +37,7 @@ def plain(path):
 
 class InTheWay(Case):
     def start(self, *arguments):
-        return subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", "d", *map(str, arguments)],
+        return subprocess.Popen([MIST, "encode", self.source, "-o", self.store, "--dataset", "d", "--verbose", *map(str, arguments)],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def while_encoding(self, act):
