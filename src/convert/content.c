@@ -87,7 +87,7 @@ static enum mist_status measure(struct content *content, struct mist_error *erro
     struct tail_record *record = &content->record;
     const uint8_t *data;
     size_t size;
-    if (content->source->ops->content && content->source->ops->content(content->source, content->file, &data, &size)) {
+    if (format_content(content->source, content->file, &data, &size)) {
         record->content_size = size;
         record->content_checksum = checksum(data, size);
         return MIST_OK;

@@ -199,10 +199,13 @@ static void take_wishes(struct export *export, const struct format_writer *write
 static void describe_target(const struct export *export, const struct export_file *file, struct format_target *target)
 {
     const mist_item *item = export->item;
-    const bool gzip =
-        export->output ? export->output->gzip : format_path_is_gzip(item->manifest.file[file->source].path);
+    const enum format_wrapping wrapping = export->output
+                                              ? (export->output->gzip ? WRAPPING_GZIP : WRAPPING_NONE)
+                                              : format_wrapping_of_path(item->manifest.file[file->source].path);
+    const bool gzip = export->format->gzip_inside && wrapping == WRAPPING_GZIP;
     *target = (struct format_target){.kind = export->format->kind,
                                      .gzip = gzip,
+                                     .wrapping = gzip ? WRAPPING_NONE : wrapping,
                                      .info = export->info,
                                      .source = &item->info.image,
                                      .sampling = export->regrid.grid.sampling,

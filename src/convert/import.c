@@ -365,6 +365,18 @@ static enum mist_status import_source(struct import *import, const struct mist_p
     return status;
 }
 
+/* Files come back wrapped where their names say so, which must have been true. */
+static enum mist_status check_wrapping(const struct import *import, uint32_t input, struct mist_error *error)
+{
+    const struct format_source *source = import->source;
+    const enum format_wrapping named = format_wrapping_of_path(import->options->names[input]);
+    const bool is = format_is_unpacked(source, input);
+    if (is == (named != WRAPPING_NONE) || (!is && named == WRAPPING_GZIP && format_of(source->kind)->gzip_inside))
+        return MIST_OK;
+    return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: its name says that it %s compressed as a whole, but it is%s",
+                     import->options->paths[input], named ? "is" : "is not", named ? " not" : "");
+}
+
 static enum mist_status open_source(struct import *import, struct mist_error *error)
 {
     const struct mist_import_options *options = import->options;
@@ -381,6 +393,8 @@ static enum mist_status open_source(struct import *import, struct mist_error *er
                            options->paths[0], format->name);
     if (!status)
         status = format_open(kind, inputs, options->count, &import->source, error);
+    for (uint32_t i = 0; i < options->count && !status; i++)
+        status = check_wrapping(import, i, error);
     memory_free(inputs);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/ops.h"
+#include "format/wrapping.h"
 #include "image/copy.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 /* Of formats that are known by name only. */
 const struct format_ops format_ops_none = {0};
@@ -60,25 +60,6 @@ static enum mist_status read_start(const char *path, uint8_t bytes[DETECT_BYTES]
     return status;
 }
 
-static bool is_gzip(const uint8_t *bytes, size_t size)
-{
-    return size >= 3 && bytes[0] == 0x1f && bytes[1] == 0x8b && bytes[2] == 8; /* RFC 1952, 2.3.1: CM 8 is deflate */
-}
-
-/* Replaces the start of a gzip file by the start of what is in it: as much as comes out. */
-static void inflate_start(uint8_t bytes[DETECT_BYTES], size_t *size)
-{
-    uint8_t inside[DETECT_BYTES];
-    z_stream stream = {.next_in = bytes, .avail_in = (uInt)*size, .next_out = inside, .avail_out = sizeof inside};
-    *size = 0;
-    if (inflateInit2(&stream, 15 + 16) != Z_OK)
-        return;
-    inflate(&stream, Z_SYNC_FLUSH);
-    *size = sizeof inside - stream.avail_out;
-    memcpy(bytes, inside, *size);
-    inflateEnd(&stream);
-}
-
 enum mist_status format_detect(const struct format_input *input, enum format_kind *kind, struct mist_error *error)
 {
     uint8_t bytes[DETECT_BYTES];
@@ -91,13 +72,62 @@ enum mist_status format_detect(const struct format_input *input, enum format_kin
         status = read_start(input->path, bytes, &size, error);
     if (status)
         return status;
-    bool gzip = is_gzip(bytes, size);
-    if (gzip)
-        inflate_start(bytes, &size);
+    const enum format_wrapping wrapping = wrapping_detect(bytes, size);
+    if (wrapping)
+        wrapping_start(input, wrapping, bytes, sizeof bytes, &size);
     for (enum format_kind i = FORMAT_UNKNOWN + 1; i < FORMAT_KINDS && *kind == FORMAT_UNKNOWN; i++)
-        if (all_ops[i]->detect && (!gzip || format_of(i)->gzip_inside) && all_ops[i]->detect(bytes, size))
+        if (all_ops[i]->detect && (!wrapping || format_of(i)->dataset) && all_ops[i]->detect(bytes, size))
             *kind = i;
     return MIST_OK;
+}
+
+/* ---- wrapped files ---- */
+
+/* Unpacks an input that is wrapped: `inside` is then what the format is to read; else it is the input. */
+static enum mist_status unpack(enum format_kind kind, const struct format_input *input, struct file_map *map,
+                               struct format_input *inside, struct mist_error *error)
+{
+    uint8_t bytes[DETECT_BYTES];
+    size_t size = input->size < DETECT_BYTES ? input->size : DETECT_BYTES;
+    *inside = *input;
+    *map = (struct file_map){0};
+    enum mist_status status = MIST_OK;
+    if (input->data)
+        memcpy(bytes, input->data, size);
+    else
+        status = read_start(input->path, bytes, &size, error);
+    const enum format_wrapping wrapping = status ? WRAPPING_NONE : wrapping_detect(bytes, size);
+    if (!wrapping || (wrapping == WRAPPING_GZIP && format_of(kind) && format_of(kind)->gzip_inside))
+        return status;
+    status = wrapping_open(input, wrapping, map, error);
+    inside->data = map->data;
+    inside->size = map->size;
+    return status;
+}
+
+static void free_unpacked(struct file_map *maps, uint32_t count)
+{
+    for (uint32_t i = 0; maps && i < count; i++)
+        if (maps[i].data)
+            file_map_close(&maps[i]);
+    memory_free(maps);
+}
+
+bool format_is_unpacked(const struct format_source *source, uint32_t input)
+{
+    return source->unpacked && source->unpacked[input].data;
+}
+
+bool format_content(const struct format_source *source, uint32_t file, const uint8_t **data, size_t *size)
+{
+    if (source->ops->content && source->ops->content(source, file, data, size))
+        return true;
+    const uint32_t input = source->file_order[file];
+    if (!format_is_unpacked(source, input))
+        return false;
+    *data = source->unpacked[input].data;
+    *size = source->unpacked[input].size;
+    return true;
 }
 
 void format_group_pair(struct format_group *group, const char *name)
@@ -115,8 +145,19 @@ void format_group_pair(struct format_group *group, const char *name)
 enum mist_status format_look(enum format_kind kind, const struct format_input *input, struct format_group *group,
                              struct mist_error *error)
 {
+    struct file_map map = {0};
+    struct format_input inside;
     *group = (struct format_group){0};
-    return ops_of(kind)->look ? ops_of(kind)->look(input, group, error) : MIST_OK;
+    if (!ops_of(kind)->look)
+        return MIST_OK;
+    enum mist_status status = unpack(kind, input, &map, &inside, error);
+    if (!status)
+        status = ops_of(kind)->look(&inside, group, error);
+    if (map.data) {
+        group->partner[0] = '\0'; /* the files of a pair lie side by side unpacked, or are none */
+        file_map_close(&map);
+    }
+    return status;
 }
 
 void format_appearance_read(enum format_kind kind, const uint8_t *head, size_t size,
@@ -166,16 +207,37 @@ enum mist_status format_open(enum format_kind kind, const struct format_input *i
     if (count > 1 && !format_of(kind)->grouped && !(count == 2 && format_of(kind)->paired))
         return error_set(error, MIST_ERROR_ARGUMENT, "%s: an image of format '%s' is one file", input_name(inputs),
                          format_name(kind));
-    enum mist_status status = ops_of(kind)->open(inputs, count, source, error);
+    struct file_map *maps = memory_allocate_zeroed(count, sizeof *maps);
+    struct format_input *inside = memory_allocate_zeroed(count, sizeof *inside);
+    enum mist_status status =
+        maps && inside ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
+    bool any = false;
+    for (uint32_t i = 0; i < count && !status; i++) {
+        status = unpack(kind, &inputs[i], &maps[i], &inside[i], error);
+        any |= maps[i].data != NULL;
+    }
     if (!status)
-        complete_info(&(*source)->info);
-    return status;
+        status = ops_of(kind)->open(inside, count, source, error);
+    memory_free(inside);
+    if (status || !any) {
+        free_unpacked(maps, count);
+        maps = NULL;
+    }
+    if (status)
+        return status;
+    (*source)->unpacked = maps;
+    (*source)->inputs = count;
+    complete_info(&(*source)->info);
+    return MIST_OK;
 }
 
 void format_close(struct format_source **source)
 {
     if (source && *source) {
+        struct file_map *unpacked = (*source)->unpacked;
+        const uint32_t inputs = (*source)->inputs;
         (*source)->ops->close(*source);
+        free_unpacked(unpacked, inputs);
         *source = NULL;
     }
 }
@@ -222,7 +284,8 @@ enum mist_status format_writer_open(const struct format_target *target, struct f
     for (unsigned axis = 0; axis < 3; axis++)
         if (!(sampled.sampling.factor[axis] > 0))
             sampled.sampling.factor[axis] = 1;
-    return ops_of(target->kind)->writer_open(&sampled, writer, error);
+    return sampled.wrapping ? wrapping_writer_open(&sampled, writer, error)
+                            : ops_of(target->kind)->writer_open(&sampled, writer, error);
 }
 
 enum mist_status format_writer_frame(struct format_writer *writer, const struct mist_view *frame,

@@ -16,7 +16,8 @@
 #include <mist/status.h>
 
 /* Tells by content (magic numbers; file names decide nothing) what an input is. Reads at most its first kilobyte
- * (gzip members are looked into). A file that cannot be opened is an error; an unknown one is FORMAT_UNKNOWN. */
+ * (what is wrapped, by gzip or others, is looked into). A file that cannot be opened is an error; an unknown one is
+ * FORMAT_UNKNOWN. */
 enum mist_status format_detect(const struct format_input *input, enum format_kind *kind, struct mist_error *error);
 
 /*
@@ -135,7 +136,10 @@ struct format_source {
     bool stream_lossy;         /* decoded samples are no exact copy of what was there before: keeping streams pays */
     uint32_t hole_count;       /* candidates: nothing says that a sample has such a value */
     struct format_hole hole[FORMAT_MAX_HOLES];
-    char warning[160];       /* what is odd about the files but no reason to refuse them: one sentence; or "" */
+    char warning[160];         /* what is odd about the files but no reason to refuse them: one sentence; or "" */
+    struct file_map *unpacked; /* [files as given] what was in those that are wrapped (format_open()), else data NULL;
+                                  NULL: none is */
+    uint32_t inputs;
     struct mist_buffer head; /* what the writer needs to write *reduced* files without the archive (NIfTI: the
                                 header and extensions; PNG: as the archive's prefix; DICOM: dicom_look.h) */
 };
@@ -176,6 +180,12 @@ enum mist_status format_open(enum format_kind kind, const struct format_input *i
                              struct format_source **source, struct mist_error *error);
 void format_close(struct format_source **source);
 
+/* What counts as the content of the n-th file in frame order where that is not what is on disk: what ops->content says,
+ * or what was unpacked. False: the file itself. */
+bool format_content(const struct format_source *source, uint32_t file, const uint8_t **data, size_t *size);
+/* Whether the n-th of the files as they were given came wrapped (not NIfTI by gzip, which is the format's own). */
+bool format_is_unpacked(const struct format_source *source, uint32_t input);
+
 /* As ops->same_metadata, for sources of one kind. */
 enum mist_status format_same_metadata(struct format_source *source, struct format_source *other,
                                       char difference[FORMAT_DIFFERENCE_SIZE], struct mist_error *error);
@@ -193,6 +203,7 @@ enum format_syntax {
 struct format_target {
     enum format_kind kind;
     bool gzip;                            /* NIfTI: write .nii.gz */
+    enum format_wrapping wrapping;        /* around the whole file */
     const char *path;                     /* final path; written aside (PATH.part), renamed by format_writer_finish() */
     struct mist_image_info info;          /* of what is written: reduced size and geometry; frames: of this file */
     const struct mist_image_info *source; /* of the full-resolution item */

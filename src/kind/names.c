@@ -104,22 +104,44 @@ const char *format_picture_outputs(char text[FORMAT_LIST_SIZE])
 
 /* ---- paths ---- */
 
-static const char *suffix_of_path(const char *path, const struct format **format)
+static const char *const wrapping_suffixes[WRAPPINGS] = {NULL, ".gz", ".bz2", ".xz", ".zst"};
+
+enum format_wrapping format_wrapping_of_path(const char *path)
 {
+    for (enum format_wrapping i = WRAPPING_NONE + 1; i < WRAPPINGS; i++)
+        if (ends_in(path, wrapping_suffixes[i]))
+            return i;
+    return WRAPPING_NONE;
+}
+
+static bool ends_before(const char *path, size_t length, const char *suffix)
+{
+    const size_t ending = strlen(suffix);
+    return length >= ending && strncasecmp(path + length - ending, suffix, ending) == 0;
+}
+
+/* How long the format's suffix is, with that of a wrapping behind it; 0: there is none. */
+static size_t suffix_length(const char *path, const struct format **format)
+{
+    const enum format_wrapping wrapping = format_wrapping_of_path(path);
+    const size_t around = wrapping ? strlen(wrapping_suffixes[wrapping]) : 0, inside = strlen(path) - around;
     for (unsigned kind = FORMAT_UNKNOWN + 1; kind < FORMAT_KINDS; kind++)
-        for (unsigned i = 0; i < FORMAT_MAX_NAMES && formats[kind].suffixes[i]; i++)
-            if (ends_in(path, formats[kind].suffixes[i])) {
-                *format = &formats[kind];
-                return formats[kind].suffixes[i];
-            }
+        for (unsigned i = 0; i < FORMAT_MAX_NAMES && formats[kind].suffixes[i]; i++) {
+            const char *suffix = formats[kind].suffixes[i];
+            *format = &formats[kind];
+            if (ends_in(path, suffix))
+                return strlen(suffix);
+            if (around && ends_before(path, inside, suffix))
+                return strlen(suffix) + around;
+        }
     *format = NULL;
-    return NULL;
+    return 0;
 }
 
 const struct format *format_of_path(const char *path)
 {
     const struct format *format;
-    suffix_of_path(path, &format);
+    suffix_length(path, &format);
     return format;
 }
 
@@ -127,10 +149,9 @@ const char *format_unread(const char *path)
 {
 #define UNREAD(suffix) suffix " files are not read"
     static const char *const kinds[] = {
-        UNREAD("avif"), UNREAD("czi"),     UNREAD("gif"),    UNREAD("heic"),    UNREAD("jxl"),
-        UNREAD("lif"),  UNREAD("mgh"),     UNREAD("mgz"),    UNREAD("mnc"),     UNREAD("mrxs"),
-        UNREAD("nd2"),  UNREAD("nii.bz2"), UNREAD("nii.xz"), UNREAD("nii.zst"), UNREAD("ndpi"),
-        UNREAD("pcx"),  UNREAD("scn"),     UNREAD("svs"),    UNREAD("tga"),     UNREAD("webp"),
+        UNREAD("avif"), UNREAD("czi"), UNREAD("gif"), UNREAD("heic"), UNREAD("jxl"),  UNREAD("lif"),
+        UNREAD("mgh"),  UNREAD("mgz"), UNREAD("mnc"), UNREAD("mrxs"), UNREAD("nd2"),  UNREAD("ndpi"),
+        UNREAD("pcx"),  UNREAD("scn"), UNREAD("svs"), UNREAD("tga"),  UNREAD("webp"),
     };
 #undef UNREAD
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -146,15 +167,10 @@ const char *format_unread(const char *path)
 size_t format_stem(const char *path)
 {
     const struct format *format;
-    const char *suffix = suffix_of_path(path, &format);
+    size_t suffix = suffix_length(path, &format);
     for (unsigned kind = FORMAT_UNKNOWN + 1; !suffix && kind < FORMAT_KINDS; kind++)
         if (formats[kind].header_suffix && ends_in(path, formats[kind].header_suffix))
-            suffix = formats[kind].header_suffix;
-    size_t length = strlen(path), stem = suffix ? length - strlen(suffix) : length;
+            suffix = strlen(formats[kind].header_suffix);
+    size_t length = strlen(path), stem = length - suffix;
     return stem == 0 || path[stem - 1] == '/' ? length : stem;
-}
-
-bool format_path_is_gzip(const char *path)
-{
-    return ends_in(path, ".gz");
 }

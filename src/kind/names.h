@@ -17,6 +17,9 @@ enum format_kind {
     FORMAT_KINDS
 };
 
+/* What may be around a whole file of any format; NIfTI's gzip is the format's own. */
+enum format_wrapping { WRAPPING_NONE, WRAPPING_GZIP, WRAPPING_BZIP2, WRAPPING_XZ, WRAPPING_ZSTD, WRAPPINGS };
+
 /* A kind of file that can be written. */
 struct format_output {
     const char *name;            /* what --format takes: "nii.gz"; NULL behind the last one */
@@ -72,7 +75,8 @@ enum { FORMAT_LIST_SIZE = 256 };
 const char *format_item_outputs(char text[FORMAT_LIST_SIZE]);
 const char *format_picture_outputs(char text[FORMAT_LIST_SIZE]);
 
-/* The format whose suffix a path ends in, in any case; NULL if it is none. Content decides what a file is, not this. */
+/* The format whose suffix a path ends in, in any case, also with that of a wrapping behind it; NULL if it is none.
+ * Content decides what a file is, not this. */
 const struct format *format_of_path(const char *path);
 /*
  * Why a file that is an image by its suffix is none that MIST reads: "bmp files are not read"; NULL for all others.
@@ -82,7 +86,7 @@ const char *format_unread(const char *path);
 /* How many bytes of a path come before that suffix, or that of a pair's header; all of them where there is none, or
  * nothing before it. */
 size_t format_stem(const char *path);
-/* Whether a path ends in ".gz", in any case. */
-bool format_path_is_gzip(const char *path);
+/* What the end of a path says is around the file: ".gz", ".bz2", ".xz", ".zst", in any case. */
+enum format_wrapping format_wrapping_of_path(const char *path);
 
 #endif

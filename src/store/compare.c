@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "format/format.h"
+#include "format/wrapping.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +13,37 @@
 
 enum { CHUNK = 1 << 16 };
 
+/* What wraps a file besides gzip. */
+static enum format_wrapping wrapping_of(const char *path)
+{
+    struct file_map map = {0};
+    enum format_wrapping wrapping = WRAPPING_NONE;
+    if (!file_map_open(path, &map, NULL)) {
+        wrapping = wrapping_detect(map.data, map.size);
+        file_map_close(&map);
+    }
+    return wrapping == WRAPPING_GZIP ? WRAPPING_NONE : wrapping;
+}
+
+/* The content of two files that are wrapped otherwise. */
+static enum mist_status same_unpacked(const char *original, const char *copy, bool *same, struct mist_error *error)
+{
+    const struct format_input inputs[2] = {format_input_path(original), format_input_path(copy)};
+    struct file_map maps[2] = {{0}};
+    enum mist_status status = MIST_OK;
+    for (int i = 0; i < 2 && !status; i++) {
+        const enum format_wrapping wrapping = wrapping_of(inputs[i].path);
+        status = wrapping ? wrapping_open(&inputs[i], wrapping, &maps[i], error)
+                          : file_map_open(inputs[i].path, &maps[i], error);
+    }
+    *same = !status && maps[0].size == maps[1].size && memcmp(maps[0].data, maps[1].data, maps[0].size) == 0;
+    file_map_close(&maps[0]);
+    file_map_close(&maps[1]);
+    return status;
+}
+
 /* gzopen() passes over what is not gzip unchanged. */
-static enum mist_status same_bytes(const char *original, const char *copy, bool *same, struct mist_error *error)
+static enum mist_status same_inside_gzip(const char *original, const char *copy, bool *same, struct mist_error *error)
 {
     uint8_t *bytes = memory_allocate(2 * CHUNK);
     gzFile a = gzopen(original, "rbe"), b = gzopen(copy, "rbe");
@@ -38,6 +68,16 @@ static enum mist_status same_bytes(const char *original, const char *copy, bool 
         gzclose(b);
     memory_free(bytes);
     return status;
+}
+
+/* As bytes, both unpacked where they are wrapped. Damaged ones are not the same. */
+static enum mist_status same_bytes(const char *original, const char *copy, bool *same, struct mist_error *error)
+{
+    *same = false;
+    if (!wrapping_of(original) && !wrapping_of(copy))
+        return same_inside_gzip(original, copy, same, error);
+    enum mist_status status = same_unpacked(original, copy, same, error);
+    return status == MIST_ERROR_CORRUPT ? MIST_OK : status;
 }
 
 static enum mist_status open_image(const char *path, struct format_source **source, struct mist_error *error)

@@ -115,14 +115,16 @@ static void test_paths(void **state)
         const char *path;
         size_t stem;
     } paths[] = {
-        {"a.nii.gz", 1},   {"A.NII.GZ", 1}, {"b/a.Nii", 3},     {"a.gz", 4},      {"scan.IMA", 8},
-        {".png", 4},       {"b/.png", 6},   {"a.b.DCM", 3},     {"a.png.txt", 9}, {"x.JPG", 1},
-        {"nii.gz.nii", 6}, {"", 0},         {"b.png/file", 10}, {"1.2.840", 7},
+        {"a.nii.gz", 1},   {"A.NII.GZ", 1}, {"b/a.Nii", 3},     {"a.gz", 4},        {"scan.IMA", 8},
+        {".png", 4},       {"b/.png", 6},   {"a.b.DCM", 3},     {"a.png.txt", 9},   {"x.JPG", 1},
+        {"nii.gz.nii", 6}, {"", 0},         {"b.png/file", 10}, {"1.2.840", 7},     {"a.png.gz", 1},
+        {"a.nii.bz2", 1},  {"A.DCM.XZ", 1}, {"a.txt.gz", 8},    {"x/.png.zst", 10},
     };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         assert_int_equal(format_stem(paths[i].path), paths[i].stem);
-    assert_true(format_path_is_gzip("X.NII.GZ"));
-    assert_false(format_path_is_gzip("x.gzip"));
+    assert_int_equal(format_wrapping_of_path("X.NII.GZ"), WRAPPING_GZIP);
+    assert_int_equal(format_wrapping_of_path("x.png.Bz2"), WRAPPING_BZIP2);
+    assert_int_equal(format_wrapping_of_path("x.gzip"), WRAPPING_NONE);
 }
 
 int main(void)
