@@ -54,6 +54,7 @@ struct mist_get_options {
     const char *ca_file;         /* PEM: who signs certificates of https hosts, instead of the system's; or NULL */
     const char *certificate;     /* PEM: the certificate by which we show a host who we are; or NULL */
     const char *certificate_key; /* PEM: its private key; NULL: in the same file */
+    bool times;                  /* modes and modification times of files, links and directories are the source's */
     bool no_cache;               /* remove what was fetched of an item once its files are written */
 
     /*
@@ -90,13 +91,17 @@ struct mist_get_report {
     uint64_t files;          /* files written now */
     uint64_t vanished;       /* files that an earlier call wrote and that the host no longer has, under any item */
     uint64_t removed;        /* of those, removed with `prune`; in a plan: would be */
-    uint64_t source_bytes;   /* of the original files of the selected items, and attachments */
-    uint64_t selected_bytes; /* what a download of the selection from nothing takes, attachments included */
-    uint64_t planned_bytes;  /* what was missing when the call began: bodies of items and attachments */
-    uint64_t fetched_bytes;  /* what was transferred: bodies of items and attachments; the catalog is not in it */
-    uint64_t catalog_bytes;  /* of the catalog, which is fetched first */
-    uint64_t requests;       /* made for all of this */
-    unsigned larger_count;   /* of larger[] */
+    uint64_t directories;    /* empty ones that the dataset has, made or there */
+    uint64_t links;          /* made now */
+    uint64_t links_left_out; /* what they lead to is not there: not selected, or in another format */
+    char links_left_out_path[256]; /* ... one of them */
+    uint64_t source_bytes;         /* of the original files of the selected items, and attachments */
+    uint64_t selected_bytes;       /* what a download of the selection from nothing takes, attachments included */
+    uint64_t planned_bytes;        /* what was missing when the call began: bodies of items and attachments */
+    uint64_t fetched_bytes;        /* what was transferred: bodies of items and attachments; the catalog is not in it */
+    uint64_t catalog_bytes;        /* of the catalog, which is fetched first */
+    uint64_t requests;             /* made for all of this */
+    unsigned larger_count;         /* of larger[] */
     struct mist_get_larger larger[MIST_GET_REASONS]; /* of all that is selected */
     int budget_reduce;                               /* the reduce that max_bytes led to, -1 without it */
     struct mist_dataset_card card;

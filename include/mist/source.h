@@ -81,6 +81,16 @@ struct mist_dataset_card {
     char description[1024];
 };
 
+/* DATASET/tree.jsonl.zst, which has links, directories, modes and times of the tree that the dataset was made of. */
+struct mist_dataset_tree {
+    uint64_t size; /* of the file; 0: there is none */
+    uint64_t checksum;
+    uint64_t files; /* whose modes and times are in it */
+    uint64_t directories;
+    uint64_t empty; /* of the directories: with nothing in them */
+    uint64_t links;
+};
+
 struct mist_dataset_info {
     char name[MIST_DATASET_NAME_MAX + 1];
     uint64_t items;
@@ -90,6 +100,7 @@ struct mist_dataset_info {
     uint64_t attachment_bytes; /* of all attachments */
     uint64_t id;               /* changes whenever an item or attachment does; the same for the same content */
     struct mist_dataset_card card;
+    struct mist_dataset_tree tree;
     /* A run of encode or index is at work or was interrupted: the other fields, the catalog and the items may each be
      * of another moment. Only a store knows; false in what a catalog says of itself. */
     bool unfinished;

@@ -53,9 +53,10 @@ MIST_API enum mist_status mist_store_find(mist_store *store, const char *dataset
                                           const char *path, mist_catalog_visit *visit, void *context,
                                           struct mist_error *error);
 /*
- * Opens an item, an attachment, or the catalog file (kind MIST_CATALOG_END, path NULL) for reading. The path may come
- * from anybody: what does not lie inside the store, be it through "..", absolute paths or symbolic links, and what is
- * no regular file is MIST_ERROR_NOT_FOUND. The caller closes *descriptor.
+ * Opens an item, an attachment, the catalog file (kind MIST_CATALOG_END, path NULL) or the tree list (the same kind,
+ * path "tree.jsonl.zst") for reading. The path may come from anybody: what does not lie inside the store, be it through
+ * "..", absolute paths or symbolic links, and what is no regular file is MIST_ERROR_NOT_FOUND. The caller closes
+ * *descriptor.
  */
 MIST_API enum mist_status mist_store_open_file(mist_store *store, const char *dataset, enum mist_catalog_kind kind,
                                                const char *path, int *descriptor, struct mist_error *error);

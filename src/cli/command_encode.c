@@ -110,12 +110,12 @@ static void print_json_larger(const struct mist_store_report *report)
     printf("}");
 }
 
-/* One line for images that are kept as they are: "kept as they are, since MIST does not read them: 4 .bmp, 2 .svs". */
+/* One line for images that are kept as they are: "kept as they are, since MIST does not read or open them: 4 .gif, 2 .svs". */
 static void print_unread(const struct mist_store_report *report)
 {
     for (unsigned i = 0; i < MIST_STORE_UNREAD && report->unread[i].files; i++)
         printf("%s%" PRIu64 " .%s",
-               i ? ", " : "kept as they are, since MIST does not read them: ", report->unread[i].files,
+               i ? ", " : "kept as they are, since MIST does not read or open them: ", report->unread[i].files,
                report->unread[i].suffix);
     if (report->unread[0].files)
         putchar('\n');
@@ -281,10 +281,14 @@ const struct command command_encode = {
     .name = "encode",
     .summary = "store datasets losslessly, ready for any resolution",
     .synopsis = "SRC... -o STORE|FILE.j2c|FILE.jph [OPTION...]",
-    .details = "Takes directories (and files) of DICOM, NIfTI, PNG and JPEG. Every image becomes an\n"
-               "item: a file each, or a DICOM series each, losslessly, whatever its type. Every other\n"
-               "file is kept byte for byte. Files are told by their content. With several sources each\n"
-               "becomes a directory of the dataset.\n\n"
+    .details = "Takes directories, files and archives (zip; tar, also compressed by gzip, bzip2, xz or zstd) of\n"
+               "DICOM, NIfTI, PNG, JPEG, JPEG 2000, TIFF, BMP, NRRD, MetaImage and NumPy; files may be gzipped\n"
+               "(.bz2, .xz, .zst) each. Every image becomes an item: a file each, or a DICOM series each,\n"
+               "losslessly, whatever its type. Every other file is kept byte for byte. Files are told by their\n"
+               "content. With several sources each becomes a directory of the dataset. Of archives no more\n"
+               "than one item for each thread is unpacked at a time, in files in the store.\n\n"
+               "Links to something in the same source are kept as links, others are followed. Empty\n"
+               "directories, modes, times and names of any bytes come back with 'mist get'.\n\n"
                "Run again, it takes in only what is new or has changed. It may be stopped at any\n"
                "moment. Images that cannot be encoded are named, kept as they are, and make the exit\n"
                "status 1.\n\n"

@@ -36,6 +36,8 @@ static const struct option_spec options[] = {
     {"cert", 0, "FILE", "PEM: the certificate that shows the host who you are"},
     {"cert-key", 0, "FILE", "PEM: its private key, where it is a file of its own"},
     {"cache", 0, "DIR", "keep what was fetched there (default: MIST_CACHE, or the output DIR.mist)"},
+    {"times", 0, NULL,
+     "give files, links and directories the modes and times that they had where the dataset was made"},
     {"no-cache", 0, NULL, "do not keep what was fetched of an item once its files are written"},
     {"prune", 0, NULL, "remove files downloaded earlier that the host no longer has (below)"},
     {"dry-run", 0, NULL, "say what would be fetched, to the byte, and change nothing; needs no -o"},
@@ -81,6 +83,8 @@ static void print_json(const struct mist_get_report *report, const char *url, co
     if (report->budget_reduce >= 0)
         printf(",\"budget_reduce\":%d", report->budget_reduce);
     printf(",\"labels_sampled\":%" PRIu64 ",\"unmatched\":%" PRIu64, report->labels_sampled, report->unmatched);
+    printf(",\"links\":%" PRIu64 ",\"links_left_out\":%" PRIu64 ",\"empty_directories\":%" PRIu64, report->links,
+           report->links_left_out, report->directories);
     print_json_card(&report->card);
     printf(",\"larger\":[");
     for (unsigned i = 0; i < report->larger_count; i++) {
@@ -161,6 +165,8 @@ static void print_summary(const struct mist_get_report *report, bool prune)
                format_percent(report->fetched_bytes, report->source_bytes, percent));
     if (report->unchanged)
         printf("; %" PRIu64 " unchanged", report->unchanged);
+    if (report->links)
+        printf("; %" PRIu64 " link%s made", report->links, plural(report->links));
     print_vanished(report, prune, false);
     if (report->failed)
         printf("; %" PRIu64 " failed", report->failed);
@@ -231,6 +237,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     get->keep_uids = option_given(arguments, "keep-uids");
     get->no_cache = option_given(arguments, "no-cache");
     get->prune = option_given(arguments, "prune");
+    get->times = option_given(arguments, "times");
     get->token = getenv("MIST_TOKEN");
     if (get->token && !*get->token)
         get->token = NULL;
@@ -279,6 +286,11 @@ static enum exit_status run(const struct arguments *arguments)
     if (!status && !quiet && report.unmatched)
         complain(arguments, "%" PRIu64 " of the names in --include-from %s nothing here: %s%s", report.unmatched,
                  report.unmatched == 1 ? "names" : "name", report.unmatched_name, report.unmatched > 1 ? ", ..." : "");
+    if (!status && !quiet && report.links_left_out)
+        complain(arguments, "%" PRIu64 " link%s not made, since what %s to is not here under its name: %s%s",
+                 report.links_left_out, report.links_left_out == 1 ? " was" : "s were",
+                 report.links_left_out == 1 ? "it leads" : "they lead", report.links_left_out_path,
+                 report.links_left_out > 1 ? ", ..." : "");
     if (status == MIST_ERROR_ARGUMENT)
         usage_error(arguments, "%s", error.message);
     else if (status)
@@ -320,6 +332,9 @@ const struct command command_get = {
                "where --cache or MIST_CACHE says). So, run again, what is there and unchanged is left\n"
                "alone, an interrupted download goes on, and a larger --size fetches only what is missing.\n"
                "DIR.mist may be removed; --no-cache keeps only the record of what was written.\n\n"
+               "Links within the dataset come as links, empty directories as such; names that are no text\n"
+               "(other bytes than UTF-8, control characters, backslashes) as they were. --times gives modes\n"
+               "(without set-user-ID and the like) and times as well.\n\n"
                "--prune removes files that an earlier 'mist get' of this dataset wrote in DIR and that the\n"
                "host no longer has, and directories that this leaves empty; not what --include and\n"
                "--exclude leave out, no file that was changed since or was there before, and nothing when\n"
@@ -328,7 +343,8 @@ const struct command command_get = {
                "vanished (files here that the host no longer has), removed (of those), source_bytes (of\n"
                "the originals), selected_bytes (for a download from nothing), planned_bytes (missing at\n"
                "the start), fetched_bytes, catalog_bytes, requests, budget_reduce (with --max-bytes),\n"
-               "unmatched (names of --include-from that name nothing),\n"
+               "unmatched (names of --include-from that name nothing), links, links_left_out,\n"
+               "empty_directories,\n"
                "larger (what could not be made as small as asked for: [{why, files, bytes}]),\n"
                "removed_files (with --prune: their paths; with --dry-run: of what would go)}.\n\n"
                "A transfer that brings less than 100 bytes a second for --timeout seconds, or breaks off, is\n"

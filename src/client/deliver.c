@@ -2,6 +2,7 @@
 #include "client/deliver.h"
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/confined.h"
@@ -43,7 +44,9 @@ static void sync_directory_of(int root, const char *path)
 {
     int parent;
     const char *name;
-    if (confined_parent(root, path, false, &parent, &name, NULL))
+    char disk[PATH_ROOM];
+    path_unescape(path, disk);
+    if (confined_parent(root, disk, false, &parent, &name, NULL))
         return;
     fsync(parent); /* not all file systems can; the file itself has been synced */
     close(parent);
@@ -60,10 +63,12 @@ static enum mist_status place(const struct session *session, int from_root, cons
                               struct state_file *file, struct mist_error *error)
 {
     struct stat about;
-    enum mist_status status = confined_rename(from_root, from, session->root, path, error);
+    char disk[PATH_ROOM];
+    path_unescape(path, disk);
+    enum mist_status status = confined_rename(from_root, from, session->root, disk, error);
     if (status)
         return status;
-    if (!confined_stat(session->root, path, &about))
+    if (!confined_stat(session->root, disk, &about))
         return error_set(error, MIST_ERROR_IO, "%s: not there after it was written", path);
     *file = (struct state_file){path, (uint64_t)about.st_size,
                                 (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};
@@ -193,7 +198,9 @@ static enum mist_status record_as_it_is(struct session *session, const struct st
                                         struct mist_error *error)
 {
     struct stat about;
-    if (!confined_stat(session->root, path, &about))
+    char disk[PATH_ROOM];
+    path_unescape(path, disk);
+    if (!confined_stat(session->root, disk, &about))
         return MIST_OK;
     struct state_file file = {path, (uint64_t)about.st_size,
                               (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec};

@@ -13,6 +13,7 @@
 #include "client/deliver.h"
 #include "client/prune.h"
 #include "client/slots.h"
+#include "client/tree.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -423,6 +424,8 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
         session->report.unchanged = 0; /* counted again, as it turns out */
         status = download_all(&download, progress, error);
     }
+    if (!status)
+        status = tree_apply(session, error);
     if (!status)
         status = prune(session, true, error);
     if (!status)

@@ -3,6 +3,7 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/memory.h"
 #include "base/confined.h"
 
@@ -112,8 +113,12 @@ enum mist_status plan_item_is_here(const struct session *session, const struct m
 static bool has_checksum(int root, const struct mist_catalog_attachment *attachment)
 {
     enum { CHUNK = 1 << 18 };
-    int descriptor = confined_open(root, attachment->path, O_RDONLY);
+    char disk[PATH_ROOM];
     struct stat about;
+    if (strlen(attachment->path) >= sizeof disk)
+        return false;
+    path_unescape(attachment->path, disk);
+    int descriptor = confined_open(root, disk, O_RDONLY);
     if (descriptor < 0)
         return false;
     bool same = false;

@@ -3,6 +3,7 @@
 
 #include "base/confined.h"
 #include "base/error.h"
+#include "base/escape.h"
 #include "item/export_plan.h"
 
 #include <fcntl.h>
@@ -136,11 +137,13 @@ static enum mist_status prune_file(struct session *session, const struct state_v
                                    struct mist_error *error)
 {
     struct mist_error failure = {0};
+    char disk[PATH_ROOM];
+    path_unescape(vanished->path, disk);
     if (vanished->found || !vanished->as_left) {
         note(session, vanished->path,
              vanished->found ? "the host no longer has it, but it may be your own: it was found here; it is kept"
                              : "the host no longer has it, but it was changed since it was downloaded; it is kept");
-    } else if (remove && confined_remove_tidily(session->root, vanished->path, &failure)) {
+    } else if (remove && confined_remove_tidily(session->root, disk, &failure)) {
         note(session, vanished->path, failure.message);
         session->report.failed++;
         return MIST_OK; /* still recorded: so the next run tries again */
@@ -179,7 +182,9 @@ enum mist_status prune(struct session *session, bool remove, struct mist_error *
         status = leave_what_is_there(session, error);
     while (!status && !(status = state_next_vanished(session->state, &vanished, &any, error)) && any) {
         struct stat about;
-        bool there = confined_stat(session->root, vanished.path, &about);
+        char disk[PATH_ROOM];
+        path_unescape(vanished.path, disk);
+        bool there = confined_stat(session->root, disk, &about);
         session->report.vanished += there;
         if (wanted && there && session_path_is_ours_to_write(vanished.path))
             status = prune_file(session, &vanished, remove, error);

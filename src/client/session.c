@@ -64,40 +64,55 @@ static enum mist_status no_dataset(const struct session *session, struct mist_er
                      CATALOG);
 }
 
-static enum mist_status fetch_catalog(struct session *session, struct mist_error *error)
+enum mist_status session_fetch_list(struct session *session, const char *path, uint64_t size, uint8_t **data,
+                                    size_t *got, struct mist_error *error)
 {
     struct transport *transport;
-    struct mist_error failure = {0};
     struct spooled spooled = {.descriptor = file_open_spool(NULL, error)};
+    *data = NULL;
+    *got = 0;
     if (spooled.descriptor < 0)
         return MIST_ERROR_IO;
-    enum mist_status status = transport_new(&session->settings, &transport, &failure);
-    struct transport_request request = {.path = CATALOG,
+    enum mist_status status = transport_new(&session->settings, &transport, error);
+    struct transport_request request = {.path = path,
                                         .name = session->settings.url.base,
-                                        .end = TRANSPORT_TO_END,
+                                        .end = size ? size : TRANSPORT_TO_END,
+                                        .size = size,
                                         .limit = CATALOG_MAX_FILE,
-                                        .first_contact = true,
+                                        .first_contact = size == 0,
                                         .sink = take_bytes,
                                         .context = &spooled};
-    bool reached = !status;
     if (!status)
-        status = transport_fetch(transport, &request, &failure);
+        status = transport_fetch(transport, &request, error);
     transport_free(&transport);
-    if (reached && status == MIST_ERROR_NOT_FOUND)
-        status = no_dataset(session, error);
-    else if (status)
-        error_set(error, status, "%s", failure.message);
-    session->report.catalog_bytes = spooled.size;
+    session->report.catalog_bytes += spooled.size;
     if (!status && spooled.size) {
         void *map = mmap(NULL, (size_t)spooled.size, PROT_READ, MAP_PRIVATE, spooled.descriptor, 0);
         if (map == MAP_FAILED)
-            status = error_set_errno(error, errno, "the catalog");
+            status = error_set_errno(error, errno, "%s", path);
         else
-            session->catalog = map;
+            *data = map;
     }
-    session->catalog_size = session->catalog ? (size_t)spooled.size : 0;
+    *got = *data ? (size_t)spooled.size : 0;
     close(spooled.descriptor);
     return status;
+}
+
+void session_free_list(uint8_t *data, size_t size)
+{
+    if (data)
+        munmap(data, size);
+}
+
+static enum mist_status fetch_catalog(struct session *session, struct mist_error *error)
+{
+    struct mist_error failure = {0};
+    enum mist_status status =
+        session_fetch_list(session, CATALOG, 0, &session->catalog, &session->catalog_size, &failure);
+    const bool reached = atomic_load(&session->shared.requests) > 0; /* else there is not even a directory */
+    if (status == MIST_ERROR_NOT_FOUND && reached)
+        return no_dataset(session, error);
+    return status ? error_set(error, status, "%s", failure.message) : MIST_OK;
 }
 
 static enum mist_status open_catalog(const struct session *session, mist_catalog **catalog, struct mist_error *error)
@@ -210,8 +225,7 @@ void session_close(struct session *session)
     memory_free(session->staging_path);
     memory_free(session->base_path);
     memory_free(session->delivered_path);
-    if (session->catalog)
-        munmap(session->catalog, session->catalog_size);
+    session_free_list(session->catalog, session->catalog_size);
     url_free(&session->settings.url);
 }
 

@@ -50,6 +50,12 @@ enum mist_status session_open_directory(struct session *session, bool make, stru
 enum mist_status session_say_what_was_delivered(const struct session *session, struct mist_error *error);
 void session_close(struct session *session);
 
+/* Fetches a list of the dataset (its catalog ...) into a mapping, freed by session_free_list(); `size` where it is
+ * known, else 0. It counts as catalog_bytes. */
+enum mist_status session_fetch_list(struct session *session, const char *path, uint64_t size, uint8_t **data,
+                                    size_t *got, struct mist_error *error);
+void session_free_list(uint8_t *data, size_t size);
+
 /* Visits every entry of the catalog; not MIST_OK stops. */
 typedef enum mist_status session_visit(void *context, const struct mist_catalog_entry *entry, struct mist_error *error);
 enum mist_status session_each(const struct session *session, session_visit *visit, void *context,

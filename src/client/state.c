@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/confined.h"
+#include "base/escape.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -42,6 +43,14 @@ static const char temporary_schema[] =
 static const char *const queries[STATE_QUERY_COUNT] = {
     [Q_FIND] = ("SELECT count(*) FROM written WHERE kind = ?1 AND path = ?2 AND id = ?3"
                 " AND (how = ?4 OR (how = '" STATE_FOUND "' AND ?4 = '" STATE_AS_IT_IS "'))"),
+    [Q_FILE] = "SELECT path, size, time FROM file WHERE path = ?",
+    [Q_RETIME] = "UPDATE file SET time = ? WHERE path = ?",
+    [Q_LINKS_UNSEE] = "UPDATE link SET seen = 0",
+    [Q_LINK_SEE] = "UPDATE link SET seen = 1 WHERE path = ?",
+    [Q_LINK] = "SELECT target FROM link WHERE path = ?",
+    [Q_LINK_PUT] = "INSERT OR REPLACE INTO link VALUES(?, ?, 1)",
+    [Q_LINK_DROP] = "DELETE FROM link WHERE path = ?",
+    [Q_LINK_UNSEEN] = "SELECT path, target FROM link WHERE seen = 0 AND path > ? ORDER BY path LIMIT 1",
     [Q_FIND_OLD] = "SELECT how FROM written WHERE kind = ? AND path = ? AND id <> ?",
     [Q_KNOWS] = "SELECT count(*) FROM file WHERE path = ?",
     [Q_FILES] = "SELECT path, size, time FROM file WHERE kind = ? AND owner = ?",
@@ -74,6 +83,11 @@ static const char *const queries[STATE_QUERY_COUNT] = {
 };
 _Static_assert(STATE_ITEM == 1 && STATE_ATTACHMENT == 2 && STATE_ITEM_FILE == 3, "the queries say so");
 
+/* Links that were made; made where it is not there, so that older records stay good. */
+static const char link_schema[] =
+    "CREATE TABLE IF NOT EXISTS link(path TEXT NOT NULL PRIMARY KEY, target TEXT NOT NULL,"
+    " seen INTEGER NOT NULL) WITHOUT ROWID";
+
 /* Opens it as it is, or makes it. */
 static enum mist_status open_once(const char *path, bool make, struct state *state, struct mist_error *error)
 {
@@ -89,6 +103,8 @@ static enum mist_status open_once(const char *path, bool make, struct state *sta
             database_execute(&state->database, "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=OFF; BEGIN", error);
     if (!status)
         status = database_check(&state->database, make, error);
+    if (!status && make)
+        status = database_execute(&state->database, link_schema, error);
     if (!status && make)
         status = database_execute(&state->database, "COMMIT", error);
     if (!status)
@@ -153,7 +169,11 @@ void state_close(struct state **state)
 bool state_is_as_left(const struct state *state, const char *path, int64_t size, int64_t time)
 {
     struct stat about;
-    return confined_stat(state->root, path, &about) && about.st_size == size &&
+    char disk[PATH_ROOM];
+    if (strlen(path) >= sizeof disk)
+        return false;
+    path_unescape(path, disk);
+    return confined_stat(state->root, disk, &about) && about.st_size == size &&
            (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec == time;
 }
 
@@ -334,8 +354,109 @@ enum mist_status state_record(struct state *state, const struct state_key *key, 
 void state_discard(struct state *state, const char *path)
 {
     int64_t count;
+    char disk[PATH_ROOM];
+    if (strlen(path) >= sizeof disk)
+        return;
+    path_unescape(path, disk);
     pthread_mutex_lock(&state->lock); /* so that nobody claims it meanwhile */
     if (!database_number(&state->database, Q_KNOWS, &count, NULL, "t", path) && count == 0)
-        confined_remove(state->root, path);
+        confined_remove(state->root, disk);
     pthread_mutex_unlock(&state->lock);
+}
+
+/* ---- links, and files as a tree list names them ---- */
+
+enum mist_status state_file_is_ours(struct state *state, const char *path, bool *ours, struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = database_query(&state->database, Q_FILE, &statement, error, "t", path);
+    if (!status)
+        status = database_step(&state->database, statement, &row, error);
+    *ours = !status && row && is_as_left(state, statement);
+    if (row)
+        sqlite3_reset(statement);
+    pthread_mutex_unlock(&state->lock);
+    return status;
+}
+
+enum mist_status state_file_retime(struct state *state, const char *path, struct mist_error *error)
+{
+    struct stat about;
+    char disk[PATH_ROOM];
+    path_unescape(path, disk);
+    if (!confined_stat(state->root, disk, &about))
+        return MIST_OK;
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = database_run(&state->database, Q_RETIME, error, "it",
+                                           (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec, path);
+    pthread_mutex_unlock(&state->lock);
+    return status;
+}
+
+static enum mist_status run_link(struct state *state, size_t query, const char *path, const char *target,
+                                 struct mist_error *error)
+{
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = !path    ? database_run(&state->database, query, error, "")
+                              : target ? database_run(&state->database, query, error, "tt", path, target)
+                                       : database_run(&state->database, query, error, "t", path);
+    pthread_mutex_unlock(&state->lock);
+    return status;
+}
+
+enum mist_status state_link_start(struct state *state, struct mist_error *error)
+{
+    return run_link(state, Q_LINKS_UNSEE, NULL, NULL, error);
+}
+
+enum mist_status state_link_see(struct state *state, const char *path, struct mist_error *error)
+{
+    return run_link(state, Q_LINK_SEE, path, NULL, error);
+}
+
+enum mist_status state_link_put(struct state *state, const char *path, const char *target, struct mist_error *error)
+{
+    return run_link(state, Q_LINK_PUT, path, target, error);
+}
+
+enum mist_status state_link_forget(struct state *state, const char *path, struct mist_error *error)
+{
+    return run_link(state, Q_LINK_DROP, path, NULL, error);
+}
+
+enum mist_status state_link_get(struct state *state, const char *path, char *target, struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    *target = '\0';
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = database_query(&state->database, Q_LINK, &statement, error, "t", path);
+    if (!status)
+        status = database_step(&state->database, statement, &row, error);
+    if (row) {
+        snprintf(target, PATH_ROOM, "%s", column_text(statement, 0));
+        sqlite3_reset(statement);
+    }
+    pthread_mutex_unlock(&state->lock);
+    return status;
+}
+
+enum mist_status state_link_next_unseen(struct state *state, char *path, char *target, bool *any,
+                                        struct mist_error *error)
+{
+    sqlite3_stmt *statement;
+    *any = false;
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = database_query(&state->database, Q_LINK_UNSEEN, &statement, error, "t", path);
+    if (!status)
+        status = database_step(&state->database, statement, any, error);
+    if (*any) {
+        snprintf(path, PATH_ROOM, "%s", column_text(statement, 0));
+        snprintf(target, PATH_ROOM, "%s", column_text(statement, 1));
+        sqlite3_reset(statement);
+    }
+    pthread_mutex_unlock(&state->lock);
+    return status;
 }

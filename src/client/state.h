@@ -68,6 +68,25 @@ enum mist_status state_record(struct state *state, const struct state_key *key, 
 /* Removes the file of this path unless something claims it. */
 void state_discard(struct state *state, const char *path);
 
+/* ---- links, and files as a tree list names them ---- */
+
+/* *ours: a record names a file of this path, and it is as it was left. */
+enum mist_status state_file_is_ours(struct state *state, const char *path, bool *ours, struct mist_error *error);
+/* Its time was set: it counts as left so. */
+enum mist_status state_file_retime(struct state *state, const char *path, struct mist_error *error);
+
+/* From now on no link has been seen. */
+enum mist_status state_link_start(struct state *state, struct mist_error *error);
+/* The dataset has a link of this path. */
+enum mist_status state_link_see(struct state *state, const char *path, struct mist_error *error);
+/* The target with which a link was made, in PATH_ROOM bytes; "" where none was. */
+enum mist_status state_link_get(struct state *state, const char *path, char *target, struct mist_error *error);
+enum mist_status state_link_put(struct state *state, const char *path, const char *target, struct mist_error *error);
+enum mist_status state_link_forget(struct state *state, const char *path, struct mist_error *error);
+/* The next link behind `path` that was made and not seen: into `path` and `target`, of PATH_ROOM bytes each. */
+enum mist_status state_link_next_unseen(struct state *state, char *path, char *target, bool *any,
+                                        struct mist_error *error);
+
 /* ---- what the host no longer has; for one thread, while no other uses the state ---- */
 
 /*

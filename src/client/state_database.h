@@ -11,6 +11,14 @@
 
 enum state_query {
     Q_FIND,
+    Q_FILE,
+    Q_RETIME,
+    Q_LINKS_UNSEE,
+    Q_LINK_SEE,
+    Q_LINK,
+    Q_LINK_PUT,
+    Q_LINK_DROP,
+    Q_LINK_UNSEEN,
     Q_FIND_OLD,
     Q_FILES,
     Q_KNOWS,

@@ -202,10 +202,11 @@ static void describe_target(const struct export *export, const struct export_fil
     const enum format_wrapping wrapping = export->output
                                               ? (export->output->gzip ? WRAPPING_GZIP : WRAPPING_NONE)
                                               : format_wrapping_of_path(item->manifest.file[file->source].path);
+    const bool pair = item->manifest.files > 1 && export->format->paired;
     const bool gzip = export->format->gzip_inside && wrapping == WRAPPING_GZIP;
     *target = (struct format_target){.kind = export->format->kind,
                                      .gzip = gzip,
-                                     .wrapping = gzip ? WRAPPING_NONE : wrapping,
+                                     .wrapping = gzip || pair ? WRAPPING_NONE : wrapping,
                                      .info = export->info,
                                      .source = &item->info.image,
                                      .sampling = export->regrid.grid.sampling,

@@ -371,7 +371,9 @@ static enum mist_status check_wrapping(const struct import *import, uint32_t inp
     const struct format_source *source = import->source;
     const enum format_wrapping named = format_wrapping_of_path(import->options->names[input]);
     const bool is = format_is_unpacked(source, input);
-    if (is == (named != WRAPPING_NONE) || (!is && named == WRAPPING_GZIP && format_of(source->kind)->gzip_inside))
+    const bool pair = source->files > 1 && !format_of(source->kind)->grouped;
+    if (pair || is == (named != WRAPPING_NONE) ||
+        (!is && named == WRAPPING_GZIP && format_of(source->kind)->gzip_inside))
         return MIST_OK;
     return error_set(error, MIST_ERROR_UNSUPPORTED, "%s: its name says that it %s compressed as a whole, but it is%s",
                      import->options->paths[input], named ? "is" : "is not", named ? " not" : "");

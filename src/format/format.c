@@ -212,7 +212,11 @@ enum mist_status format_open(enum format_kind kind, const struct format_input *i
     enum mist_status status =
         maps && inside ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", input_name(inputs));
     bool any = false;
+    const bool pair = count > 1 && !format_of(kind)->grouped; /* its header says how the samples' file is packed */
     for (uint32_t i = 0; i < count && !status; i++) {
+        inside[i] = inputs[i];
+        if (pair)
+            continue;
         status = unpack(kind, &inputs[i], &maps[i], &inside[i], error);
         any |= maps[i].data != NULL;
     }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { CHUNK = 1 << 18 };
 
@@ -63,6 +64,21 @@ static struct archive *start(const struct file_map *map, enum format_wrapping wr
     return NULL;
 }
 
+/* As much as comes out of the start of a gzip file, also of one that is cut off behind it. */
+static void inflate_start(const struct file_map *map, uint8_t *bytes, size_t room, size_t *size)
+{
+    const size_t most = 1 << 16;
+    z_stream stream = {.next_in = (Bytef *)(uintptr_t)map->data,
+                       .avail_in = (uInt)(map->size < most ? map->size : most),
+                       .next_out = bytes,
+                       .avail_out = (uInt)room};
+    if (inflateInit2(&stream, 15 + 16) != Z_OK)
+        return;
+    inflate(&stream, Z_SYNC_FLUSH);
+    *size = room - stream.avail_out;
+    inflateEnd(&stream);
+}
+
 void wrapping_start(const struct format_input *input, enum format_wrapping wrapping, uint8_t *bytes, size_t room,
                     size_t *size)
 {
@@ -70,7 +86,9 @@ void wrapping_start(const struct format_input *input, enum format_wrapping wrapp
     *size = 0;
     if (input_map(input, &map, NULL))
         return;
-    struct archive *archive = start(&map, wrapping, NULL);
+    struct archive *archive = wrapping == WRAPPING_GZIP ? NULL : start(&map, wrapping, NULL);
+    if (wrapping == WRAPPING_GZIP)
+        inflate_start(&map, bytes, room, size);
     while (archive && *size < room) {
         const la_ssize_t got = archive_read_data(archive, bytes + *size, room - *size);
         if (got <= 0)

@@ -5,6 +5,7 @@
 #include "host/item_part.h"
 #include "host/page.h"
 #include "host/reply.h"
+#include "source/tree_list.h"
 
 #include <string.h>
 
@@ -134,6 +135,8 @@ bool route_native(struct request *request, const char *rest)
         request->answer = answer_plan;
     else if (strcmp(rest, "catalog.jsonl.zst") == 0)
         request->answer = answer_catalog, request->slow = false;
+    else if (strcmp(rest, TREE_LIST_NAME) == 0)
+        request->answer = answer_tree, request->slow = false;
     else if (strncmp(rest, "items/", 6) == 0)
         request->slow = false, route_item(request, rest + 6);
     else if (strncmp(rest, "files/", 6) == 0)
@@ -152,6 +155,8 @@ bool route_static(struct request *request, const char *rest)
     size_t length = strlen(rest);
     if (strcmp(rest, "/catalog.jsonl.zst") == 0) {
         request->answer = answer_catalog;
+    } else if (strcmp(rest, "/" TREE_LIST_NAME) == 0) {
+        request->answer = answer_tree;
     } else if (strncmp(rest, "/files/", 7) == 0) {
         request->answer = answer_file;
         request->path = rest + 7;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "item/layout.h"
 #include "kind/names.h"
+#include "source/tree_list.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,6 +52,13 @@ static void answer_with_file(struct request *request, enum mist_catalog_kind kin
     body.size = (uint64_t)about.st_size;
     tag_file(&about, body.etag);
     reply_body(request, &body);
+}
+
+void answer_tree(struct request *request, struct worker *worker)
+{
+    (void)worker;
+    request->path = TREE_LIST_NAME;
+    answer_with_file(request, MIST_CATALOG_END, "application/zstd");
 }
 
 void answer_catalog(struct request *request, struct worker *worker)

@@ -148,12 +148,38 @@ const struct format *format_of_path(const char *path)
 const char *format_unread(const char *path)
 {
 #define UNREAD(suffix) suffix " files are not read"
+#define UNOPENED(suffix) suffix " files are not opened where they lie among others"
     static const char *const kinds[] = {
-        UNREAD("avif"), UNREAD("czi"), UNREAD("gif"), UNREAD("heic"), UNREAD("jxl"),  UNREAD("lif"),
-        UNREAD("mgh"),  UNREAD("mgz"), UNREAD("mnc"), UNREAD("mrxs"), UNREAD("nd2"),  UNREAD("ndpi"),
-        UNREAD("pcx"),  UNREAD("scn"), UNREAD("svs"), UNREAD("tga"),  UNREAD("webp"),
+        UNREAD("avif"),
+        UNREAD("czi"),
+        UNREAD("gif"),
+        UNREAD("heic"),
+        UNREAD("jxl"),
+        UNREAD("lif"),
+        UNREAD("mgh"),
+        UNREAD("mgz"),
+        UNREAD("mnc"),
+        UNREAD("mrxs"),
+        UNREAD("nd2"),
+        UNREAD("ndpi"),
+        UNREAD("pcx"),
+        UNREAD("scn"),
+        UNREAD("svs"),
+        UNREAD("tga"),
+        UNREAD("webp"),
+        /* Sources of their own, but nothing that is in one is looked for among other files. */
+        UNOPENED("7z"),
+        UNOPENED("rar"),
+        UNOPENED("tar"),
+        UNOPENED("tar.bz2"),
+        UNOPENED("tar.gz"),
+        UNOPENED("tar.xz"),
+        UNOPENED("tar.zst"),
+        UNOPENED("tgz"),
+        UNOPENED("zip"),
     };
 #undef UNREAD
+#undef UNOPENED
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         char suffix[12] = ".";
         size_t length = strcspn(kinds[i], " ");

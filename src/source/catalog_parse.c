@@ -388,6 +388,28 @@ enum mist_status catalog_row_parse(const char *line, size_t size, struct catalog
     return MIST_OK;
 }
 
+static void parse_tree(struct json_reader *json, struct mist_dataset_tree *tree)
+{
+    char key[16];
+    json_enter_object(json);
+    while (json_key(json, key, sizeof key)) {
+        if (strcmp(key, "size") == 0)
+            tree->size = json_unsigned(json, CATALOG_MAX_BYTES);
+        else if (strcmp(key, "checksum") == 0)
+            tree->checksum = json_hexadecimal(json);
+        else if (strcmp(key, "files") == 0)
+            tree->files = json_unsigned(json, CATALOG_MAX_ENTRIES);
+        else if (strcmp(key, "directories") == 0)
+            tree->directories = json_unsigned(json, CATALOG_MAX_ENTRIES);
+        else if (strcmp(key, "empty") == 0)
+            tree->empty = json_unsigned(json, CATALOG_MAX_ENTRIES);
+        else if (strcmp(key, "links") == 0)
+            tree->links = json_unsigned(json, CATALOG_MAX_ENTRIES);
+        else
+            json_skip(json);
+    }
+}
+
 enum mist_status catalog_header_parse(const char *line, size_t size, struct mist_dataset_info *info,
                                       struct mist_error *error)
 {
@@ -417,6 +439,8 @@ enum mist_status catalog_header_parse(const char *line, size_t size, struct mist
             info->id = json_hexadecimal(&json);
         else if (strcmp(key, "card") == 0)
             card_read(&json, &info->card);
+        else if (strcmp(key, "tree") == 0)
+            parse_tree(&json, &info->tree);
         else
             json_skip(&json);
     }

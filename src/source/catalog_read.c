@@ -5,22 +5,15 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "source/lines.h"
 
 #include <string.h>
-#include <zstd.h>
-
-/* Windows up to 8 MB (2^23), which RFC 8878 says every decoder should take; our writer stays below. */
-enum { WINDOW_LOG = 23, CHUNK = 1 << 17 };
 
 struct mist_catalog {
     char *name; /* for messages */
     struct file_map map;
     bool mapped;
-    ZSTD_DStream *stream;
-    ZSTD_inBuffer in;
-    size_t pending; /* what ZSTD_decompressStream() returned last: 0 at the end of a frame */
-    struct mist_buffer out;
-    size_t line; /* where the next line starts in `out` */
+    struct lines_reader *lines;
     struct catalog_row row;
     struct mist_dataset_info info;
     uint64_t items;
@@ -29,80 +22,17 @@ struct mist_catalog {
     struct mist_error broken;     /* sticky */
 };
 
-/* Decompresses a chunk more; *more is false at the end of the data. */
-static enum mist_status fill(struct mist_catalog *catalog, bool *more, struct mist_error *error)
-{
-    struct mist_buffer *out = &catalog->out;
-    if (catalog->line > 0) { /* move what is left to the front */
-        memmove(out->data, out->data + catalog->line, out->size - catalog->line);
-        out->size -= catalog->line;
-        catalog->line = 0;
-    }
-    if (out->size > CATALOG_MAX_LINE)
-        return error_set(error, MIST_ERROR_LIMIT, "a line of the catalog is longer than %zu bytes", CATALOG_MAX_LINE);
-    if (!buffer_reserve(out, out->size + CHUNK))
-        return error_set(error, MIST_ERROR_MEMORY, "reading the catalog: out of memory");
-    ZSTD_outBuffer space = {out->data, out->capacity, out->size};
-    size_t before = space.pos;
-    while (space.pos == before) {
-        bool ended = catalog->in.pos == catalog->in.size;
-        size_t result = ZSTD_decompressStream(catalog->stream, &space, &catalog->in);
-        if (ZSTD_isError(result))
-            return error_set(error, MIST_ERROR_CORRUPT, "the catalog is damaged: %s", ZSTD_getErrorName(result));
-        if (space.pos == before && ended) {
-            *more = false;
-            if (catalog->pending != 0)
-                return error_set(error, MIST_ERROR_TRUNCATED, "the catalog ends too early");
-            return MIST_OK;
-        }
-        catalog->pending = result;
-    }
-    out->size = space.pos;
-    *more = true;
-    return MIST_OK;
-}
-
-/* The next line without its end; *text is NULL after the last one. */
-static enum mist_status next_line(struct mist_catalog *catalog, const char **text, size_t *size,
-                                  struct mist_error *error)
-{
-    size_t searched = 0;
-    for (;;) {
-        size_t left = catalog->out.size - catalog->line;
-        const uint8_t *start = left ? catalog->out.data + catalog->line : NULL;
-        const uint8_t *end = left > searched ? memchr(start + searched, '\n', left - searched) : NULL;
-        if (end) {
-            *text = (const char *)start;
-            *size = (size_t)(end - start);
-            catalog->line += *size + 1;
-            return MIST_OK;
-        }
-        searched = left;
-        bool more = false;
-        enum mist_status status = fill(catalog, &more, error);
-        if (status)
-            return status;
-        if (!more && left > 0)
-            return error_set(error, MIST_ERROR_TRUNCATED, "the catalog's last line is not complete");
-        if (!more) {
-            *text = NULL;
-            return MIST_OK;
-        }
-    }
-}
-
 static enum mist_status start(struct mist_catalog *catalog, const uint8_t *data, size_t size, const char *name,
                               struct mist_error *error)
 {
     catalog->name = memory_copy_text(name);
-    catalog->stream = ZSTD_createDStream();
-    catalog->in = (ZSTD_inBuffer){data, size, 0};
-    if (!catalog->name || !catalog->stream ||
-        ZSTD_isError(ZSTD_DCtx_setParameter(catalog->stream, ZSTD_d_windowLogMax, WINDOW_LOG)))
+    if (!catalog->name)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
     const char *line;
     size_t length;
-    enum mist_status status = next_line(catalog, &line, &length, error);
+    enum mist_status status = lines_reader_open(data, size, "the catalog", CATALOG_MAX_LINE, &catalog->lines, error);
+    if (!status)
+        status = lines_reader_next(catalog->lines, &line, &length, error);
     if (!status && !line)
         status = error_set(error, MIST_ERROR_TRUNCATED, "the catalog is empty");
     if (!status)
@@ -148,8 +78,7 @@ void mist_catalog_close(mist_catalog **catalog)
         return;
     if ((*catalog)->mapped)
         file_map_close(&(*catalog)->map);
-    ZSTD_freeDStream((*catalog)->stream);
-    mist_buffer_free(&(*catalog)->out);
+    lines_reader_close(&(*catalog)->lines);
     mist_buffer_free(&(*catalog)->last_path);
     catalog_row_free(&(*catalog)->row);
     memory_free((*catalog)->name);
@@ -185,7 +114,7 @@ static enum mist_status next(struct mist_catalog *catalog, struct mist_error *er
 {
     const char *line;
     size_t size;
-    enum mist_status status = next_line(catalog, &line, &size, error);
+    enum mist_status status = lines_reader_next(catalog->lines, &line, &size, error);
     if (status)
         return status;
     if (line) {

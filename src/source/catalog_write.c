@@ -120,11 +120,20 @@ static bool put_dataset(const struct mist_dataset_info *info, struct mist_buffer
            (card_is_empty(&info->card) || (json_put(out, ",\"card\":") && card_write(&info->card, out)));
 }
 
+static bool put_tree(const struct mist_dataset_tree *tree, struct mist_buffer *out)
+{
+    return tree->size == 0 ||
+           json_put(out,
+                    ",\"tree\":{\"size\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\",\"files\":%" PRIu64
+                    ",\"directories\":%" PRIu64 ",\"empty\":%" PRIu64 ",\"links\":%" PRIu64 "}",
+                    tree->size, tree->checksum, tree->files, tree->directories, tree->empty, tree->links);
+}
+
 enum mist_status mist_catalog_header_write(const struct mist_dataset_info *info, struct mist_buffer *out,
                                            struct mist_error *error)
 {
     bool good = json_put(out, "{\"format\":\"mist-catalog\",\"version\":%d,", CATALOG_VERSION) &&
-                put_dataset(info, out) && json_put(out, "}");
+                put_dataset(info, out) && put_tree(&info->tree, out) && json_put(out, "}");
     return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "a catalog header: out of memory");
 }
 

@@ -12,10 +12,14 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "item/item.h"
+#include "source/tree_list.h"
 #include "store/queries.h"
+#include "store/unpack.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PAGE = 64 };
@@ -38,6 +42,7 @@ struct against {
     mist_restoration_visit *visit;
     void *context;
     char *scratch;
+    char *unpacked; /* in it: what archives among the sources hold */
     struct subject page[PAGE];
     unsigned count;
     char after[PATH_ROOM];
@@ -108,6 +113,12 @@ static enum mist_status list_sources(struct against *against, struct mist_error 
         status = database_connect(database, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, 0, error);
     if (!status)
         status = database_execute(database, plan_tables, error);
+    char *unpacked = status ? NULL : path_join(against->scratch, "sources");
+    if (!status && !unpacked)
+        status = error_set(error, MIST_ERROR_MEMORY, "verifying: out of memory");
+    if (!status && mkdir(unpacked, 0700) != 0)
+        status = error_set_errno(error, errno, "%s", unpacked);
+    against->encode.unpack_to = against->unpacked = unpacked;
     return status ? status : encode_walk(&against->encode, error);
 }
 
@@ -265,6 +276,68 @@ static enum mist_status judge_rows(struct against *against, enum mist_catalog_ki
     return status;
 }
 
+/* ---- links and directories ---- */
+
+/* A link or an empty directory of the dataset against that of the sources. */
+static enum mist_status judge_place(struct against *against, const struct tree_entry *entry, struct mist_error *error)
+{
+    struct database *database = &against->encode.maker.database;
+    sqlite3_stmt *statement;
+    bool row = false, same = true;
+    enum mist_status status = database_query(database, Q_PLACE_FIND, &statement, error, "t", entry->path);
+    if (!status)
+        status = database_step(database, statement, &row, error);
+    if (status)
+        return status;
+    if (row) {
+        const char *target = column_text(statement, 0);
+        same = (target != NULL) == (entry->target != NULL) && (!target || strcmp(target, entry->target) == 0);
+        sqlite3_reset(statement);
+        status = database_run(database, Q_PLACE_MARK, error, "t", entry->path);
+    }
+    if (!row && (entry->target || entry->empty))
+        tell(against, entry->path, NULL, MIST_RESTORED_EXTRA,
+             entry->target ? "a link that is not in the sources" : "an empty directory that is not in the sources");
+    else if (!same)
+        tell(against, entry->path, NULL, MIST_RESTORED_NOT, "a link that leads elsewhere");
+    return status;
+}
+
+static enum mist_status judge_tree(struct against *against, struct mist_error *error)
+{
+    struct file_map map = {0};
+    struct mist_dataset_tree counts;
+    struct tree_list *list = NULL;
+    struct tree_entry entry = {.path = NULL};
+    struct mist_error damaged = {0};
+    char file[32];
+    int descriptor;
+    enum mist_status status =
+        mist_store_open_file(against->store, against->dataset, MIST_CATALOG_END, TREE_LIST_NAME, &descriptor, &damaged);
+    if (!status) {
+        snprintf(file, sizeof file, "/proc/self/fd/%d", descriptor);
+        status = file_map_open(file, &map, &damaged);
+        close(descriptor);
+    }
+    if (!status)
+        status = tree_list_open(map.data, map.size, &list, &counts, &damaged);
+    while (!status && !(status = tree_list_next(list, &entry, &damaged)) && entry.path)
+        if (entry.directory || entry.target)
+            status = judge_place(against, &entry, &damaged);
+    tree_list_close(&list);
+    file_map_close(&map);
+    sqlite3_stmt *statement;
+    status = database_query(&against->encode.maker.database, Q_PLACE_UNMARKED, &statement, error, "");
+    for (bool row = true; !status && row;) {
+        status = database_step(&against->encode.maker.database, statement, &row, error);
+        if (!status && row)
+            tell(against, column_text(statement, 0), NULL, MIST_RESTORED_MISSING,
+                 sqlite3_column_int(statement, 1) ? "a link that the dataset does not have"
+                                                  : "an empty directory that the dataset does not have");
+    }
+    return status;
+}
+
 static enum mist_status run(struct against *against, struct mist_error *error)
 {
     struct mist_dataset_info info;
@@ -277,6 +350,8 @@ static enum mist_status run(struct against *against, struct mist_error *error)
     status = judge_rows(against, MIST_CATALOG_ITEM, error);
     if (!status)
         status = judge_rows(against, MIST_CATALOG_ATTACHMENT, error);
+    if (!status)
+        status = judge_tree(against, error);
     return status ? status : tell_missing(against, error);
 }
 
@@ -300,6 +375,7 @@ enum mist_status mist_store_verify_against(const char *directory, const char *da
     encode->report = &against->report;
     encode->maker.store = directory;
     pthread_mutex_init(&encode->maker.lock, NULL);
+    unpack_start(encode);
     tally_start(&encode->tally, progress, left_out, against);
     enum mist_status status = mist_store_open(directory, &against->store, error);
     if (!status)
@@ -310,6 +386,8 @@ enum mist_status mist_store_verify_against(const char *directory, const char *da
     database_close(&encode->maker.database);
     mist_store_close(&against->store);
     tally_end(&encode->tally);
+    unpack_end(encode);
+    memory_free(against->unpacked);
     pthread_mutex_destroy(&encode->maker.lock);
     memory_free(against);
     return status;

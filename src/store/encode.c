@@ -11,6 +11,8 @@
 #include "store/describe.h"
 #include "store/queries.h"
 #include "store/tables.h"
+#include "store/tree_file.h"
+#include "store/unpack.h"
 #include "store/withdraw.h"
 
 #include <ctype.h>
@@ -26,7 +28,10 @@ static enum mist_status default_name(const char *source, char *name, size_t size
     char *real = realpath(source, NULL);
     if (!real)
         return error_set_errno(error, errno, "%s", source);
+    struct stat about;
     snprintf(name, size, "%s", strrchr(real, '/') + 1);
+    if (stat(real, &about) == 0 && S_ISREG(about.st_mode) && archive_suffix(name) < strlen(name))
+        name[strlen(name) - archive_suffix(name)] = '\0';
     free(real);
     for (char *p = name; *p; p++)
         if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
@@ -155,6 +160,8 @@ static enum mist_status run(struct encode *encode, struct mist_error *error)
     if (!status)
         status = join_tables(encode, &card, error);
     if (!status)
+        status = tree_file_write(&encode->maker, error);
+    if (!status)
         status = maker_publish(&encode->maker, &card, &info, error);
     if (!status)
         encode->report->card = info.card;
@@ -190,7 +197,9 @@ enum mist_status mist_store_encode(const char *directory, const struct mist_stor
     if (encode.threads > TALLY_WORKERS)
         encode.threads = TALLY_WORKERS;
     tally_start(&encode.tally, progress, options->note, options->note_context);
+    unpack_start(&encode);
     status = run(&encode, error);
+    unpack_end(&encode);
     tally_end(&encode.tally);
     maker_close(&encode.maker, status == MIST_OK);
     return status;

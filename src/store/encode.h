@@ -19,8 +19,22 @@
  */
 enum { UNIT_ROOM = PATH_ROOM + 256 };
 
+/* Archives among the sources; see unpack.h. */
+struct archive_source;
+struct unpacking {
+    char **paths; /* [count] */
+    uint32_t count;
+    struct archive_source *open; /* the one read last */
+    uint32_t number;             /* ... which is this one, from 1 */
+    uint64_t turn;               /* index of the unit that may unpack; guarded by the lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
 struct encode {
     struct maker maker;
+    struct unpacking unpacking;
+    const char *unpack_to; /* NULL, or the directory into which archives are unpacked while they are walked */
     const struct mist_store_encode_options *options;
     struct mist_store_report *report; /* guarded by maker.lock while several threads run */
     struct tally tally;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Listing -> what each file is -> units -> what is to be done. */
 #include "store/encode.h"
+#include "store/unpack.h"
 #include "store/store_database.h"
 
 #include "base/error.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- what each file is ---- */
 
@@ -27,12 +29,28 @@ struct verdict {
     char disk[PATH_MAX];
     int64_t size;
     int64_t mtime;
+    int64_t place;
     int64_t kind; /* as in the listing */
     char series[UNIT_ROOM];
     char format[sizeof PAIR + 256];
     bool names_patient;
     struct mist_error problem;
 };
+
+static enum mist_status take_row(struct database *database, sqlite3_stmt *statement, struct verdict *verdict, bool *row,
+                                 struct mist_error *error)
+{
+    enum mist_status status = database_step(database, statement, row, error);
+    if (status || !*row)
+        return status;
+    snprintf(verdict->path, sizeof verdict->path, "%s", column_text(statement, 0));
+    snprintf(verdict->disk, sizeof verdict->disk, "%s", column_text(statement, 1));
+    verdict->size = sqlite3_column_int64(statement, 2);
+    verdict->mtime = sqlite3_column_int64(statement, 3);
+    verdict->place = sqlite3_column_int64(statement, 4);
+    sqlite3_reset(statement);
+    return MIST_OK;
+}
 
 /* Hands out the next file; *row is false at the end. */
 static enum mist_status next_unknown(struct classify *classify, struct verdict *verdict, bool *row,
@@ -43,16 +61,10 @@ static enum mist_status next_unknown(struct classify *classify, struct verdict *
     enum mist_status status =
         database_query(database, Q_LISTING_NEXT_UNKNOWN, &statement, error, "t", classify->cursor);
     if (!status)
-        status = database_step(database, statement, row, error);
-    if (status || !*row)
-        return status;
-    snprintf(verdict->path, sizeof verdict->path, "%s", column_text(statement, 0));
-    snprintf(verdict->disk, sizeof verdict->disk, "%s", column_text(statement, 1));
-    verdict->size = sqlite3_column_int64(statement, 2);
-    verdict->mtime = sqlite3_column_int64(statement, 3);
-    snprintf(classify->cursor, sizeof classify->cursor, "%s", verdict->path);
-    sqlite3_reset(statement);
-    return MIST_OK;
+        status = take_row(database, statement, verdict, row, error);
+    if (!status && *row)
+        snprintf(classify->cursor, sizeof classify->cursor, "%s", verdict->path);
+    return status;
 }
 
 /* Where the file was touched but holds what it held, records its new time; *same says so. */
@@ -112,11 +124,35 @@ static void look_at(struct verdict *verdict)
     }
 }
 
+static enum mist_status put_verdict(struct encode *encode, const struct verdict *verdict, struct mist_error *error)
+{
+    const bool series = verdict->series[0] != '\0';
+    pthread_mutex_lock(&encode->maker.lock);
+    encode->report->naming_patient += verdict->names_patient;
+    enum mist_status status = database_run(
+        &encode->maker.database, Q_LISTING_CLASSIFY, error, "itttt", verdict->kind, series ? verdict->series : NULL,
+        series ? verdict->format : NULL,
+        verdict->kind < 0 ? encode_sentence(verdict->problem.message, verdict->disk) : NULL, verdict->path);
+    pthread_mutex_unlock(&encode->maker.lock);
+    return status;
+}
+
+/* Looks at a file, if it is not one of those that were only touched. */
+static enum mist_status classify_file(struct encode *encode, struct verdict *verdict, struct mist_error *error)
+{
+    bool same = false;
+    enum mist_status status = recognise(encode, verdict, &same, error);
+    if (status || same)
+        return status;
+    look_at(verdict);
+    return put_verdict(encode, verdict, error);
+}
+
 static enum mist_status classify_one(void *context, uint64_t index, unsigned worker, struct mist_error *error)
 {
     struct classify *classify = context;
     struct encode *encode = classify->encode;
-    bool row = false, same = false;
+    bool row = false;
     (void)index;
     struct verdict *verdict = memory_allocate_zeroed(1, sizeof *verdict);
     if (!verdict)
@@ -125,20 +161,52 @@ static enum mist_status classify_one(void *context, uint64_t index, unsigned wor
     enum mist_status status = next_unknown(classify, verdict, &row, error);
     pthread_mutex_unlock(&encode->maker.lock);
     if (!status && row)
-        status = recognise(encode, verdict, &same, error);
-    if (!status && row && !same) {
-        look_at(verdict);
-        bool series = verdict->series[0] != '\0';
-        pthread_mutex_lock(&encode->maker.lock);
-        encode->report->naming_patient += verdict->names_patient;
-        status = database_run(&encode->maker.database, Q_LISTING_CLASSIFY, error, "itttt", verdict->kind,
-                              series ? verdict->series : NULL, series ? verdict->format : NULL,
-                              verdict->kind < 0 ? encode_sentence(verdict->problem.message, verdict->disk) : NULL,
-                              verdict->path);
-        pthread_mutex_unlock(&encode->maker.lock);
-    }
+        status = classify_file(encode, verdict, error);
     if (!status)
         status = tally_add(&encode->tally, worker, 1, verdict->path, error);
+    memory_free(verdict);
+    return status;
+}
+
+/* The entry that comes next in the archives; *row is false behind the last one. */
+static enum mist_status classify_packed(struct encode *encode, struct verdict *verdict, const char *scratch, bool *row,
+                                        struct mist_error *error)
+{
+    struct database *database = &encode->maker.database;
+    sqlite3_stmt *statement;
+    enum mist_status status = database_query(database, Q_LISTING_NEXT_PACKED, &statement, error, "i", verdict->place);
+    if (!status)
+        status = take_row(database, statement, verdict, row, error);
+    if (status || !*row)
+        return status;
+    struct mist_error damaged = {0};
+    snprintf(verdict->disk, sizeof verdict->disk, "%s", scratch);
+    if (unpack_entry(encode, verdict->place, scratch, &damaged)) {
+        verdict->kind = -1;
+        verdict->series[0] = '\0';
+        verdict->names_patient = false;
+        verdict->problem = damaged;
+        status = put_verdict(encode, verdict, error);
+    } else {
+        status = classify_file(encode, verdict, error);
+    }
+    return status ? status : tally_add(&encode->tally, 0, 1, verdict->path, error);
+}
+
+/* Those in archives, one after the other as they lie there. */
+static enum mist_status classify_archives(struct encode *encode, struct mist_error *error)
+{
+    if (encode->unpacking.count == 0)
+        return MIST_OK;
+    char *scratch = maker_scratch(&encode->maker, "look", 0);
+    struct verdict *verdict = memory_allocate_zeroed(1, sizeof *verdict);
+    enum mist_status status =
+        scratch && verdict ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "looking at the sources: out of memory");
+    for (bool row = true; !status && row;)
+        status = classify_packed(encode, verdict, scratch, &row, error);
+    if (scratch)
+        unlink(scratch);
+    memory_free(scratch);
     memory_free(verdict);
     return status;
 }
@@ -147,7 +215,7 @@ enum mist_status encode_classify(struct encode *encode, struct mist_error *error
 {
     struct maker *maker = &encode->maker;
     struct classify *classify = memory_allocate_zeroed(1, sizeof *classify);
-    int64_t count = 0;
+    int64_t count = 0, packed = 0;
     if (!classify)
         return error_set(error, MIST_ERROR_MEMORY, "looking at the sources: out of memory");
     classify->encode = encode;
@@ -155,7 +223,14 @@ enum mist_status encode_classify(struct encode *encode, struct mist_error *error
         database_run(&maker->database, Q_LISTING_MATCH, error, "it", maker->id, MIST_RECORD_VERSION);
     if (!status)
         status = database_number(&maker->database, Q_LISTING_UNKNOWN, &count, error, "");
-    tally_phase(&encode->tally, "files", (uint64_t)count);
+    if (!status && encode->unpacking.count) {
+        status = database_run(&maker->database, Q_LISTING_INDEX_PLACES, error, "");
+        if (!status)
+            status = database_number(&maker->database, Q_LISTING_UNKNOWN_PACKED, &packed, error, "");
+    }
+    tally_phase(&encode->tally, "files", (uint64_t)(count + packed));
+    if (!status)
+        status = classify_archives(encode, error);
     if (!status)
         status = pool_run(encode->threads, (uint64_t)count, classify_one, classify, error);
     if (!status) /* those that were only touched */
@@ -307,6 +382,8 @@ enum mist_status encode_plan(struct encode *encode, struct mist_error *error)
         status = database_number(&maker->database, Q_UNCHANGED, &unchanged, error, "");
     if (!status)
         status = repeat_problems(encode, error);
+    if (!status)
+        status = encode->unpacking.count ? database_run(&maker->database, Q_UNITS_PLACE, error, "") : MIST_OK;
     if (!status)
         status = database_run(&maker->database, Q_TODO_FILL, error, "");
     if (!status)

@@ -8,13 +8,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "source/card.h"
+#include "source/lines.h"
 #include "store/store_database.h"
+#include "store/tree_file.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <zstd.h>
-
-enum { COMPRESSION_LEVEL = 6, WINDOW_LOG = 22 };
 
 /* A row's part of the dataset's id: what names its content. */
 static void add_to_id(struct checksum_state *id, const char *path, uint64_t size, uint64_t content)
@@ -79,7 +78,8 @@ static bool is_published(const char *path, const struct mist_dataset_info *info)
     bool same = strcmp(old->name, info->name) == 0 && old->items == info->items &&
                 old->attachments == info->attachments && old->source_bytes == info->source_bytes &&
                 old->item_bytes == info->item_bytes && old->attachment_bytes == info->attachment_bytes &&
-                old->id == info->id && card_same(&old->card, &info->card);
+                old->id == info->id && card_same(&old->card, &info->card) &&
+                memcmp(&old->tree, &info->tree, sizeof info->tree) == 0;
     /* The first line is cheap to read but does not say that the rest is whole. */
     struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ITEM};
     while (same && entry.kind != MIST_CATALOG_END)
@@ -88,48 +88,17 @@ static bool is_published(const char *path, const struct mist_dataset_info *info)
     return same;
 }
 
-/* ---- compressed lines ---- */
-
-struct line_writer {
-    ZSTD_CCtx *context;
-    FILE *stream;
-    struct mist_buffer out;
-};
-
-static enum mist_status compress(struct line_writer *writer, const void *bytes, size_t size, ZSTD_EndDirective end,
-                                 struct mist_error *error)
-{
-    ZSTD_inBuffer in = {bytes, size, 0};
-    size_t left;
-    do {
-        ZSTD_outBuffer out = {writer->out.data, writer->out.capacity, 0};
-        left = ZSTD_compressStream2(writer->context, &out, &in, end);
-        if (ZSTD_isError(left))
-            return error_set(error, MIST_ERROR_MEMORY, "compressing the catalog: %s", ZSTD_getErrorName(left));
-        if (out.pos)
-            fwrite(out.dst, 1, out.pos, writer->stream); /* errors are sticky; the commit finds them */
-    } while (end == ZSTD_e_end ? left > 0 : in.pos < in.size);
-    return MIST_OK;
-}
-
-static enum mist_status write_line(struct line_writer *writer, struct mist_buffer *text, struct mist_error *error)
-{
-    if (!buffer_append(text, "\n", 1))
-        return error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
-    enum mist_status status = compress(writer, text->data, text->size, ZSTD_e_continue, error);
-    text->size = 0;
-    return status;
-}
+/* ---- lines ---- */
 
 static enum mist_status write_rows(struct maker *maker, const struct mist_dataset_info *info,
-                                   struct line_writer *writer, struct mist_error *error)
+                                   struct lines_writer *writer, struct mist_error *error)
 {
     sqlite3_stmt *rows = NULL;
     struct mist_buffer *text = &maker->text;
     text->size = 0;
     enum mist_status status = mist_catalog_header_write(info, text, error);
     if (!status)
-        status = write_line(writer, text, error);
+        status = lines_writer_put(writer, text, error);
     if (!status)
         status = database_query(&maker->database, Q_ITEMS, &rows, error, "i", maker->id);
     for (bool row = true; !status && row;) {
@@ -139,7 +108,7 @@ static enum mist_status write_rows(struct maker *maker, const struct mist_datase
         if (!buffer_append(text, column_text(rows, 4), (size_t)sqlite3_column_bytes(rows, 4)))
             status = error_set(error, MIST_ERROR_MEMORY, "the catalog: out of memory");
         else
-            status = write_line(writer, text, error);
+            status = lines_writer_put(writer, text, error);
     }
     if (!status)
         status = database_query(&maker->database, Q_ATTACHMENTS, &rows, error, "i", maker->id);
@@ -151,35 +120,21 @@ static enum mist_status write_rows(struct maker *maker, const struct mist_datase
                                                  .attachment = attachment_of_row(rows)};
         status = mist_catalog_entry_write(&entry, text, error);
         if (!status)
-            status = write_line(writer, text, error);
+            status = lines_writer_put(writer, text, error);
     }
-    return status ? status : compress(writer, NULL, 0, ZSTD_e_end, error);
+    return status;
 }
 
 static enum mist_status write_catalog(struct maker *maker, const char *path, const struct mist_dataset_info *info,
                                       struct mist_error *error)
 {
-    struct file_writer file;
-    struct line_writer writer = {.context = ZSTD_createCCtx()};
-    enum mist_status status = file_writer_open(path, &file, error);
-    if (status) {
-        ZSTD_freeCCtx(writer.context);
-        return status;
-    }
-    writer.stream = file.stream;
-    if (!writer.context || !buffer_reserve(&writer.out, ZSTD_CStreamOutSize()) ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(writer.context, ZSTD_c_compressionLevel, COMPRESSION_LEVEL)) ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(writer.context, ZSTD_c_windowLog, WINDOW_LOG)) ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(writer.context, ZSTD_c_checksumFlag, 1)))
-        status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
+    struct lines_writer *writer = NULL;
+    enum mist_status status = lines_writer_open(path, &writer, error);
     if (!status)
-        status = write_rows(maker, info, &writer, error);
+        status = write_rows(maker, info, writer, error);
     if (!status)
-        status = file_writer_commit(&file, error);
-    else
-        file_writer_cancel(&file);
-    ZSTD_freeCCtx(writer.context);
-    mist_buffer_free(&writer.out);
+        status = lines_writer_commit(&writer, error);
+    lines_writer_cancel(&writer);
     return status;
 }
 
@@ -194,6 +149,7 @@ enum mist_status maker_publish(struct maker *maker, const struct mist_dataset_ca
     *info = (struct mist_dataset_info){.card = *card};
     if (!status)
         status = sum_up(maker, info, error);
+    tree_file_describe(maker, &info->tree);
     if (!status && !is_published(path, info))
         status = write_catalog(maker, path, info, error);
     if (!status && (!card_write(card, &text) || !buffer_append_zeros(&text, 1)))

@@ -8,18 +8,22 @@
 /*
  * listing: every source file of this run. kind: 1: an image; 0: none, an attachment; -1: an image whose header is
  * damaged; NULL: not known yet. series: "DIR/UID" of a file that is one of several of an item (DICOM), the path of its
- * header of one of a pair, else NULL; format: its pixel format (format_group.key), or PAIR and the name of the samples'
- * file. unit: what it becomes part of. done: it is in the store as it is.
- * unit: what the listing is made into: items (attach = 0) and attachments (attach = 1). todo: those with work, largest
- * first, so that the last to run are small and no core waits long for another.
+ * header of one of a pair, else NULL; place: where it lies in an archive, 0: it is a file; format: its pixel format
+ * (format_group.key), or PAIR and the name of the samples' file. unit: what it becomes part of. done: it is in the
+ * store as it is. place: what else a tree has: directories, and links (with their target). unit: what the listing is
+ * made into: items (attach = 0) and attachments (attach = 1). todo: those with work, largest first, so that the last to
+ * run are small and no core waits long for another; those of archives behind them, as they lie in these.
  */
 const char plan_tables[] =
     "CREATE TEMP TABLE listing(path TEXT PRIMARY KEY, disk TEXT NOT NULL, size INTEGER NOT NULL,"
     " mtime INTEGER NOT NULL, label INTEGER NOT NULL, kind INTEGER, series TEXT, format TEXT, problem TEXT, unit TEXT,"
-    " done INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+    " done INTEGER NOT NULL DEFAULT 0, mode INTEGER NOT NULL, place INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TEMP TABLE place(path TEXT PRIMARY KEY, target TEXT, mode INTEGER NOT NULL, mtime INTEGER NOT NULL,"
+    " leads_to TEXT, done INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
     "CREATE INDEX temp.listing_unit ON listing(unit);"
     "CREATE TEMP TABLE unit(attach INTEGER NOT NULL, path TEXT NOT NULL, bytes INTEGER NOT NULL, series TEXT,"
-    " format TEXT, due INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
+    " format TEXT, due INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(attach, path))"
+    " WITHOUT ROWID;"
     "CREATE INDEX temp.unit_series ON unit(series, format);"
     "CREATE TEMP TABLE missing(attach INTEGER NOT NULL, path TEXT NOT NULL, PRIMARY KEY(attach, path)) WITHOUT ROWID;"
     "CREATE TEMP TABLE listed_label(path TEXT PRIMARY KEY) WITHOUT ROWID;"
@@ -43,6 +47,16 @@ const char index_tables[] =
 /* joined: what tables say of items, as the JSON object of the catalog. */
 const char table_tables[] = "DROP TABLE IF EXISTS temp.joined;"
                             "CREATE TEMP TABLE joined(path TEXT PRIMARY KEY, columns TEXT NOT NULL) WITHOUT ROWID;";
+
+/* tree: the lines of tree.jsonl.zst; leads_to: where a link leads. */
+const char tree_tables[] =
+    "DROP TABLE IF EXISTS temp.tree;"
+    "CREATE TEMP TABLE tree(path TEXT PRIMARY KEY, target TEXT, directory INTEGER NOT NULL, empty INTEGER NOT NULL,"
+    " mode INTEGER NOT NULL, mtime INTEGER NOT NULL, leads_to TEXT) WITHOUT ROWID;";
+
+/* Whether something of a table lies below a path, by its index. */
+#define BELOW(table, path) \
+    "EXISTS (SELECT 1 FROM " table " b WHERE b.path > " path " || '/' AND b.path < " path " || '0')"
 
 const char *const maker_queries[Q_COUNT] = {
     [Q_DATASET_ADD] = "INSERT OR IGNORE INTO dataset(name) VALUES(?)",
@@ -103,7 +117,17 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_OWNER_IS_USED] = "SELECT EXISTS (SELECT 1 FROM source WHERE dataset = ?1 AND owner = ?2)"
                         " OR EXISTS (SELECT 1 FROM unit WHERE attach = 0 AND path = ?2)",
 
-    [Q_LISTING_ADD] = "INSERT INTO listing(path, disk, size, mtime, label) VALUES(?,?,?,?,?)",
+    [Q_LISTING_ADD] = "INSERT OR REPLACE INTO listing(path, disk, size, mtime, label, mode, place)"
+                      " VALUES(?,?,?,?,?,?,?)",
+    /* An archive may have a path several times: the last one counts. */
+    [Q_PLACE_ADD] = "INSERT OR REPLACE INTO place(path, target, mode, mtime, leads_to) VALUES(?,?,?,?,?)",
+    /* For 'mist verify --against'. */
+    [Q_PLACE_FIND] = "SELECT target FROM place WHERE path = ?",
+    [Q_PLACE_MARK] = "UPDATE place SET done = 1 WHERE path = ?",
+    [Q_PLACE_UNMARKED] =
+        "SELECT path, target IS NOT NULL FROM place WHERE done = 0 AND (target IS NOT NULL"
+        " OR NOT (" BELOW("listing", "place.path") " OR " BELOW("place", "place.path") "))"
+                                                                                       " ORDER BY path",
     [Q_LISTED_ADD] = "INSERT OR IGNORE INTO listed_label(path) VALUES(?)",
     [Q_LISTED_APPLY] = "UPDATE listing SET label = ?1 WHERE label < ?1 AND path IN (SELECT path FROM listed_label)",
     /* What is known from an earlier run. A problem may be one no longer with another version of the program, and what
@@ -111,9 +135,13 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_LISTING_MATCH] = "UPDATE listing SET kind = s.kind, series = s.series, format = s.format, problem = s.problem"
                         " FROM source s WHERE s.dataset = ? AND s.path = listing.path AND s.size = listing.size"
                         " AND s.mtime = listing.mtime AND (s.kind > 0 AND s.problem IS NULL OR s.version = ?)",
-    [Q_LISTING_UNKNOWN] = "SELECT count(*) FROM listing WHERE kind IS NULL",
-    [Q_LISTING_NEXT_UNKNOWN] =
-        "SELECT path, disk, size, mtime FROM listing WHERE kind IS NULL AND path > ? ORDER BY path LIMIT 1",
+    [Q_LISTING_UNKNOWN] = "SELECT count(*) FROM listing WHERE kind IS NULL AND place = 0",
+    [Q_LISTING_NEXT_UNKNOWN] = "SELECT path, disk, size, mtime, place FROM listing WHERE kind IS NULL AND path > ?"
+                               " AND place = 0 ORDER BY path LIMIT 1",
+    [Q_LISTING_INDEX_PLACES] = "CREATE INDEX temp.listing_place ON listing(place) WHERE place > 0",
+    [Q_LISTING_UNKNOWN_PACKED] = "SELECT count(*) FROM listing WHERE kind IS NULL AND place > 0",
+    [Q_LISTING_NEXT_PACKED] = "SELECT path, disk, size, mtime, place FROM listing WHERE kind IS NULL AND place > 0"
+                              " AND place > ? ORDER BY place LIMIT 1",
     [Q_LISTING_CLASSIFY] = "UPDATE listing SET kind = ?, series = ?, format = ?, problem = ? WHERE path = ?",
 
     /* For 'mist verify --against': done says that the store has it. */
@@ -162,12 +190,15 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_UNITS_DUE_MISSING] =
         "UPDATE unit SET due = 1 FROM missing m WHERE m.attach = unit.attach AND m.path = unit.path",
     [Q_TODO_FILL] = "INSERT INTO todo(attach, path, bytes) SELECT attach, path, bytes FROM unit WHERE due = 1"
-                    " ORDER BY bytes DESC, path",
+                    " ORDER BY place, bytes DESC, path",
+    [Q_UNITS_PLACE] = "UPDATE unit SET place = coalesce((SELECT min(l.place) FROM listing l WHERE l.unit = unit.path"
+                      " AND (l.kind <= 0) = unit.attach), 0)",
     [Q_TODO_COUNT] = "SELECT count(*) FROM todo",
     [Q_TODO_BYTES] = "SELECT coalesce(sum(bytes), 0) FROM todo",
     [Q_TODO_NTH] = "SELECT attach, path, bytes FROM todo WHERE rank = ?",
-    [Q_MEMBERS] = "SELECT path, disk, size, mtime, label, kind, series, format, problem FROM listing WHERE unit = ?"
-                  " AND (kind <= 0) = ? ORDER BY series IS NOT path, path", /* the header of a pair first */
+    [Q_MEMBERS] =
+        "SELECT path, disk, size, mtime, label, kind, series, format, problem, place FROM listing WHERE unit = ?"
+        " AND (kind <= 0) = ? ORDER BY series IS NOT path, path", /* the header of a pair first */
     [Q_UNCHANGED] = "SELECT count(*) FROM listing l JOIN unit u ON u.path = l.unit AND u.attach = (l.kind <= 0)"
                     " WHERE u.due = 0",
     [Q_OLD_PROBLEMS] = "SELECT l.path, s.problem FROM listing l JOIN unit u ON u.path = l.unit"
@@ -177,6 +208,21 @@ const char *const maker_queries[Q_COUNT] = {
                          " WHERE u.attach = 0 AND u.path = item.path) ORDER BY path LIMIT 1",
     [Q_VANISHED_ATTACHMENTS] = "SELECT path FROM attachment WHERE dataset = ? AND path > ? AND NOT EXISTS (SELECT 1"
                                " FROM listing l WHERE l.path = attachment.path) ORDER BY path LIMIT 1",
+
+    [Q_TREE_FILES] = "INSERT OR REPLACE INTO tree(path, target, directory, empty, mode, mtime)"
+                     " SELECT path, NULL, 0, 0, mode, mtime FROM listing",
+    [Q_TREE_PLACES] = "INSERT OR IGNORE INTO tree(path, target, directory, empty, mode, mtime, leads_to)"
+                      " SELECT path, target, target IS NULL, 0, mode, mtime, leads_to FROM place",
+    [Q_TREE_ADD] = "INSERT OR REPLACE INTO tree(path, target, directory, empty, mode, mtime, leads_to)"
+                   " VALUES(?,?,?,?,?,?,?)",
+    [Q_TREE_WITHDRAW] =
+        "DELETE FROM tree WHERE path IN (SELECT path FROM withdrawn) OR leads_to IN (SELECT path FROM withdrawn)",
+    /* After that: directories that held something withdrawn and hold nothing else but such directories. */
+    [Q_TREE_WITHDRAW_DIRECTORIES] = "DELETE FROM tree WHERE directory AND " BELOW(
+        "withdrawn", "tree.path") " AND NOT EXISTS (SELECT 1 FROM tree b"
+                                  " WHERE b.path > tree.path || '/' AND b.path < tree.path || '0' AND NOT b.directory)",
+    [Q_TREE_EMPTY] = "UPDATE tree SET empty = 1 WHERE directory AND NOT " BELOW("tree", "tree.path"),
+    [Q_TREE] = "SELECT path, target, directory, empty, mode, mtime FROM tree ORDER BY path",
 
     [Q_FOUND_ADD] = "INSERT INTO found(attach, path) SELECT ?1, ?2 WHERE ?2 NOT IN (SELECT path FROM withdrawn)",
     [Q_FOUND_COUNT] = "SELECT count(*) FROM found",

@@ -13,5 +13,6 @@ extern const char withdrawn_tables[];
 extern const char index_tables[];
 /* That of tables_join(). */
 extern const char table_tables[];
+extern const char tree_tables[];
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "source/card.h"
+#include "source/tree_list.h"
 #include "base/confined.h"
 #include "store/opened.h"
 #include "store/store_database.h"
@@ -316,7 +317,8 @@ enum mist_status mist_store_open_file(mist_store *store, const char *dataset, en
         return error_set(error, MIST_ERROR_NOT_FOUND, "not a path of this store");
     int length;
     if (kind == MIST_CATALOG_END)
-        length = snprintf(whole, sizeof whole, "%s/catalog.jsonl.zst", dataset);
+        length = snprintf(whole, sizeof whole, "%s/%s", dataset,
+                          path && strcmp(path, TREE_LIST_NAME) == 0 ? TREE_LIST_NAME : "catalog.jsonl.zst");
     else if (kind == MIST_CATALOG_ITEM)
         length = snprintf(whole, sizeof whole, "%s/items/%s.mist", dataset, path);
     else

@@ -3,12 +3,14 @@
 #include "store/encode.h"
 #include "store/store_database.h"
 #include "store/labels.h"
+#include "store/unpack.h"
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +31,8 @@ struct member {
     int64_t mtime;
     int64_t label;
     int64_t kind;
+    int64_t place;  /* in an archive; 0: it is a file */
+    char *unpacked; /* where it lies while it is worked on, which is then `disk`; or NULL */
     uint64_t checksum;
     enum mist_status fault; /* why it is no part of the item; MIST_OK: it is */
     char *problem;          /* the sentence to it, or NULL */
@@ -56,8 +60,13 @@ struct unit {
 
 static void unit_free(struct unit *unit)
 {
-    for (uint32_t i = 0; i < unit->count; i++)
-        memory_free(unit->members[i].problem);
+    for (uint32_t i = 0; i < unit->count; i++) {
+        struct member *member = &unit->members[i];
+        if (member->unpacked)
+            unlink(member->unpacked);
+        memory_free(member->unpacked);
+        memory_free(member->problem);
+    }
     mist_buffer_free(&unit->text);
     mist_buffer_free(&unit->list);
     memory_free(unit);
@@ -93,6 +102,7 @@ static enum mist_status add_member(struct unit *unit, sqlite3_stmt *statement, s
         .mtime = sqlite3_column_int64(statement, 3),
         .label = sqlite3_column_int64(statement, 4),
         .kind = sqlite3_column_int64(statement, 5),
+        .place = sqlite3_column_int64(statement, 9),
     };
     if (member.kind < 0) {
         const char *problem = column_text(statement, 8);
@@ -150,6 +160,49 @@ static void blame(struct member *member, const struct mist_error *error)
     member->fault = error->status;
     memory_free(member->problem);
     member->problem = memory_copy_text(encode_sentence(error->message, member->disk));
+}
+
+/* ---- out of archives ---- */
+
+static int compare_places(const void *a, const void *b)
+{
+    const int64_t one = (*(struct member *const *)a)->place, other = (*(struct member *const *)b)->place;
+    return (one > other) - (one < other);
+}
+
+/* Unpacks a member, and says of it what is wrong where that fails. */
+static enum mist_status unpack_member(struct unit *unit, struct member *member, struct mist_error *error)
+{
+    char what[32];
+    struct mist_error damaged = {0};
+    snprintf(what, sizeof what, "unpacked-%u", (unsigned)(member - unit->members));
+    member->unpacked = maker_scratch(&unit->encode->maker, what, unit->worker);
+    if (!member->unpacked)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", member->path);
+    enum mist_status status = unpack_entry(unit->encode, member->place, member->unpacked, &damaged);
+    if (status) {
+        unlink(member->unpacked);
+        blame(member, &damaged);
+        member->lost = true;
+    }
+    member->disk = member->unpacked;
+    return MIST_OK;
+}
+
+static enum mist_status unpack_unit(struct unit *unit, struct mist_error *error)
+{
+    struct member **packed = memory_allocate_array(unit->count, sizeof *packed);
+    uint32_t count = 0;
+    enum mist_status status = packed ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", unit->path);
+    for (uint32_t i = 0; i < unit->count && !status; i++)
+        if (unit->members[i].place)
+            packed[count++] = &unit->members[i];
+    if (count)
+        qsort(packed, count, sizeof *packed, compare_places);
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = unpack_member(unit, packed[i], error);
+    memory_free(packed);
+    return status;
 }
 
 /* Threads for this item: when few units are left, the cores are shared among them. */
@@ -258,7 +311,7 @@ static enum mist_status encode_members(struct unit *unit, const char *file, stru
         struct member *member = &unit->members[i];
         struct mist_error local = {0};
         uint64_t size;
-        if (checksum_file(member->disk, &size, &member->checksum, &local) != MIST_OK)
+        if (!member->lost && checksum_file(member->disk, &size, &member->checksum, &local) != MIST_OK)
             blame(member, &local);
     }
     for (int attempt = 0; good_members(unit) > 0; attempt++) {
@@ -296,6 +349,8 @@ static enum mist_status keep_bytes(struct unit *unit, struct member *member, str
     struct mist_error local = {0};
     uint64_t size = 0;
     bool source_fault = false;
+    if (member->lost) /* it could not be unpacked */
+        return MIST_OK;
     char *to = maker_path(&unit->encode->maker, MIST_CATALOG_ATTACHMENT, member->path);
     char *aside = maker_scratch(&unit->encode->maker, "copy", unit->worker);
     enum mist_status status = to && aside
@@ -523,6 +578,12 @@ enum mist_status encode_unit(void *context, uint64_t index, unsigned worker, str
     pthread_mutex_lock(&encode->maker.lock);
     enum mist_status status = load(unit, index + 1, error);
     pthread_mutex_unlock(&encode->maker.lock);
+    if (encode->unpacking.count) {
+        unpack_take_turn(encode, index);
+        if (!status)
+            status = unpack_unit(unit, error);
+        unpack_end_turn(encode);
+    }
     if (!status && !(file = maker_path(&encode->maker, MIST_CATALOG_ITEM, unit->path)))
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", unit->path);
     if (!status && !unit->attach)

@@ -3,7 +3,10 @@
 #include "store/encode.h"
 #include "store/tally.h"
 
+#include "base/checksum.h"
 #include "base/error.h"
+#include "base/file.h"
+#include "source/tree_list.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
@@ -161,6 +164,39 @@ static enum mist_status check_catalog_id(struct verify *verify, uint64_t id, str
     return status;
 }
 
+/* The tree list must be the one that the catalog names, and read to its end. */
+static void verify_tree(struct verify *verify, const struct mist_dataset_tree *said)
+{
+    char label[MIST_DATASET_NAME_MAX + 32], file[32];
+    struct finding finding = {verify, label, 0};
+    struct mist_error error = {0};
+    struct mist_dataset_tree counts;
+    struct tree_list *list = NULL;
+    struct file_map map = {0};
+    int descriptor;
+    snprintf(label, sizeof label, "%s/" TREE_LIST_NAME, verify->dataset);
+    enum mist_status status =
+        mist_store_open_file(verify->store, verify->dataset, MIST_CATALOG_END, TREE_LIST_NAME, &descriptor, &error);
+    if (!status) {
+        snprintf(file, sizeof file, "/proc/self/fd/%d", descriptor);
+        status = file_map_open(file, &map, &error);
+        close(descriptor);
+    }
+    if (!status && (map.size != said->size || checksum(map.data, map.size) != said->checksum))
+        status = error_set(&error, MIST_ERROR_CHECKSUM, "not the one that the catalog names");
+    if (!status)
+        status = tree_list_open(map.data, map.size, &list, &counts, &error);
+    struct tree_entry entry = {.path = ""};
+    while (!status && entry.path)
+        status = tree_list_next(list, &entry, &error);
+    tree_list_close(&list);
+    file_map_close(&map);
+    if (status) {
+        found(&finding, error.message);
+        verify->report->failed++;
+    }
+}
+
 /* The published catalog must read to its end and be the one that the index knows of. */
 static void verify_catalog(struct verify *verify)
 {
@@ -182,10 +218,13 @@ static void verify_catalog(struct verify *verify)
     struct mist_catalog_entry entry = {.kind = MIST_CATALOG_ITEM};
     while (!status && entry.kind != MIST_CATALOG_END)
         status = mist_catalog_next(catalog, &entry, &error);
+    const struct mist_dataset_tree tree = status ? (struct mist_dataset_tree){0} : mist_catalog_dataset(catalog)->tree;
     mist_catalog_close(&catalog);
     if (status) {
         found(&finding, error.message);
         verify->report->failed++;
+    } else if (tree.size) {
+        verify_tree(verify, &tree);
     }
 }
 

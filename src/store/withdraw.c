@@ -8,6 +8,7 @@
 #include "store/describe.h"
 #include "store/about.h"
 #include "store/queries.h"
+#include "store/tree_file.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -196,6 +197,8 @@ static enum mist_status publish(struct removal *removal, struct mist_error *erro
     about_free(&about);
     if (!status)
         status = describe_dataset(&removal->maker, &card, error);
+    if (!status)
+        status = tree_file_thin(&removal->maker, error);
     return status ? status : maker_publish(&removal->maker, &card, &info, error);
 }
 

@@ -181,10 +181,25 @@ class Items(unittest.TestCase):
         for line, (path, content) in zip(files, attachments.items(), strict=True):
             named += path.encode() + b"\0" + struct.pack("<QQ", len(content), reader.xxh3(content))
             self.assertEqual(line, {"file": path, "size": len(content), "checksum": "%016x" % reader.xxh3(content)})
+        self.assertEqual(header.pop("tree"), self.the_tree_list(root, sorted([*attachments] + [f["path"] for l in items for f in l.get("files", [l])])))
         self.assertEqual(header, {
             "format": "mist-catalog", "version": 2, "dataset": "c", "items": len(items), "files": 2,
             "source_bytes": sum(l["source_bytes"] for l in items), "item_bytes": sum(l["size"] for l in items),
             "file_bytes": 4, "id": "%016x" % reader.xxh3(named)})
+
+    def the_tree_list(self, root, paths):
+        """Section 13: what the catalog's first line is to say of it."""
+        data = (root / "tree.jsonl.zst").read_bytes()
+        head, *lines = map(json.loads, subprocess.run(["zstd", "-dc"], input=data, capture_output=True, check=True).stdout.splitlines())
+        self.assertEqual([l["path"] for l in lines], sorted((l["path"] for l in lines), key=str.encode))
+        files = [l for l in lines if not l.get("directory") and "target" not in l]
+        self.assertEqual(sorted(l["path"] for l in files), paths)
+        for line in files:
+            self.assertEqual(set(line), {"path", "mode", "mtime"})
+        counts = {"files": len(files), "directories": sum("directory" in l for l in lines), "empty": sum("empty" in l for l in lines),
+                  "links": sum("target" in l for l in lines)}
+        self.assertEqual(head, {"format": "mist-tree", "version": 1, **counts})
+        return {"size": len(data), "checksum": "%016x" % reader.xxh3(data), **counts}
 
     def coded(self, name, item, frame, level):
         """The frame's coded plane of this level by both judges, of its codestream alone and cut."""
