@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Seeds of the fuzz target `pictures`: small files of every format that it reads, by name. Alone, it writes them."""
+import bz2
 import gzip
 import io
+import lzma
 import os
 import zlib
 
@@ -52,6 +54,9 @@ def seeds():
     out = io.BytesIO()
     np.save(out, ramp.astype('<u2'))
     found['npy'] = out.getvalue()
+    for name, pack in (('gz', gzip.compress), ('bz2', bz2.compress), ('xz', lzma.compress)):
+        found['wrapped_' + name] = pack(found['png_L'])
+    found['wrapped_twice'] = bz2.compress(gzip.compress(found['bmp_L']))
     return found
 
 
