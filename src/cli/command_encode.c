@@ -110,7 +110,8 @@ static void print_json_larger(const struct mist_store_report *report)
     printf("}");
 }
 
-/* One line for images that are kept as they are: "kept as they are, since MIST does not read or open them: 4 .gif, 2 .svs". */
+/* One line for images that are kept as they are: "kept as they are, since MIST does not read or open them: 4 .gif, 2
+ * .svs". */
 static void print_unread(const struct mist_store_report *report)
 {
     for (unsigned i = 0; i < MIST_STORE_UNREAD && report->unread[i].files; i++)
