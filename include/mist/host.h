@@ -25,12 +25,24 @@ struct mist_host_access {
 };
 
 struct mist_host_options {
-    const char *listen;       /* "HOST:PORT", "[IPV6]:PORT"; port 0: a free one; default "127.0.0.1:8080" */
-    unsigned threads;         /* that move bytes, each with its own epoll; 0: 2, or one a core if that is more */
-    unsigned workers;         /* that open, decode and list; 0: as many */
-    unsigned connections;     /* at the same time; more wait to be accepted; default 1024 */
-    unsigned timeout_seconds; /* for a request's header to arrive, and without any progress; default 30 */
-    unsigned drain_seconds;   /* that mist_host_stop() gives the requests in flight; default 10 */
+    const char *listen; /* "HOST:PORT", "[IPV6]:PORT"; port 0: a free one; default "127.0.0.1:8080" */
+    unsigned threads;   /* that move bytes, each with its own epoll; 0: 2, or one a core if that is more */
+    unsigned workers;   /* that open and list, and as many that decode and make pictures; 0: as many */
+    /*
+     * Connections at the same time, default 1024; of one address, 0: half of these. Beyond either the one that has been
+     * idle for longest goes, of all or of that address; where none is idle, the new one.
+     */
+    unsigned connections;
+    unsigned connections_of_address;
+    const char *const *proxies; /* [proxy_count] numeric addresses whose connections are not counted so */
+    unsigned proxy_count;
+    unsigned header_seconds;  /* for a request's header to arrive; default 10, at most timeout_seconds */
+    unsigned timeout_seconds; /* for the next request, and without any progress; default 30 */
+    /* Pictures and other answers that take long: how many may wait (more get 503; 0: 32 for each worker), and bytes
+     * that all in the making and on their way may take (0: 288 MiB). */
+    unsigned queue;
+    uint64_t picture_memory;
+    unsigned drain_seconds; /* that mist_host_stop() gives the requests in flight; default 10 */
     /* Called after each request, from one thread at a time; NULL: no access log. */
     void (*log)(void *context, const struct mist_host_access *access);
     /* Something is wrong with the store or this machine (a client got a 500 or 503): one sentence. NULL: not told. */

@@ -12,7 +12,12 @@ static const struct option_spec options[] = {
     {"listen", 'l', "HOST:PORT", "address to listen on (default: 127.0.0.1:8080; port 0: a free one)"},
     {"jobs", 'j', "N", "threads that decode, as many that send (default: MIST_JOBS, or all cores)"},
     {"connections", 0, "N", "connections at the same time (default: 1024)"},
-    {"timeout", 0, "SECONDS", "for a request to arrive, and without progress (default: 30)"},
+    {"connections-per-address", 0, "N", "... of one address (default: half of them)"},
+    {"trusted-proxy", 0, "ADDRESS", "whose connections are many people's, and not counted so; may be repeated"},
+    {"header-timeout", 0, "SECONDS", "for the header of a request to arrive (default: 10)"},
+    {"timeout", 0, "SECONDS", "for the next request, and without progress (default: 30)"},
+    {"queue", 0, "N", "pictures that may wait to be made, then 503 (default: 32 for each of --jobs)"},
+    {"picture-memory", 0, "SIZE", "that pictures may take while they are made and sent (default: 288MiB)"},
     {"log", 0, NULL, "one line on standard error for each request"},
     {"quiet", 'q', NULL, "do not print the URL"},
     {0},
@@ -92,10 +97,17 @@ static enum exit_status run(const struct arguments *arguments)
     mist_store *store;
     if (option_value(arguments, "listen"))
         host_options.listen = option_value(arguments, "listen");
+    unsigned long long picture_memory = 0;
+    host_options.proxy_count = (unsigned)option_values(arguments, "trusted-proxy", &host_options.proxies);
     if (!option_unsigned(arguments, "jobs", 1, 256, &host_options.workers) ||
+        !option_unsigned(arguments, "connections-per-address", 1, 1000000, &host_options.connections_of_address) ||
+        !option_unsigned(arguments, "header-timeout", 1, 86400, &host_options.header_seconds) ||
+        !option_unsigned(arguments, "queue", 1, 1000000, &host_options.queue) ||
+        !option_bytes(arguments, "picture-memory", &picture_memory) ||
         !option_unsigned(arguments, "connections", 1, 1000000, &host_options.connections) ||
         !option_unsigned(arguments, "timeout", 1, 86400, &host_options.timeout_seconds))
         return EXIT_USAGE;
+    host_options.picture_memory = picture_memory;
     host_options.threads = host_options.workers;
     host_options.log = option_given(arguments, "log") ? log_access : NULL;
     host_options.problem = tell_problem;

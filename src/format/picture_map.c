@@ -330,6 +330,12 @@ static bool is_copy(const struct picture_map *map, const struct mist_view *frame
                                map->look.color != FORMAT_YBR_PARTIAL));
 }
 
+bool picture_map_is_frame(const struct picture_map *map, const struct mist_view *frame)
+{
+    const struct copy_packing packing = {.big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__};
+    return map->look.orientation <= 1 && is_copy(map, frame) && copy_is_packed(frame, packing);
+}
+
 enum mist_status picture_map_frame(const struct picture_map *map, const struct mist_view *frame, uint8_t *packed,
                                    struct mist_error *error)
 {

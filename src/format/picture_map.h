@@ -33,6 +33,8 @@ struct picture_limits {
 /* Of the frames of a target; `target->head` must stay. */
 void picture_map_start(struct picture_map *map, const struct format_target *target,
                        const struct picture_limits *limits);
+/* Whether the picture of a frame has the frame's samples as they lie there: it need not be made. */
+bool picture_map_is_frame(const struct picture_map *map, const struct mist_view *frame);
 /* Bytes of a packed picture. */
 size_t picture_map_bytes(const struct picture_map *map);
 /*

@@ -106,13 +106,16 @@ static int run_encoder(spng_ctx *context, const struct recipe *recipe, const uin
 static enum mist_status encode(const struct recipe *recipe, const struct mist_view *frame, const char *name,
                                struct mist_buffer *out, struct mist_error *error)
 {
-    uint8_t *packed = memory_allocate(picture_map_bytes(&recipe->map) / recipe->map.components * recipe->components);
+    const bool as_it_is =
+        recipe->depth >= 8 && recipe->components == recipe->map.components && picture_map_is_frame(&recipe->map, frame);
+    const size_t bytes = picture_map_bytes(&recipe->map) / recipe->map.components * recipe->components;
+    uint8_t *packed = as_it_is ? NULL : memory_allocate(bytes);
     spng_ctx *context = spng_ctx_new(SPNG_CTX_ENCODER);
     out->size = 0;
     enum mist_status status = MIST_OK;
-    if (!packed || !context)
+    if ((!packed && !as_it_is) || !context)
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", name);
-    if (!status && (status = picture_map_frame(&recipe->map, frame, packed, error)))
+    if (!status && packed && (status = picture_map_frame(&recipe->map, frame, packed, error)))
         error_prefix(error, status, "%s", name);
     if (!status) {
         if (recipe->depth < 8)
@@ -120,7 +123,9 @@ static enum mist_status encode(const struct recipe *recipe, const struct mist_vi
         else if (recipe->components > recipe->map.components)
             unfold(recipe, packed);
         size_t size = 0;
-        int result = run_encoder(context, recipe, packed);
+        int result = run_encoder(context, recipe, packed ? packed : frame->data);
+        memory_free(packed); /* of large pictures it need not be there beside two copies of what came of it */
+        packed = NULL;
         uint8_t *png = result ? NULL : spng_get_png_buffer(context, &size, &result);
         if (png && recipe->palette)
             make_palette(png);

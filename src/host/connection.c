@@ -13,8 +13,7 @@
 
 enum { WATCH_INTERVAL = 250000000 }; /* nanoseconds */
 
-/* Whether the client has closed its side, or all of it, and nothing is left to read. */
-static bool has_left(const struct connection *connection)
+bool connection_has_left(const struct connection *connection)
 {
     char byte;
     return recv(connection->descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
@@ -30,8 +29,9 @@ static void shut_down_late(struct connections *connections)
     for (struct connection *connection = connections->first; connection; connection = connection->next) {
         if (!connection->waiting || connection->shut_down)
             continue;
-        bool late = now - connection->since >= (double)connections->timeout_seconds;
-        if (!late && !has_left(connection))
+        const unsigned seconds = connection->reading ? connections->header_seconds : connections->timeout_seconds;
+        bool late = now - connection->since >= (double)seconds;
+        if (!late && !connection_has_left(connection))
             continue;
         connection->shut_down = true;
         shutdown(connection->descriptor, SHUT_RDWR);
@@ -59,7 +59,18 @@ static void *watch(void *context)
     return NULL;
 }
 
-bool connections_start(struct connections *connections, unsigned timeout_seconds, _Atomic uint64_t *timed_out)
+static bool copy_proxies(struct connections *connections, const char *const *proxies, unsigned count)
+{
+    connections->proxies = count ? memory_allocate_zeroed(count, sizeof *connections->proxies) : NULL;
+    for (; connections->proxies && connections->proxy_count < count; connections->proxy_count++) {
+        connections->proxies[connections->proxy_count] = memory_copy_text(proxies[connections->proxy_count]);
+        if (!connections->proxies[connections->proxy_count])
+            return false;
+    }
+    return connections->proxy_count == count;
+}
+
+bool connections_start(struct connections *connections, const char *const *proxies, unsigned proxy_count)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -67,14 +78,18 @@ bool connections_start(struct connections *connections, unsigned timeout_seconds
     pthread_mutex_init(&connections->lock, NULL);
     pthread_cond_init(&connections->stop_asked, &attributes);
     pthread_condattr_destroy(&attributes);
-    connections->timeout_seconds = timeout_seconds;
-    connections->timed_out = timed_out;
-    connections->watching = pthread_create(&connections->watcher, NULL, watch, connections) == 0;
+    connections->watching = copy_proxies(connections, proxies, proxy_count) &&
+                            pthread_create(&connections->watcher, NULL, watch, connections) == 0;
     return connections->watching;
 }
 
 void connections_stop(struct connections *connections)
 {
+    for (unsigned i = 0; i < connections->proxy_count; i++)
+        memory_free(connections->proxies[i]);
+    memory_free(connections->proxies);
+    connections->proxies = NULL;
+    connections->proxy_count = 0;
     if (!connections->watching)
         return;
     pthread_mutex_lock(&connections->lock);
@@ -85,6 +100,57 @@ void connections_stop(struct connections *connections)
     connections->watching = false;
     pthread_cond_destroy(&connections->stop_asked);
     pthread_mutex_destroy(&connections->lock);
+}
+
+/* ---- too many ---- */
+
+static unsigned bucket_of(const char *client)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *client; client++)
+        hash = (hash ^ (unsigned char)*client) * 16777619u;
+    return hash % CONNECTION_BUCKETS;
+}
+
+static bool is_proxy(const struct connections *connections, const char *client)
+{
+    for (unsigned i = 0; i < connections->proxy_count; i++)
+        if (strcmp(connections->proxies[i], client) == 0)
+            return true;
+    return false;
+}
+
+/* Shuts one down: the one that has waited for longest, of `alike`'s address if it is not NULL; else the new one. */
+static void evict(struct connections *connections, struct connection *new, const struct connection *alike)
+{
+    struct connection *idlest = NULL;
+    for (struct connection *one = alike ? connections->bucket[alike->bucket] : connections->first; one;
+         one = alike ? one->next_alike : one->next)
+        if (one != new && one->waiting && !one->shut_down && (!idlest || one->since < idlest->since) &&
+            (!alike || (one->counted && strcmp(one->client, alike->client) == 0)))
+            idlest = one;
+    if (!idlest)
+        idlest = new;
+    idlest->shut_down = true;
+    shutdown(idlest->descriptor, SHUT_RDWR);
+    atomic_fetch_add(connections->evicted, 1);
+}
+
+/* The lock is held. Those that are shut down already are as good as gone. */
+static void make_room(struct connections *connections, struct connection *new)
+{
+    unsigned alike = 0, open = connections->count;
+    if (open > connections->most) {
+        open = 0;
+        for (const struct connection *one = connections->first; one; one = one->next)
+            open += !one->shut_down;
+    }
+    if (open > connections->most)
+        evict(connections, new, NULL);
+    for (const struct connection *one = connections->bucket[new->bucket]; new->counted &&one; one = one->next_alike)
+        alike += !one->shut_down && one->counted && strcmp(one->client, new->client) == 0;
+    if (!new->shut_down && alike > connections->most_of_address)
+        evict(connections, new, new);
 }
 
 struct connection *connection_open(struct connections *connections, int descriptor, const void *address)
@@ -99,8 +165,10 @@ struct connection *connection_open(struct connections *connections, int descript
                                        NI_NUMERICHOST) != 0)
         snprintf(connection->client, sizeof connection->client, "-");
     connection->descriptor = descriptor;
-    connection->waiting = true;
+    connection->waiting = connection->reading = true;
     connection->shut_down = false;
+    connection->counted = !is_proxy(connections, connection->client);
+    connection->bucket = bucket_of(connection->client);
     connection->since = clock_seconds();
     connection->too_long = false;
     connection->target[0] = '\0';
@@ -110,6 +178,10 @@ struct connection *connection_open(struct connections *connections, int descript
     if (connection->next)
         connection->next->previous = connection;
     connections->first = connection;
+    connection->next_alike = connections->bucket[connection->bucket];
+    connections->bucket[connection->bucket] = connection;
+    connections->count++;
+    make_room(connections, connection);
     pthread_mutex_unlock(&connections->lock);
     return connection;
 }
@@ -125,6 +197,11 @@ void connection_close(struct connections *connections, struct connection *connec
         connections->first = connection->next;
     if (connection->next)
         connection->next->previous = connection->previous;
+    struct connection **alike = &connections->bucket[connection->bucket];
+    while (*alike != connection)
+        alike = &(*alike)->next_alike;
+    *alike = connection->next_alike;
+    connections->count--;
     pthread_mutex_unlock(&connections->lock);
     memory_free(connection);
 }
@@ -133,6 +210,17 @@ void connection_set_waiting(struct connections *connections, struct connection *
 {
     pthread_mutex_lock(&connections->lock);
     connection->waiting = waiting;
+    connection->reading = false;
     connection->since = clock_seconds();
+    pthread_mutex_unlock(&connections->lock);
+}
+
+void connection_began(struct connections *connections, struct connection *connection)
+{
+    pthread_mutex_lock(&connections->lock);
+    if (!connection->reading) {
+        connection->reading = true;
+        connection->since = clock_seconds();
+    }
     pthread_mutex_unlock(&connections->lock);
 }

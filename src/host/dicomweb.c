@@ -36,6 +36,8 @@ void answer_dicomweb(struct request *request, struct worker *worker)
                     "there is no such DICOMweb resource; docs/dicomweb.md lists what there is");
         return;
     }
-    if (take_reduce(request, &target))
+    /* Frames may lie there as they are asked for: they see for themselves. */
+    const bool looks = target.what == DICOMWEB_SEARCH || target.what == DICOMWEB_FRAMES;
+    if (take_reduce(request, &target) && (looks || request_renders(request, worker)))
         answers[target.what](request, worker, &target);
 }

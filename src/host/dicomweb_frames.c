@@ -237,7 +237,7 @@ void dicomweb_frames(struct request *request, struct worker *worker, const struc
         reply_failure(request, &error);
     else if ((problem = read_frames(target->rest, reply->opened.instance.dicom.frames, reply)) != NULL)
         reply_error(request, strstr(problem, "fewer") ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST, "%s", problem);
-    else if (choose(request, reply)) {
+    else if (choose(request, reply) && (reply->form == FORM_STORED || request_renders(request, worker))) {
         reply_frames(request, worker, reply);
         return;
     }

@@ -162,10 +162,19 @@ static enum mist_status make_picture(const mist_item *item, const struct mist_vi
     return status;
 }
 
-static void release_buffer(void *owner)
+/* A picture until it is sent. */
+struct picture {
+    struct mist_buffer bytes;
+    struct budget *budget;
+    uint64_t held;
+};
+
+static void release_picture(void *owner)
 {
-    mist_buffer_free(owner);
-    memory_free(owner);
+    struct picture *picture = owner;
+    budget_give(picture->budget, picture->held);
+    mist_buffer_free(&picture->bytes);
+    memory_free(picture);
 }
 
 static enum mist_status render(const struct dicomweb_opened *opened, struct worker *worker, const struct wish *wish,
@@ -193,31 +202,54 @@ static enum mist_status render(const struct dicomweb_opened *opened, struct work
     return status;
 }
 
+/* What the frame and the picture of it take. */
+static uint64_t memory_of(const struct mist_item_info *info, const struct wish *wish, unsigned reduce)
+{
+    struct mist_export_options options = {.reduce = reduce};
+    choose_size(info, wish, &options);
+    const struct mist_image_info *image = &info->image;
+    return 4 * (uint64_t)mist_frame_bytes(image->type, mist_reduced_size(image->width, options.reduce),
+                                          mist_reduced_size(image->height, options.reduce), image->components);
+}
+
 /* ARGUMENT and RANGE say that no picture can be made of it: that is the client's to know. */
 static void reply_rendered(struct request *request, const struct dicomweb_opened *opened, struct worker *worker,
                            const struct wish *wish)
 {
     struct mist_error error = {0};
-    struct mist_buffer *picture = memory_allocate_zeroed(1, sizeof *picture);
-    enum mist_status status = picture ? render(opened, worker, wish, picture, &error)
+    struct picture *picture = memory_allocate_zeroed(1, sizeof *picture);
+    struct budget *budget = &request->host->budget;
+    const uint64_t held = memory_of(mist_item_info(opened->item->item), wish, opened->instance.reduce);
+    if (picture && !budget_take(budget, held)) {
+        memory_free(picture);
+        reply_busy(request);
+        return;
+    }
+    if (picture)
+        *picture = (struct picture){.budget = budget, .held = held};
+    enum mist_status status = picture ? render(opened, worker, wish, &picture->bytes, &error)
                                       : error_set(&error, MIST_ERROR_MEMORY, "a picture: out of memory");
     if (status) {
         if (picture)
-            release_buffer(picture);
+            release_picture(picture);
         if (status == MIST_ERROR_ARGUMENT || status == MIST_ERROR_RANGE)
             reply_error(request, MHD_HTTP_NOT_ACCEPTABLE, "%s", error.message);
         else
             reply_failure(request, &error);
         return;
     }
-    const struct MHD_IoVec piece = {picture->data, picture->size};
+    if (picture->held > picture->bytes.size) {
+        budget_give(budget, picture->held - picture->bytes.size);
+        picture->held = picture->bytes.size;
+    }
+    const struct MHD_IoVec piece = {picture->bytes.data, picture->bytes.size};
     struct body body = {.type = types[wish->kind],
                         .negotiated = true,
                         .descriptor = -1,
                         .pieces = &piece,
                         .piece_count = 1,
-                        .size = picture->size,
-                        .release = release_buffer,
+                        .size = picture->bytes.size,
+                        .release = release_picture,
                         .owner = picture};
     snprintf(body.etag, sizeof body.etag,
              "\"%016" PRIx64 "-%" PRIu32 "-%" PRIu32 "-%u-%" PRIu32 "x%" PRIu32 "-%g-%g-%u\"",

@@ -28,6 +28,8 @@ struct frame_owner {
     struct item_cache *cache;
     struct cached_item *item; /* NULL: all bytes are in `made` */
     struct mist_buffer made;  /* headers, or all of it */
+    struct budget *budget;
+    uint64_t held; /* of the budget */
 };
 
 static void release_owner(void *context)
@@ -36,6 +38,8 @@ static void release_owner(void *context)
     if (owner->item)
         cache_release(owner->cache, owner->item);
     mist_buffer_free(&owner->made);
+    if (owner->held)
+        budget_give(owner->budget, owner->held);
     memory_free(owner);
 }
 
@@ -146,6 +150,30 @@ static bool read_request(struct request *request, const struct item_part *part, 
     return kind == KIND_CODESTREAM || can_be_picture(request, &info->image, wanted->reduce);
 }
 
+/* Whether samples must be decoded for it. */
+static bool takes_decoding(const struct frame_request *wanted, const mist_item *item)
+{
+    return wanted->kind != KIND_CODESTREAM || !item_has_codestreams(item);
+}
+
+/* What decoding the frame and packing it takes: the samples, once more as they are packed, and what comes of that, in
+ * buffers that grow. */
+static uint64_t memory_of(const struct frame_request *wanted, const mist_item *item)
+{
+    const struct mist_image_info *image = &mist_item_info(item)->image;
+    return 4 * (uint64_t)mist_frame_bytes(image->type, mist_reduced_size(image->width, wanted->reduce),
+                                          mist_reduced_size(image->height, wanted->reduce), image->components);
+}
+
+/* From now on only what was made is held, until it is sent. */
+static void hold_only(struct frame_owner *owner, uint64_t bytes)
+{
+    if (owner->held > bytes) {
+        budget_give(owner->budget, owner->held - bytes);
+        owner->held = bytes;
+    }
+}
+
 /* `owner` is taken over. */
 static void answer_owned(struct request *request, struct worker *worker, const struct frame_request *wanted,
                          struct frame_owner *owner)
@@ -167,6 +195,7 @@ static void answer_owned(struct request *request, struct worker *worker, const s
         status = make_picture(wanted, worker, owner, request->path, &error);
         pieces[body.piece_count++] = (struct MHD_IoVec){owner->made.data, owner->made.size};
     }
+    hold_only(owner, owner->made.size);
     if (status) {
         release_owner(owner);
         reply_failure(request, &error);
@@ -185,16 +214,28 @@ void answer_frame(struct request *request, struct worker *worker)
         return;
     struct frame_owner *owner = NULL;
     bool good = read_request(request, &part, &wanted);
+    const bool decodes = good && takes_decoding(&wanted, part.item->item);
+    if (decodes)
+        good = request_renders(request, worker);
+    uint64_t held = 0;
+    if (good && decodes) {
+        held = memory_of(&wanted, part.item->item);
+        good = budget_take(&request->host->budget, held);
+        if (!good)
+            reply_busy(request);
+    }
     if (good) {
         owner = memory_allocate_zeroed(1, sizeof *owner);
-        if (!owner)
+        if (!owner) {
+            budget_give(&request->host->budget, held);
             reply_failure(request, &(struct mist_error){MIST_ERROR_MEMORY, "a frame: out of memory"});
+        }
     }
     if (!owner) {
         cache_release(&request->host->cache, part.item);
         return;
     }
-    owner->cache = &request->host->cache;
-    owner->item = part.item;
+    *owner = (struct frame_owner){
+        .cache = &request->host->cache, .item = part.item, .budget = &request->host->budget, .held = held};
     answer_owned(request, worker, &wanted, owner);
 }

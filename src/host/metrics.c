@@ -32,5 +32,11 @@ bool metrics_write(const struct metrics *metrics, struct mist_buffer *out)
            put(out, "mist_http_connections_total", "counter", "Connections that were accepted.",
                &metrics->connections_total) &&
            put(out, "mist_http_connections_timed_out_total", "counter",
-               "Connections closed because no whole request came in time.", &metrics->connections_timed_out);
+               "Connections closed because no whole request came in time.", &metrics->connections_timed_out) &&
+           put(out, "mist_http_connections_evicted_total", "counter",
+               "Idle connections closed to make room for others.", &metrics->connections_evicted) &&
+           put(out, "mist_http_turned_away_total", "counter", "Requests answered with 503 because too many waited.",
+               &metrics->turned_away) &&
+           put(out, "mist_http_cancelled_total", "counter", "Pictures not made because the client had gone.",
+               &metrics->cancelled);
 }

@@ -16,6 +16,9 @@ struct metrics {
     _Atomic uint64_t connections_open;
     _Atomic uint64_t connections_total;
     _Atomic uint64_t connections_timed_out;
+    _Atomic uint64_t connections_evicted; /* that made room for others */
+    _Atomic uint64_t turned_away;         /* 503: too much was waiting */
+    _Atomic uint64_t cancelled;           /* pictures that nobody waited for any more */
 };
 
 /* Appends them in Prometheus' text format; false when memory is short. */

@@ -73,6 +73,15 @@ void reply_error(struct request *request, unsigned status, const char *format, .
         MHD_add_response_header(request->response, "Allow", "GET, HEAD, OPTIONS");
 }
 
+void reply_busy(struct request *request)
+{
+    atomic_fetch_add(&request->host->metrics.turned_away, 1);
+    reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                "this host is asked for more pictures than it makes at the same time; try again");
+    if (request->response)
+        MHD_add_response_header(request->response, "Retry-After", "2");
+}
+
 void reply_failure(struct request *request, const struct mist_error *error)
 {
     struct mist_host *host = request->host;

@@ -14,6 +14,9 @@ void reply_error(struct request *request, unsigned status, const char *format, .
  */
 void reply_failure(struct request *request, const struct mist_error *error);
 
+/* 503 with Retry-After: too much of what takes long is asked for at the same time. Counted. */
+void reply_busy(struct request *request);
+
 /* A short text made here; `text` is taken over and empty afterwards. */
 void reply_text(struct request *request, const char *type, struct mist_buffer *text);
 

@@ -19,8 +19,18 @@ enum method { METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_OTHER };
 struct worker;
 struct request;
 
-/* Answers a request: calls exactly one of the functions of reply.h on it. */
+/*
+ * Answers a request: calls exactly one of the functions of reply.h on it; or none where request_renders() says no, and
+ * then undoes what it has done.
+ */
 typedef void answer(struct request *request, struct worker *worker);
+
+/* What an answer takes, and so who makes it. */
+enum cost {
+    COST_FILE,  /* no more than opening a file: the thread that moves its bytes */
+    COST_LOOK,  /* a look into the index or an item's head: workers that nobody waits for long */
+    COST_RENDER /* decoding: workers of their own, behind a queue of bounded length */
+};
 
 struct request {
     struct mist_host *host;
@@ -33,9 +43,11 @@ struct request {
 
     /* What the router found. */
     answer *answer;
-    bool slow;                               /* for a worker */
-    bool routed;                             /* ... when the connection may be suspended */
+    enum cost cost;
+    bool routed;                             /* for a worker, when the connection may be suspended */
     bool handed_over;                        /* to one */
+    bool moves_on;                           /* from one that looks to one that renders */
+    double queued;                           /* when it was handed over */
     char dataset[MIST_DATASET_NAME_MAX + 1]; /* "" where the path has none */
     const char *path;                        /* of an item or attachment: the rest of target.path, or NULL */
 
@@ -47,6 +59,12 @@ struct request {
 
     struct work_item work;
 };
+
+/*
+ * Whether the worker is one that may decode. If not, the answer is to end without a reply: it will be called again, on
+ * one that is.
+ */
+bool request_renders(struct request *request, struct worker *worker);
 
 /* A header field's value, or NULL. */
 const char *request_field(const struct request *request, const char *name);

@@ -37,136 +37,147 @@ static void answer_wrong_method(struct request *request, struct worker *worker)
     reply_error(request, MHD_HTTP_METHOD_NOT_ALLOWED, "this host only answers GET, HEAD and OPTIONS");
 }
 
-bool route_take_dataset(struct request *request, const char **rest)
+/* ---- what a row may ask besides its pattern ---- */
+
+static bool wants_page(struct request *request)
 {
-    size_t length = strcspn(*rest, "/");
-    if (length > MIST_DATASET_NAME_MAX)
+    static const char *const types[] = {"application/json", "text/html"};
+    if (accept_choose(request_field(request, "Accept"), types, 2) != 1)
         return false;
-    memcpy(request->dataset, *rest, length);
-    request->dataset[length] = '\0';
-    if (!mist_dataset_name_is_valid(request->dataset))
-        return false;
-    *rest += length;
+    request->path = "index.html";
     return true;
 }
 
-/* "/NAME" or "/NAME/...": the part behind. */
-static const char *behind(const char *path, const char *name)
+static bool is_page(struct request *request)
 {
-    size_t length = strlen(name);
-    if (strncmp(path + 1, name, length) != 0)
-        return NULL;
-    if (path[1 + length] == '\0')
-        return path + 1 + length;
-    return path[1 + length] == '/' ? path + 2 + length : NULL;
+    return page_file_find(request->path) != NULL;
 }
 
-/* Programs are told where to start, browsers get the page. */
-static void route_root(struct request *request)
+static bool is_map(struct request *request)
 {
-    static const char *const types[] = {"application/json", "text/html"};
-    request->answer = answer_root;
-    if (accept_choose(request_field(request, "Accept"), types, 2) == 1)
-        request->answer = answer_page_file, request->path = "index.html";
+    return item_part_is_map(request->path);
+}
+
+static bool is_frame(struct request *request)
+{
+    return item_part_is_frame(request->path);
+}
+
+static bool has_parameters(struct request *request)
+{
+    return request->target.parameters > 0;
+}
+
+/* Cuts off ".mist": the path is a part of target.text, which is the request's own. */
+static bool is_item_file(struct request *request)
+{
+    const size_t length = strlen(request->path);
+    if (length <= 5 || strcmp(request->path + length - 5, ".mist") != 0)
+        return false;
+    request->target.text[request->path - request->target.text + (ptrdiff_t)length - 5] = '\0';
+    return true;
+}
+
+/* ---- the table ---- */
+
+/*
+ * The first row whose pattern is the path's and whose `also`, if there is one, agrees. In a pattern ":" is a dataset's
+ * name, "/?" a slash that may be missing, and "*" at the end all the rest, also with slashes: the request's path; it is
+ * not empty, but after "/?", where it is.
+ */
+struct route {
+    const char *pattern;
+    answer *answer;
+    enum cost cost;
+    bool (*also)(struct request *request);
+};
+
+static const struct route routes[] = {
+    {"/", answer_page_file, COST_FILE, wants_page},
+    {"/", answer_root, COST_FILE, NULL},
+    {"/page/*", answer_page_file, COST_FILE, is_page},
+    {"/healthz", answer_health, COST_LOOK, NULL},
+    {"/metrics", answer_metrics, COST_FILE, NULL},
+    {"/dicom-web/?*", answer_dicomweb, COST_LOOK, NULL},
+    {"/v1/datasets/?", answer_datasets, COST_LOOK, NULL},
+    {"/v1/datasets/:/?", answer_dataset, COST_LOOK, NULL},
+    {"/v1/datasets/:/items", answer_items, COST_LOOK, NULL},
+    {"/v1/datasets/:/files", answer_files, COST_LOOK, NULL},
+    {"/v1/datasets/:/plan", answer_plan, COST_LOOK, NULL},
+    {"/v1/datasets/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL},
+    {"/v1/datasets/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL},
+    {"/v1/datasets/:/items/*", answer_map, COST_LOOK, is_map},
+    {"/v1/datasets/:/items/*", answer_frame, COST_LOOK, is_frame},
+    /* A level is chosen: that takes an open item. */
+    {"/v1/datasets/:/items/*", answer_item_prefix, COST_LOOK, has_parameters},
+    {"/v1/datasets/:/items/*", answer_item_bytes, COST_FILE, NULL},
+    {"/v1/datasets/:/files/*", answer_file, COST_FILE, NULL},
+    /* The store as a static web server shows it. */
+    {"/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL},
+    {"/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL},
+    {"/:/items/*", answer_item_bytes, COST_FILE, is_item_file},
+    {"/:/files/*", answer_file, COST_FILE, NULL},
+};
+
+/* Takes a dataset's name off the front of *path. */
+static bool take_dataset(struct request *request, const char **path)
+{
+    const size_t length = strcspn(*path, "/");
+    if (length > MIST_DATASET_NAME_MAX)
+        return false;
+    memcpy(request->dataset, *path, length);
+    request->dataset[length] = '\0';
+    *path += length;
+    return mist_dataset_name_is_valid(request->dataset);
+}
+
+static bool matches(const char *pattern, const char *path, struct request *request)
+{
+    while (*pattern) {
+        if (*pattern == ':') {
+            if (!take_dataset(request, &path))
+                return false;
+            pattern++;
+        } else if (strncmp(pattern, "/?", 2) == 0) {
+            pattern += 2;
+            if (*path && *path != '/')
+                return false;
+            path += *path == '/';
+            if (*pattern == '*') {
+                request->path = path;
+                return true;
+            }
+        } else if (*pattern == '*') {
+            request->path = path;
+            return *path != '\0';
+        } else if (*pattern++ != *path++) {
+            return false;
+        }
+    }
+    return *path == '\0';
 }
 
 void route(struct request *request)
 {
-    const char *path = request->target.path, *rest;
     request->answer = answer_nothing_here;
-    if (request->method == METHOD_OTHER)
+    request->cost = COST_FILE;
+    if (request->method == METHOD_OTHER) {
         request->answer = answer_wrong_method;
-    else if (request->method == METHOD_OPTIONS)
+        return;
+    }
+    if (request->method == METHOD_OPTIONS) {
         request->answer = answer_preflight;
-    else if (strcmp(path, "/") == 0)
-        route_root(request);
-    else if (strncmp(path, "/page/", 6) == 0 && page_file_find(path + 6))
-        request->answer = answer_page_file, request->path = path + 6;
-    else if (strcmp(path, "/healthz") == 0)
-        request->answer = answer_health, request->slow = true;
-    else if (strcmp(path, "/metrics") == 0)
-        request->answer = answer_metrics;
-    else if ((rest = behind(path, "dicom-web")) != NULL)
-        request->answer = answer_dicomweb, request->path = rest, request->slow = true;
-    else if ((rest = behind(path, "v1")) != NULL ? !route_native(request, rest) : !route_static(request, path + 1))
-        request->answer = answer_nothing_here;
-}
-
-/* ---- /v1 ---- */
-
-static void route_item(struct request *request, const char *path)
-{
-    request->path = path;
-    request->answer = answer_item_bytes;
-    /* A level is chosen, or the item's own parts are asked for: that takes an open item. */
-    if (item_part_is_map(path)) {
-        request->answer = answer_map;
-        request->slow = true;
-    } else if (item_part_is_frame(path)) {
-        request->answer = answer_frame;
-        request->slow = true;
-    } else if (request->target.parameters) {
-        request->answer = answer_item_prefix;
-        request->slow = true;
+        return;
     }
-}
-
-bool route_native(struct request *request, const char *rest)
-{
-    request->slow = true;
-    if (strcmp(rest, "datasets") == 0 || strcmp(rest, "datasets/") == 0) {
-        request->answer = answer_datasets;
-        return true;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        const struct route *row = &routes[i];
+        request->path = NULL;
+        request->dataset[0] = '\0';
+        if (!matches(row->pattern, request->target.path, request) || (row->also && !row->also(request)))
+            continue;
+        request->answer = row->answer;
+        request->cost = row->cost;
+        return;
     }
-    if (strncmp(rest, "datasets/", 9) != 0)
-        return false;
-    rest += 9;
-    if (!route_take_dataset(request, &rest))
-        return false;
-    if (*rest == '/')
-        rest++;
-    if (*rest == '\0')
-        request->answer = answer_dataset;
-    else if (strcmp(rest, "items") == 0)
-        request->answer = answer_items;
-    else if (strcmp(rest, "files") == 0)
-        request->answer = answer_files;
-    else if (strcmp(rest, "plan") == 0)
-        request->answer = answer_plan;
-    else if (strcmp(rest, "catalog.jsonl.zst") == 0)
-        request->answer = answer_catalog, request->slow = false;
-    else if (strcmp(rest, TREE_LIST_NAME) == 0)
-        request->answer = answer_tree, request->slow = false;
-    else if (strncmp(rest, "items/", 6) == 0)
-        request->slow = false, route_item(request, rest + 6);
-    else if (strncmp(rest, "files/", 6) == 0)
-        request->answer = answer_file, request->path = rest + 6, request->slow = false;
-    else
-        return false;
-    return true;
-}
-
-/* ---- the store as a static web server shows it ---- */
-
-bool route_static(struct request *request, const char *rest)
-{
-    if (!route_take_dataset(request, &rest))
-        return false;
-    size_t length = strlen(rest);
-    if (strcmp(rest, "/catalog.jsonl.zst") == 0) {
-        request->answer = answer_catalog;
-    } else if (strcmp(rest, "/" TREE_LIST_NAME) == 0) {
-        request->answer = answer_tree;
-    } else if (strncmp(rest, "/files/", 7) == 0) {
-        request->answer = answer_file;
-        request->path = rest + 7;
-    } else if (strncmp(rest, "/items/", 7) == 0 && length > 12 && strcmp(rest + length - 5, ".mist") == 0) {
-        /* Cut off ".mist": target.text is the request's own. */
-        request->target.text[strlen(request->target.text) - 5] = '\0';
-        request->path = rest + 7;
-        request->answer = answer_item_bytes;
-    } else {
-        return false;
-    }
-    return true;
+    request->path = NULL;
 }

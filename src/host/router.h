@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which path is answered by whom. Another front (DICOMweb) is another function beside these. */
+/* Which path is answered by whom: a table in router.c. */
 #ifndef HOST_ROUTER_H
 #define HOST_ROUTER_H
 
@@ -7,13 +7,6 @@
 
 /* Sets request->answer, and what it needs, from request->target. */
 void route(struct request *request);
-
-/* The fronts: `rest` is the path behind "/v1/", or behind "/". False: there is no such resource. */
-bool route_native(struct request *request, const char *rest); /* /v1/... */
-bool route_static(struct request *request, const char *rest); /* /DATASET/..., as the files are on disk */
-
-/* Takes the dataset's name off the front of *rest; false if it is none. */
-bool route_take_dataset(struct request *request, const char **rest);
 
 /* ---- resources ---- */
 

@@ -91,12 +91,64 @@ static enum MHD_Result send_answer(struct request *request)
     return request->response ? MHD_queue_response(request->mhd, request->status, request->response) : MHD_NO;
 }
 
+bool request_renders(struct request *request, struct worker *worker)
+{
+    if (worker->pool == &request->host->renders)
+        return true;
+    request->moves_on = true;
+    return false;
+}
+
+/* Too much is waiting, or the host is about to stop: the connection is suspended, and goes on with this answer. */
+static void turn_away(struct request *request, enum work_taken taken)
+{
+    if (taken == WORK_FULL)
+        reply_busy(request);
+    else
+        reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "this host is about to stop");
+    MHD_resume_connection(request->mhd);
+}
+
+static void queue(struct request *request)
+{
+    struct mist_host *host = request->host;
+    request->queued = clock_seconds();
+    const enum work_taken taken =
+        work_add(request->cost == COST_RENDER ? &host->renders : &host->looks, &request->work);
+    if (taken != WORK_TAKEN)
+        turn_away(request, taken);
+}
+
+/* The first worker may have cut the target to pieces. */
+static void move_on(struct request *request)
+{
+    request->moves_on = false;
+    target_parse(request->connection->target, &request->target);
+    route(request);
+    request->cost = COST_RENDER;
+    queue(request);
+}
+
+/* A client that has gone, as far as can be seen, and that had time to: it is made no picture. */
+static bool has_gone(const struct request *request)
+{
+    const double patience = 1; /* seconds: one that only has ended its own sending waits no longer than this mostly */
+    return request->cost == COST_RENDER && clock_seconds() - request->queued > patience &&
+           connection_has_left(request->connection);
+}
+
 /* A worker's turn. */
 static void work_on(struct work_item *item, struct worker *worker)
 {
     struct request *request = (struct request *)((char *)item - offsetof(struct request, work));
-    request->answer(request, worker);
-    MHD_resume_connection(request->mhd);
+    if (has_gone(request))
+        atomic_fetch_add(&request->host->metrics.cancelled, 1);
+    else
+        request->answer(request, worker);
+    if (request->moves_on)
+        move_on(request);
+    else
+        MHD_resume_connection(request->mhd);
 }
 
 /* The request is all here: answers it, or has it answered. */
@@ -108,7 +160,7 @@ static enum MHD_Result dispatch(struct request *request)
         return send_answer(request);
     }
     route(request);
-    if (!request->slow) {
+    if (request->cost == COST_FILE) {
         request->answer(request, NULL);
         return send_answer(request);
     }
@@ -125,10 +177,7 @@ static void hand_over(struct request *request)
 {
     request->handed_over = true;
     MHD_suspend_connection(request->mhd);
-    if (!work_add(&request->host->work, &request->work)) {
-        reply_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "this host is about to stop");
-        MHD_resume_connection(request->mhd);
-    }
+    queue(request);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -220,10 +269,10 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct connection *connection = info->socket_context;
-    (void)context;
     if (!connection)
         return NULL;
     size_t length = strnlen(target, TARGET_MAX + 1);
+    connection_began(&((struct mist_host *)context)->connections, connection);
     connection->too_long = length > TARGET_MAX;
     length = connection->too_long ? TARGET_MAX : length;
     memcpy(connection->target, target, length);
@@ -242,8 +291,11 @@ static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *tex
 
 struct mist_host_options mist_host_options_default(void)
 {
-    return (struct mist_host_options){
-        .listen = "127.0.0.1:8080", .connections = 1024, .timeout_seconds = 30, .drain_seconds = 10};
+    return (struct mist_host_options){.listen = "127.0.0.1:8080",
+                                      .connections = 1024,
+                                      .header_seconds = 10,
+                                      .timeout_seconds = 30,
+                                      .drain_seconds = 10};
 }
 
 unsigned mist_host_port(const mist_host *host)
@@ -283,8 +335,16 @@ static enum mist_status fill_options(struct mist_host_options *options, struct m
             "a host has 1 to 256 threads and workers, 1 to 1000000 connections, a timeout of 1 to 86400 s");
     if (options->threads == 1)
         options->threads = 2; /* a pool of libmicrohttpd's has at least two */
+    if (options->header_seconds == 0 || options->header_seconds > options->timeout_seconds)
+        options->header_seconds = options->timeout_seconds;
+    if (options->queue == 0)
+        options->queue = 32 * options->workers;
+    if (options->picture_memory == 0)
+        options->picture_memory = (uint64_t)288 << 20;
     options->listen = NULL;
     provide_files(options);
+    if (options->connections_of_address == 0)
+        options->connections_of_address = (options->connections + 1) / 2;
     return MIST_OK;
 }
 
@@ -292,7 +352,9 @@ static struct MHD_Daemon *start_daemon(struct mist_host *host)
 {
     const struct mist_host_options *options = &host->options;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
-    unsigned connections = options->connections > options->threads ? options->connections : options->threads;
+    /* Beyond `connections` the idlest goes (connection.c), for which the new one must have been accepted; and each
+     * thread has its share of the limit, however uneven. */
+    unsigned connections = options->connections + options->connections / 4 + 32 * options->threads;
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, host, MHD_OPTION_LISTEN_SOCKET, host->listener,
                             MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT, connections,
                             MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -308,9 +370,19 @@ static enum mist_status start_threads(struct mist_host *host, struct mist_error 
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    bool good =
-        connections_start(&host->connections, host->options.timeout_seconds, &host->metrics.connections_timed_out) &&
-        work_start(&host->work, host->options.workers, work_on);
+    const struct mist_host_options *options = &host->options;
+    host->connections.header_seconds = options->header_seconds;
+    host->connections.timeout_seconds = options->timeout_seconds;
+    host->connections.most = options->connections;
+    host->connections.most_of_address = options->connections_of_address;
+    host->connections.timed_out = &host->metrics.connections_timed_out;
+    host->connections.evicted = &host->metrics.connections_evicted;
+    host->renders.most = options->queue;
+    host->renders.background = true;
+    bool good = connections_start(&host->connections, options->proxies, options->proxy_count) &&
+                work_start(&host->looks, options->workers, work_on) &&
+                work_start(&host->renders, options->workers, work_on);
+    host->options.proxies = NULL;
     if (good)
         host->daemon = start_daemon(host);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -330,6 +402,7 @@ enum mist_status mist_host_start(mist_store *store, const struct mist_host_optio
     pthread_mutex_init(&host->log_lock, NULL);
     cache_start(&host->cache);
     enum mist_status status = fill_options(&host->options, error);
+    budget_start(&host->budget, host->options.picture_memory);
     if (!status)
         status = listen_open(options->listen, &host->listener, &host->port, host->url, sizeof host->url, error);
     if (!status)
@@ -359,10 +432,14 @@ void mist_host_stop(mist_host **pointer)
     atomic_store(&host->draining, true);
     if (host->daemon)
         drain(host);
-    work_end(&host->work);
+    budget_end(&host->budget);
+    work_end(&host->looks); /* first: they may hand over to the others */
+    work_end(&host->renders);
     if (host->daemon)
         MHD_stop_daemon(host->daemon);
-    work_free(&host->work);
+    work_free(&host->looks);
+    work_free(&host->renders);
+    budget_stop(&host->budget);
     connections_stop(&host->connections);
     cache_stop(&host->cache);
     pthread_mutex_destroy(&host->log_lock);

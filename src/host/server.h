@@ -4,11 +4,14 @@
  *
  * libmicrohttpd's threads (server.c) read requests and send answers. The router finds who answers; an answer that needs
  * no more than opening a file is made right there, every other one by the workers (work.c) while the connection is
- * suspended, so that a thread that moves bytes for hundreds of clients never waits for a decoder or a database.
+ * suspended, so that a thread that moves bytes for hundreds of clients never waits for a decoder or a database. There
+ * are two kinds of workers: those that look things up, and those that decode, behind a queue that may be full (503). An
+ * answer that turns out to need decoding moves from one to the other.
  */
 #ifndef HOST_SERVER_H
 #define HOST_SERVER_H
 
+#include "host/budget.h"
 #include "host/cache.h"
 #include "host/connection.h"
 #include "host/metrics.h"
@@ -30,7 +33,8 @@ struct mist_host {
     struct connections connections;
     struct metrics metrics;
     struct item_cache cache;
-    struct work_pool work;
+    struct work_pool looks, renders;
+    struct budget budget; /* of pictures */
     pthread_mutex_t log_lock;
     atomic_bool draining; /* stop was asked for: connections close after their answer */
 };

@@ -3,10 +3,16 @@
 
 #include "base/memory.h"
 
+#include <sys/resource.h>
+
+enum { BACKGROUND_NICE = 5 };
+
 static void *work(void *context)
 {
     struct worker *worker = context;
     struct work_pool *pool = worker->pool;
+    if (pool->background) /* on Linux of this thread alone */
+        setpriority(PRIO_PROCESS, 0, BACKGROUND_NICE);
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         while (!pool->first && !pool->stopping)
@@ -17,6 +23,7 @@ static void *work(void *context)
         pool->first = item->next;
         if (!pool->first)
             pool->last = NULL;
+        pool->queued--;
         pthread_mutex_unlock(&pool->lock);
         pool->run(item, worker);
         pthread_mutex_lock(&pool->lock);
@@ -43,21 +50,24 @@ bool work_start(struct work_pool *pool, unsigned count, void (*run)(struct work_
     return pool->count > 0;
 }
 
-bool work_add(struct work_pool *pool, struct work_item *item)
+enum work_taken work_add(struct work_pool *pool, struct work_item *item)
 {
     item->next = NULL;
     pthread_mutex_lock(&pool->lock);
-    bool running = !pool->stopping;
-    if (running) {
+    enum work_taken taken = pool->stopping                             ? WORK_ENDED
+                            : pool->most && pool->queued >= pool->most ? WORK_FULL
+                                                                       : WORK_TAKEN;
+    if (taken == WORK_TAKEN) {
         if (pool->last)
             pool->last->next = item;
         else
             pool->first = item;
         pool->last = item;
+        pool->queued++;
         pthread_cond_signal(&pool->changed);
     }
     pthread_mutex_unlock(&pool->lock);
-    return running;
+    return taken;
 }
 
 void work_end(struct work_pool *pool)

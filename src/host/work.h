@@ -24,15 +24,19 @@ struct work_pool {
     pthread_cond_t changed;
     struct work_item *first, *last;
     bool stopping;
-    unsigned count; /* workers that run */
+    unsigned most;   /* items that may wait; 0: any number */
+    unsigned queued; /* that do */
+    bool background; /* its threads leave the processor to others */
+    unsigned count;  /* workers that run */
     struct worker *workers;
     void (*run)(struct work_item *item, struct worker *worker);
 };
 
-/* Starts `count` threads; false if not a single one starts. */
+/* Starts `count` threads; false if not a single one starts. `most` and `background` are set before. */
 bool work_start(struct work_pool *pool, unsigned count, void (*run)(struct work_item *item, struct worker *worker));
-/* Hands over an item: run() is called on it some time. False, and it is not, once the pool has ended. */
-bool work_add(struct work_pool *pool, struct work_item *item);
+/* Hands over an item: run() is called on it some time, unless the pool is full or has ended. */
+enum work_taken { WORK_TAKEN, WORK_FULL, WORK_ENDED };
+enum work_taken work_add(struct work_pool *pool, struct work_item *item);
 /* Runs what is left and ends the threads. Safe on a zeroed pool. */
 void work_end(struct work_pool *pool);
 /* After work_end(), when nobody can call work_add() any more. Safe on a zeroed pool. */
