@@ -63,6 +63,11 @@ static bool is_frame(struct request *request)
     return item_part_is_frame(request->path);
 }
 
+static bool has_format(struct request *request)
+{
+    return target_parameter(&request->target, "format") != NULL;
+}
+
 static bool has_parameters(struct request *request)
 {
     return request->target.parameters > 0;
@@ -108,6 +113,7 @@ static const struct route routes[] = {
     {"/v1/datasets/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL},
     {"/v1/datasets/:/items/*", answer_map, COST_LOOK, is_map},
     {"/v1/datasets/:/items/*", answer_frame, COST_LOOK, is_frame},
+    {"/v1/datasets/:/items/*", answer_item_file, COST_LOOK, has_format},
     /* A level is chosen: that takes an open item. */
     {"/v1/datasets/:/items/*", answer_item_prefix, COST_LOOK, has_parameters},
     {"/v1/datasets/:/items/*", answer_item_bytes, COST_FILE, NULL},

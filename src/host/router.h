@@ -13,6 +13,7 @@ void route(struct request *request);
 answer answer_root, answer_health, answer_metrics;                                      /* service.c */
 answer answer_datasets, answer_dataset, answer_items, answer_files;                     /* listings.c */
 answer answer_catalog, answer_tree, answer_item_bytes, answer_item_prefix, answer_file; /* stored_files.c */
+answer answer_item_file;                                                                /* item_file.c */
 answer answer_page_file;                                                                /* page.c */
 answer answer_plan;                                                                     /* plan.c */
 answer answer_map;                                                                      /* map.c */
