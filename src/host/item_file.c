@@ -35,6 +35,7 @@ struct wish {
 
 /* The file that is sent, of those that the item becomes. */
 struct made {
+    const char *suffix;
     uint64_t wanted, count;
     char path[PATH_ROOM + 256];
 };
@@ -42,6 +43,9 @@ struct made {
 static void take_file(void *context, const char *path)
 {
     struct made *made = context;
+    const size_t length = strlen(path), suffix = strlen(made->suffix);
+    if (length < suffix || strcmp(path + length - suffix, made->suffix) != 0)
+        return; /* what describes the file that comes with it: a JSON sidecar */
     if (made->count++ == made->wanted)
         snprintf(made->path, sizeof made->path, "%s", path);
 }
@@ -180,6 +184,7 @@ static void make_and_send(struct request *request, const mist_item *item, const 
     enum mist_status status = made ? scratch_make("mist-serve", &directory, &error)
                                    : error_set(&error, MIST_ERROR_MEMORY, "a file of an item: out of memory");
     if (!status) {
+        made->suffix = wish->output->suffix;
         made->wanted = wish->one && !options->only_file ? wish->file : 0;
         status = mist_item_export(item, options, directory, take_file, made, &error);
     }
