@@ -1,5 +1,5 @@
 # The few commands that a newcomer types. Meson and ninja do the work.
-.PHONY: all setup demo check check-python bench bench-python clean
+.PHONY: all setup demo deb check check-python bench bench-python clean
 
 all:
 	@scripts/build
@@ -27,6 +27,10 @@ bench-python:
 	@scripts/setup check
 	@scripts/build
 	@[ -x build/python-environment/bin/python ] && build/python-environment/bin/python bench/python.py || bench/python.py
+
+deb:
+	@scripts/setup demo
+	@scripts/deb
 
 clean:
 	rm -rf build build-clang build-asan build-fuzz

@@ -91,14 +91,6 @@ static enum MHD_Result send_answer(struct request *request)
     return request->response ? MHD_queue_response(request->mhd, request->status, request->response) : MHD_NO;
 }
 
-bool request_renders(struct request *request, struct worker *worker)
-{
-    if (worker->pool == &request->host->renders)
-        return true;
-    request->moves_on = true;
-    return false;
-}
-
 /* Too much is waiting, or the host is about to stop: the connection is suspended, and goes on with this answer. */
 static void turn_away(struct request *request, enum work_taken taken)
 {
