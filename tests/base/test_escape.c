@@ -47,8 +47,8 @@ static void test_others_stay(void **state)
     (void)state;
     static const char *const texts[] = {
         "\xef\x80\xae\xef\x80\xae/x", /* ".." */
-        "a\xef\x80\xaf"
-        "b",                        /* '/' */
+        ("a\xef\x80\xaf"
+         "b"),                      /* '/' */
         "\xef\x81\xa1",             /* 'a' */
         "\xef\x80\x80",             /* NUL */
         "\xef\x83\x83\xef\x82\xa4", /* two bytes that are U+00E4 */
