@@ -366,6 +366,27 @@ void state_discard(struct state *state, const char *path)
 
 /* ---- links, and files as a tree list names them ---- */
 
+enum { CHANGES_A_TRANSACTION = 1000 };
+
+static enum mist_status run_text(struct state *state, const char *sql, struct mist_error *error)
+{
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = database_execute(&state->database, sql, error);
+    pthread_mutex_unlock(&state->lock);
+    return status;
+}
+
+enum mist_status state_begin(struct state *state, struct mist_error *error)
+{
+    state->changes = 0;
+    return run_text(state, "BEGIN", error);
+}
+
+enum mist_status state_end(struct state *state, struct mist_error *error)
+{
+    return run_text(state, "COMMIT", error);
+}
+
 enum mist_status state_file_is_ours(struct state *state, const char *path, bool *ours, struct mist_error *error)
 {
     sqlite3_stmt *statement;
@@ -392,6 +413,8 @@ enum mist_status state_file_retime(struct state *state, const char *path, struct
     enum mist_status status = database_run(&state->database, Q_RETIME, error, "it",
                                            (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec, path);
     pthread_mutex_unlock(&state->lock);
+    if (!status && ++state->changes % CHANGES_A_TRANSACTION == 0)
+        status = run_text(state, "COMMIT; BEGIN", error);
     return status;
 }
 

@@ -70,6 +70,11 @@ void state_discard(struct state *state, const char *path);
 
 /* ---- links, and files as a tree list names them ---- */
 
+/* Between these, what the functions of this section change is kept together at the end: a thousand of them at a time.
+ */
+enum mist_status state_begin(struct state *state, struct mist_error *error);
+enum mist_status state_end(struct state *state, struct mist_error *error);
+
 /* *ours: a record names a file of this path, and it is as it was left. */
 enum mist_status state_file_is_ours(struct state *state, const char *path, bool *ours, struct mist_error *error);
 /* Its time was set: it counts as left so. */

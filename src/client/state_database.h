@@ -50,6 +50,7 @@ struct cursor {
 };
 
 struct state {
+    unsigned changes; /* since state_begin() */
     struct database database;
     pthread_mutex_t lock;
     int root;

@@ -138,10 +138,11 @@ const char *const maker_queries[Q_COUNT] = {
     [Q_LISTING_UNKNOWN] = "SELECT count(*) FROM listing WHERE kind IS NULL AND place = 0",
     [Q_LISTING_NEXT_UNKNOWN] = "SELECT path, disk, size, mtime, place FROM listing WHERE kind IS NULL AND path > ?"
                                " AND place = 0 ORDER BY path LIMIT 1",
-    [Q_LISTING_INDEX_PLACES] = "CREATE INDEX temp.listing_place ON listing(place) WHERE place > 0",
+    [Q_LISTING_INDEX_PLACES] = "CREATE INDEX temp.listing_place ON listing(place)",
     [Q_LISTING_UNKNOWN_PACKED] = "SELECT count(*) FROM listing WHERE kind IS NULL AND place > 0",
-    [Q_LISTING_NEXT_PACKED] = "SELECT path, disk, size, mtime, place FROM listing WHERE kind IS NULL AND place > 0"
-                              " AND place > ? ORDER BY place LIMIT 1",
+    /* Nothing but this bound on the place: of two the other might be where the search begins. From 0. */
+    [Q_LISTING_NEXT_PACKED] = "SELECT path, disk, size, mtime, place FROM listing WHERE kind IS NULL AND place > ?"
+                              " ORDER BY place LIMIT 1",
     [Q_LISTING_CLASSIFY] = "UPDATE listing SET kind = ?, series = ?, format = ?, problem = ? WHERE path = ?",
 
     /* For 'mist verify --against': done says that the store has it. */
