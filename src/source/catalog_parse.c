@@ -2,6 +2,7 @@
 /* JSON lines -> rows. Whatever is in a line, what comes out of here keeps to the limits. */
 #include "source/catalog.h"
 #include "source/card.h"
+#include "source/tree_list.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -397,15 +398,7 @@ static void parse_tree(struct json_reader *json, struct mist_dataset_tree *tree)
             tree->size = json_unsigned(json, CATALOG_MAX_BYTES);
         else if (strcmp(key, "checksum") == 0)
             tree->checksum = json_hexadecimal(json);
-        else if (strcmp(key, "files") == 0)
-            tree->files = json_unsigned(json, CATALOG_MAX_ENTRIES);
-        else if (strcmp(key, "directories") == 0)
-            tree->directories = json_unsigned(json, CATALOG_MAX_ENTRIES);
-        else if (strcmp(key, "empty") == 0)
-            tree->empty = json_unsigned(json, CATALOG_MAX_ENTRIES);
-        else if (strcmp(key, "links") == 0)
-            tree->links = json_unsigned(json, CATALOG_MAX_ENTRIES);
-        else
+        else if (!tree_count_read(json, key, tree))
             json_skip(json);
     }
 }

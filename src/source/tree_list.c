@@ -78,6 +78,18 @@ static enum mist_status damaged(struct mist_error *error)
     return error_set(error, MIST_ERROR_CORRUPT, "the tree list is damaged");
 }
 
+bool tree_count_read(struct json_reader *json, const char *key, struct mist_dataset_tree *tree)
+{
+    uint64_t *count = strcmp(key, "files") == 0         ? &tree->files
+                      : strcmp(key, "directories") == 0 ? &tree->directories
+                      : strcmp(key, "empty") == 0       ? &tree->empty
+                      : strcmp(key, "links") == 0       ? &tree->links
+                                                        : NULL;
+    if (count)
+        *count = json_unsigned(json, CATALOG_MAX_ENTRIES);
+    return count != NULL;
+}
+
 static enum mist_status parse_header(const char *line, size_t size, struct mist_dataset_tree *counts,
                                      struct mist_error *error)
 {
@@ -91,15 +103,7 @@ static enum mist_status parse_header(const char *line, size_t size, struct mist_
             json_short_string(&json, format, sizeof format);
         else if (strcmp(key, "version") == 0)
             version = json_unsigned(&json, UINT32_MAX);
-        else if (strcmp(key, "files") == 0)
-            counts->files = json_unsigned(&json, CATALOG_MAX_ENTRIES);
-        else if (strcmp(key, "directories") == 0)
-            counts->directories = json_unsigned(&json, CATALOG_MAX_ENTRIES);
-        else if (strcmp(key, "empty") == 0)
-            counts->empty = json_unsigned(&json, CATALOG_MAX_ENTRIES);
-        else if (strcmp(key, "links") == 0)
-            counts->links = json_unsigned(&json, CATALOG_MAX_ENTRIES);
-        else
+        else if (!tree_count_read(&json, key, counts))
             json_skip(&json);
     }
     if (!json_finished(&json) || strcmp(format, "mist-tree") != 0 || version != VERSION)

@@ -26,6 +26,11 @@ struct tree_entry {
 bool tree_header_write(const struct mist_dataset_tree *tree, struct mist_buffer *out);
 bool tree_entry_write(const struct tree_entry *entry, struct mist_buffer *out);
 
+/* Reads the value of a member that is one of the counts, in a tree list's first line or a catalog's; false: it is none.
+ */
+struct json_reader;
+bool tree_count_read(struct json_reader *json, const char *key, struct mist_dataset_tree *tree);
+
 struct tree_list;
 /* `data` must stay. The first line is read; *counts has what it says, without size and checksum. */
 enum mist_status tree_list_open(const uint8_t *data, size_t size, struct tree_list **list,

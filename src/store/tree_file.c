@@ -21,6 +21,19 @@ static char *file_path(const struct maker *maker, struct mist_error *error)
     return path;
 }
 
+enum mist_status tree_file_map(mist_store *store, const char *dataset, struct file_map *map, struct mist_error *error)
+{
+    int descriptor;
+    *map = (struct file_map){0};
+    enum mist_status status =
+        mist_store_open_file(store, dataset, MIST_CATALOG_END, TREE_LIST_NAME, &descriptor, error);
+    if (status)
+        return status;
+    status = file_map_descriptor(descriptor, TREE_LIST_NAME, map, error);
+    close(descriptor);
+    return status;
+}
+
 void tree_file_describe(const struct maker *maker, struct mist_dataset_tree *tree)
 {
     struct file_map map = {0};

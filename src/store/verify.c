@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "source/tree_list.h"
+#include "store/tree_file.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
@@ -167,21 +168,14 @@ static enum mist_status check_catalog_id(struct verify *verify, uint64_t id, str
 /* The tree list must be the one that the catalog names, and read to its end. */
 static void verify_tree(struct verify *verify, const struct mist_dataset_tree *said)
 {
-    char label[MIST_DATASET_NAME_MAX + 32], file[32];
+    char label[MIST_DATASET_NAME_MAX + 32];
     struct finding finding = {verify, label, 0};
     struct mist_error error = {0};
     struct mist_dataset_tree counts;
     struct tree_list *list = NULL;
     struct file_map map = {0};
-    int descriptor;
     snprintf(label, sizeof label, "%s/" TREE_LIST_NAME, verify->dataset);
-    enum mist_status status =
-        mist_store_open_file(verify->store, verify->dataset, MIST_CATALOG_END, TREE_LIST_NAME, &descriptor, &error);
-    if (!status) {
-        snprintf(file, sizeof file, "/proc/self/fd/%d", descriptor);
-        status = file_map_open(file, &map, &error);
-        close(descriptor);
-    }
+    enum mist_status status = tree_file_map(verify->store, verify->dataset, &map, &error);
     if (!status && (map.size != said->size || checksum(map.data, map.size) != said->checksum))
         status = error_set(&error, MIST_ERROR_CHECKSUM, "not the one that the catalog names");
     if (!status)
