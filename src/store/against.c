@@ -14,6 +14,7 @@
 #include "item/item.h"
 #include "source/tree_list.h"
 #include "store/queries.h"
+#include "store/tree_file.h"
 #include "store/unpack.h"
 
 #include <errno.h>
@@ -310,15 +311,7 @@ static enum mist_status judge_tree(struct against *against, struct mist_error *e
     struct tree_list *list = NULL;
     struct tree_entry entry = {.path = NULL};
     struct mist_error damaged = {0};
-    char file[32];
-    int descriptor;
-    enum mist_status status =
-        mist_store_open_file(against->store, against->dataset, MIST_CATALOG_END, TREE_LIST_NAME, &descriptor, &damaged);
-    if (!status) {
-        snprintf(file, sizeof file, "/proc/self/fd/%d", descriptor);
-        status = file_map_open(file, &map, &damaged);
-        close(descriptor);
-    }
+    enum mist_status status = tree_file_map(against->store, against->dataset, &map, &damaged);
     if (!status)
         status = tree_list_open(map.data, map.size, &list, &counts, &damaged);
     while (!status && !(status = tree_list_next(list, &entry, &damaged)) && entry.path)
