@@ -12,12 +12,17 @@
 #include <locale.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { BLOCK = 1 << 17 };
+/* An entry of more than so many times the size of its archive, beyond some bytes, is no image and no text of a dataset.
+ */
+enum { BLOCK = 1 << 17, MOST_RATIO = 1200, FREE_BYTES = 1 << 28 };
 
 struct archive_source {
     char *path;
+    uint64_t size; /* of the archive */
     struct archive *archive;
     struct archive_entry *entry;
     uint64_t next; /* number of the entry that comes next */
@@ -86,6 +91,8 @@ enum mist_status archive_source_open(const char *path, struct archive_source **r
         archive_source_close(result);
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", path);
     }
+    struct stat about;
+    source->size = stat(path, &about) == 0 ? (uint64_t)about.st_size : 0;
     source->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     enum mist_status status = start(source, error);
     if (status)
@@ -237,6 +244,21 @@ enum mist_status archive_source_seek(struct archive_source *source, uint64_t ent
     return status;
 }
 
+/* Whether so many bytes may be unpacked to an open file: not a bomb, and there is room. */
+static enum mist_status check_size(const struct archive_source *source, int out, uint64_t size,
+                                   struct mist_error *error)
+{
+    struct statvfs room;
+    const uint64_t ratio = source->size < UINT64_MAX / MOST_RATIO ? source->size * MOST_RATIO : UINT64_MAX;
+    if (size > (ratio > FREE_BYTES ? ratio : FREE_BYTES))
+        return error_set(error, MIST_ERROR_LIMIT, "%s: an entry unpacks to more than %d times the size of the archive",
+                         source->path, MOST_RATIO);
+    if (fstatvfs(out, &room) == 0 && room.f_blocks && size / room.f_frsize >= room.f_bavail)
+        return error_set(error, MIST_ERROR_IO, "%s: an entry of %llu bytes has no room to be unpacked in the store",
+                         source->path, (unsigned long long)size);
+    return MIST_OK;
+}
+
 enum mist_status archive_source_extract(struct archive_source *source, const char *to, struct mist_error *error)
 {
     const int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -246,6 +268,8 @@ enum mist_status archive_source_extract(struct archive_source *source, const cha
         archive_entry_size_is_set(source->entry) ? (uint64_t)archive_entry_size(source->entry) : UINT64_MAX;
     uint8_t *chunk = memory_allocate(BLOCK);
     enum mist_status status = chunk ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", source->path);
+    if (!status && wanted != UINT64_MAX)
+        status = check_size(source, out, wanted, error);
     uint64_t size = 0;
     while (!status) {
         const la_ssize_t got = archive_read_data(source->archive, chunk, BLOCK);
@@ -256,6 +280,8 @@ enum mist_status archive_source_extract(struct archive_source *source, const cha
         else if ((uint64_t)got > wanted - size)
             status = error_set(error, MIST_ERROR_CORRUPT, "%s: the archive is damaged: an entry is larger than it says",
                                source->path);
+        else if (wanted == UINT64_MAX && (status = check_size(source, out, size + (uint64_t)got, error)))
+            break;
         else if (!(status = file_write_at(out, size, chunk, (size_t)got, error)))
             size += (uint64_t)got;
         else

@@ -48,19 +48,33 @@ static enum mist_status sweep_file(void *context, const char *path, struct mist_
     return MIST_OK;
 }
 
+/* What maker_scratch() has named. */
+static bool is_scratch(const char *name)
+{
+    static const char *const starts[] = {".probe-", ".copy-", ".look-", ".unpacked-", ".tree-"};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        if (strncmp(name, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
+static void sweep_scratch(const struct maker *maker)
+{
+    DIR *directory = opendir(maker->directory);
+    for (const struct dirent *entry; directory && (entry = readdir(directory));)
+        if (is_scratch(entry->d_name))
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    if (directory)
+        closedir(directory);
+}
+
 enum mist_status maker_sweep(struct maker *maker, struct mist_error *error)
 {
-    static const char *const scratch[] = {"probe", "copy"};
     char *root = path_join(maker->directory, "items");
     enum mist_status status = root ? tree_walk(root, sweep_file, maker, error)
                                    : error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", maker->directory);
     memory_free(root);
-    for (unsigned i = 0; i < 2 * TALLY_WORKERS; i++) {
-        char *file = maker_scratch(maker, scratch[i % 2], i / 2);
-        if (file)
-            unlink(file);
-        memory_free(file);
-    }
+    sweep_scratch(maker);
     return status;
 }
 

@@ -416,6 +416,43 @@ class Archives(Trees):
         self.assertIn("nothing was removed", done.stderr)
         self.assertEqual(len(catalog(self.store, "d")[1]), 6)
 
+    def test_killed(self):
+        """What was unpacked when the process was killed goes with the next run."""
+        for i in range(30):
+            png(self.source / f"{i}.png", i, size=700)
+        archive = self.pack("tar")
+
+        def left():
+            return [p.name for p in (self.store / "d").iterdir() if p.name.startswith((".unpacked", ".look", ".tree"))] if (self.store / "d").exists() else []
+
+        for place in (".look", ".unpacked"):
+            shutil.rmtree(self.store, ignore_errors=True)
+            process = subprocess.Popen([MIST, "encode", archive, "-o", self.store, "-q", "-j", "1"])
+            while process.poll() is None and not any(name.startswith(place) for name in left()):
+                pass
+            process.kill()
+            process.wait()
+            mist("encode", archive, "-o", self.store, check=0)
+            self.assertEqual(left(), [])
+            mist("verify", self.store, check=0)
+            self.assertIn("0 not restored, 0 missing", mist("verify", self.store / "d", "--against", archive, check=0).stdout)
+
+    def test_a_bomb(self):
+        """An entry far larger than any archive of its size holds: named before anything is written; the rest comes."""
+        png(self.source / "a.png")
+        archive = self.pack("tar.bz2")
+        size = 1 << 29
+        with tarfile.open(archive, "w:bz2") as out:
+            info = tarfile.TarInfo("zeros.bin")
+            info.size = size
+            with open("/dev/zero", "rb") as zeros:
+                out.addfile(info, zeros)
+            out.add(self.source / "a.png", "a.png")
+        done = mist("encode", archive, "-o", self.store, check=1)
+        self.assertIn("zeros.bin: ", done.stderr)
+        self.assertIn("more than 1200 times the size of the archive", done.stderr)
+        self.assertEqual(set(catalog(self.store, "d")[1]), {"a.png"})
+
     def test_encrypted(self):
         if not shutil.which("zip"):
             self.skipTest("zip is not installed")
