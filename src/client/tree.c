@@ -20,6 +20,8 @@ struct tree {
     size_t size;
     struct mist_buffer directories; /* struct placed each, in ascending order of paths */
     struct mist_buffer paths;
+    uint64_t unset; /* modes or times that could not be set ... */
+    int why;        /* ... the errno of one of them */
 };
 
 /* A directory whose mode and time are set when nothing is made in it any more. */
@@ -167,14 +169,13 @@ static enum mist_status make_link(struct tree *tree, const struct tree_entry *en
 static enum mist_status make_links(struct tree *tree, struct mist_error *error)
 {
     struct mist_get_report *report = &tree->session->report;
-    enum mist_status status = each(tree, make_link, error);
-    for (uint64_t before = 0; !status && report->links_left_out && before != report->links;) {
+    enum mist_status status;
+    uint64_t before;
+    do {
         before = report->links;
         report->links_left_out = 0;
         status = each(tree, make_link, error);
-        if (report->links == before)
-            break;
-    }
+    } while (!status && report->links_left_out && report->links != before);
     return status;
 }
 
@@ -205,7 +206,7 @@ static enum mist_status remove_old_links(struct session *session, struct mist_er
 
 /* ---- modes and times ---- */
 
-static void set_times(int parent, const char *name, int64_t mtime, int flags)
+static void set_times(struct tree *tree, int parent, const char *name, int64_t mtime)
 {
     const int64_t second = 1000000000;
     int64_t whole = mtime / second, part = mtime % second;
@@ -214,7 +215,18 @@ static void set_times(int parent, const char *name, int64_t mtime, int flags)
         part += second;
     }
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = (time_t)whole, .tv_nsec = (long)part}};
-    utimensat(parent, name, times, flags);
+    if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) != 0) {
+        tree->unset++;
+        tree->why = errno;
+    }
+}
+
+static void set_mode(struct tree *tree, int parent, const char *name, unsigned mode)
+{
+    if (fchmodat(parent, name, mode & 0777, 0) != 0) {
+        tree->unset++;
+        tree->why = errno;
+    }
 }
 
 /* Only what this program wrote, or a directory, is touched; nobody gets to run with another's rights. */
@@ -224,7 +236,7 @@ static enum mist_status set_file(struct tree *tree, const struct tree_entry *ent
     char name[PATH_ROOM];
     int parent;
     if (entry->directory) {
-        const struct placed placed = {tree->paths.size, entry->mode & 0777, entry->mtime};
+        const struct placed placed = {tree->paths.size, entry->mode, entry->mtime};
         return buffer_append(&tree->paths, entry->path, strlen(entry->path) + 1) &&
                        buffer_append(&tree->directories, &placed, sizeof placed)
                    ? MIST_OK
@@ -242,8 +254,8 @@ static enum mist_status set_file(struct tree *tree, const struct tree_entry *ent
     }
     if (ours) {
         if (!entry->target)
-            fchmodat(parent, name, entry->mode & 0777, 0);
-        set_times(parent, name, entry->mtime, AT_SYMLINK_NOFOLLOW);
+            set_mode(tree, parent, name, entry->mode);
+        set_times(tree, parent, name, entry->mtime);
         if (!entry->target)
             status = state_file_retime(session->state, entry->path, error);
     }
@@ -252,7 +264,7 @@ static enum mist_status set_file(struct tree *tree, const struct tree_entry *ent
 }
 
 /* The deepest first, since making a change in one changes the time of that around it. */
-static void set_directories(const struct tree *tree)
+static void set_directories(struct tree *tree)
 {
     const struct placed *placed = (const struct placed *)(const void *)tree->directories.data;
     char name[PATH_ROOM];
@@ -262,14 +274,23 @@ static void set_directories(const struct tree *tree)
         if (!open_parent(tree->session, (const char *)tree->paths.data + placed[i].path, false, &parent, name))
             continue;
         if (fstatat(parent, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(about.st_mode)) {
-            fchmodat(parent, name, placed[i].mode, 0);
-            set_times(parent, name, placed[i].mtime, AT_SYMLINK_NOFOLLOW);
+            set_mode(tree, parent, name, placed[i].mode);
+            set_times(tree, parent, name, placed[i].mtime);
         }
         close(parent);
     }
 }
 
 /* ---- all of it ---- */
+
+/* Once for all of them: a file system that cannot do it cannot do it for any. */
+static void note_unset(const struct tree *tree)
+{
+    char sentence[200];
+    snprintf(sentence, sizeof sentence, "%llu modes or times could not be set: %s", (unsigned long long)tree->unset,
+             strerror(tree->why));
+    note(tree->session, tree->session->dataset.name, sentence);
+}
 
 static enum mist_status apply(struct tree *tree, struct mist_error *error)
 {
@@ -287,6 +308,8 @@ static enum mist_status apply(struct tree *tree, struct mist_error *error)
         status = status ? status : ended;
         if (!status)
             set_directories(tree);
+        if (!status && tree->unset)
+            note_unset(tree);
     }
     return status;
 }

@@ -60,16 +60,23 @@ static enum mist_status read_start(const char *path, uint8_t bytes[DETECT_BYTES]
     return status;
 }
 
+/* The first bytes of an input. */
+static enum mist_status input_start(const struct format_input *input, uint8_t bytes[DETECT_BYTES], size_t *size,
+                                    struct mist_error *error)
+{
+    if (!input->data)
+        return read_start(input->path, bytes, size, error);
+    *size = input->size < DETECT_BYTES ? input->size : DETECT_BYTES;
+    memcpy(bytes, input->data, *size);
+    return MIST_OK;
+}
+
 enum mist_status format_detect(const struct format_input *input, enum format_kind *kind, struct mist_error *error)
 {
     uint8_t bytes[DETECT_BYTES];
-    size_t size = input->size < DETECT_BYTES ? input->size : DETECT_BYTES;
+    size_t size;
     *kind = FORMAT_UNKNOWN;
-    enum mist_status status = MIST_OK;
-    if (input->data)
-        memcpy(bytes, input->data, size);
-    else
-        status = read_start(input->path, bytes, &size, error);
+    enum mist_status status = input_start(input, bytes, &size, error);
     if (status)
         return status;
     const enum format_wrapping wrapping = wrapping_detect(bytes, size);
@@ -88,14 +95,10 @@ static enum mist_status unpack(enum format_kind kind, const struct format_input 
                                struct format_input *inside, struct mist_error *error)
 {
     uint8_t bytes[DETECT_BYTES];
-    size_t size = input->size < DETECT_BYTES ? input->size : DETECT_BYTES;
+    size_t size;
     *inside = *input;
     *map = (struct file_map){0};
-    enum mist_status status = MIST_OK;
-    if (input->data)
-        memcpy(bytes, input->data, size);
-    else
-        status = read_start(input->path, bytes, &size, error);
+    enum mist_status status = input_start(input, bytes, &size, error);
     const enum format_wrapping wrapping = status ? WRAPPING_NONE : wrapping_detect(bytes, size);
     if (!wrapping || (wrapping == WRAPPING_GZIP && format_of(kind) && format_of(kind)->gzip_inside))
         return status;
