@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The page at "/" of `mist serve`: datasets, what a size costs, items, and a viewer that sharpens as levels arrive.
-// All that it shows comes from /v1 (docs/http.md); texts of datasets are put in as text, never as HTML.
+// The page of a host, or beside the files of a store: datasets, what a size costs, items, and the viewer. Texts of datasets
+// are put in as text, never as HTML.
+
+import { datasetAddress, host } from "./host.js";
+import { load, openItem } from "./mist.js";
+import { frameCanvas } from "./picture.js";
+import { showViewer } from "./viewer.js";
 
 const main = document.getElementById("main");
 const trail = document.getElementById("trail");
 const THUMBNAIL = 112;
 const MOST_SHOWN = 200;
 const MOST_PLANNED = 20000; // items: of more, a plan is asked for where the slider stops, not while it moves
+const FIRST_BYTES = 65536; // of an item, for a thumbnail: its head and smallest levels, where they are not longer
+const AT_ONCE = 6; // thumbnails
 let stop = new AbortController(); // what the view that is being left still fetches
 
 // ---- elements ----
@@ -49,58 +56,48 @@ function percent(part, whole) {
 // What ends when the view is left, or when something newer is asked for.
 const either = (newer) => (AbortSignal.any ? AbortSignal.any([newer.signal, stop.signal]) : newer.signal);
 
-// ---- the host ----
-
-const datasetUrl = (dataset) => `v1/datasets/${encodeURIComponent(dataset)}`;
-const itemUrl = (dataset, path) => `${datasetUrl(dataset)}/items/${encodeURIComponent(path)}`;
-const frameUrl = (dataset, path, frame, reduce) => `${itemUrl(dataset, path)}/frames/${frame}?reduce=${reduce}&accept=image/jpeg`;
-
-async function ask(url, signal = stop.signal) {
-  const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
-  if (answer.ok) return answer;
-  let sentence = answer.statusText;
-  try { sentence = (await answer.json()).error || sentence; } catch { /* no JSON: the status says it */ }
-  throw new Error(sentence);
-}
-
-const askJson = async (url) => (await ask(url)).json();
-
-// Calls `each` with every line of a plan, and resolves to its totals; an answer without them is not complete.
-async function askPlan(dataset, parameters, each = () => {}, signal = stop.signal) {
-  const answer = await ask(`${datasetUrl(dataset)}/plan?${new URLSearchParams(parameters)}`, signal);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "", totals = null;
-  for (;;) {
-    const { done, value } = await reader.read();
-    const lines = (rest + (value ?? "")).split("\n");
-    rest = lines.pop();
-    for (const line of lines) {
-      const row = JSON.parse(line);
-      if ("items" in row) totals = row;
-      else each(row);
-    }
-    if (done) break;
-  }
-  if (!totals) throw new Error("the host's plan ended early; reload the page");
-  return totals;
-}
-
 // ---- parts of views ----
 
-function link(text, place) {
-  return make("a", { href: `#${new URLSearchParams(place)}` }, text);
-}
+const place = (parameters) => `#${new URLSearchParams(parameters)}`;
+const middle = (row) => Math.floor((row.frames ?? row.slices ?? 1) / 2);
 
-function picture(dataset, path, frame, reduce, description) {
-  const tile = make("div", { class: "tile" });
-  tile.append(make("img", {
-    src: frameUrl(dataset, path, frame, reduce), alt: description, loading: "lazy",
-    onerror: () => fill(tile, "no picture of this kind"),
-  }));
+// Some at a time, those that come into view first.
+const queue = [];
+let running = 0;
+function next() {
+  while (running < AT_ONCE && queue.length) {
+    running++;
+    queue.shift()().catch(() => {}).finally(() => { running--; next(); });
+  }
+}
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    watcher.unobserve(entry.target);
+    queue.push(entry.target.mistDraw);
+    next();
+  }
+}, { rootMargin: "200px" });
+
+// A frame of an item, decoded here, once it comes into view.
+function picture(dataset, row, reduce, description, signal = stop.signal) {
+  const tile = make("div", { class: "tile" }, make("span", { class: "wait" }, ""));
+  tile.mistDraw = async () => {
+    if (signal.aborted || !tile.isConnected) return;
+    let item = null;
+    try {
+      item = await openItem(host.itemUrl(dataset, row.path), { signal, firstBytes: Math.min(FIRST_BYTES, row.bytes ?? FIRST_BYTES) });
+      const frame = Math.min(middle(row), item.info.frames - 1), r = Math.min(reduce, item.info.levels - 1);
+      fill(tile, frameCanvas(await item.read({ frame, reduce: r, signal }), item, frame, description));
+    } catch (error) {
+      if (!signal.aborted) fill(tile, make("span", { title: error.message }, "no picture"));
+    } finally {
+      item?.close();
+    }
+  };
+  watcher.observe(tile);
   return tile;
 }
-
-const middle = (row) => Math.floor((row.frames ?? row.slices ?? 1) / 2);
 
 function command(what, text) {
   const button = make("button", { class: "plain", type: "button", "aria-label": `Copy the ${what} command` }, "Copy");
@@ -112,16 +109,19 @@ function command(what, text) {
   return make("div", { class: "command" }, make("code", {}, text), button);
 }
 
+// Of a shell: quoted where it has to be.
+const word = (text) => (/^[A-Za-z0-9_./:=@%+-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`);
+
 function cardTable(card) {
   const rows = Object.entries(card ?? {}).filter(([, value]) => typeof value === "string" && value);
-  return rows.length ? make("table", {}, ...rows.map(([name, value]) => make("tr", {}, make("th", {}, name), make("td", {}, value)))) : null;
+  return rows.length ? make("table", {}, ...rows.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)))) : null;
 }
 
 // The smallest planned pictures of up to `count` items.
 async function thumbnails(dataset, count, parameters = {}, signal = stop.signal) {
   const rows = [];
-  await askPlan(dataset, { size: THUMBNAIL, policy: "at-least", limit: count, ...parameters }, (row) => {
-    if (row.path && !row.refused) rows.push(row);
+  await host.plan(dataset, { size: THUMBNAIL, policy: "at-least", limit: count, ...parameters }, (row) => {
+    if (row.path && !row.refused && rows.length < count) rows.push(row);
   }, signal);
   return rows;
 }
@@ -129,75 +129,80 @@ async function thumbnails(dataset, count, parameters = {}, signal = stop.signal)
 // ---- all datasets ----
 
 async function showDatasets() {
-  const { datasets } = await askJson("v1/datasets");
+  const datasets = await host.datasets(stop.signal);
   fill(main, make("h1", {}, "Medical images, at the size that you need"),
     make("p", { class: "soft" }, "Every image is stored once, losslessly, at full resolution. Choose a dataset, move the slider, and download only the bytes of that size."));
   if (!datasets.length) main.append(make("p", {}, "There is no dataset yet: mist encode FILES -o STORE --dataset NAME makes one."));
   for (const row of datasets) {
-    const stored = row.item_bytes + row.file_bytes;
-    const strip = make("div", { class: "strip" });
-    main.append(make("section", { class: "card" }, make("h2", {}, link(row.dataset, { d: row.dataset })),
+    const stored = row.item_bytes + row.file_bytes, strip = make("div", { class: "strip" });
+    main.append(make("section", { class: "card" }, make("h2", {}, make("a", { href: place({ d: row.dataset }) }, row.dataset)),
       make("div", {}, `${counted(row.items, "item")} and ${counted(row.files, "other file")}: ${bytesText(stored)}, of ${bytesText(row.source_bytes)} before`),
       cardTable(row.card), strip));
-    thumbnails(row.dataset, 8).then((items) => strip.append(...items.map(
-      (item) => picture(row.dataset, item.path, middle(item), item.reduce, item.path)))).catch(() => {});
+    thumbnails(row.dataset, 8).then((items) => strip.append(...items.map((item) => make("a", { href: place({ d: row.dataset, i: item.path }), "aria-label": item.path }, picture(row.dataset, item, item.reduce, item.path))))).catch(() => {});
   }
 }
 
 // ---- one dataset ----
 
 async function showDataset(dataset) {
-  const about = await askJson(datasetUrl(dataset));
-  const [sample] = await thumbnails(dataset, 1);
-  const facts = sample ? (await askJson(`${datasetUrl(dataset)}/items?limit=1`)).items[0] : null;
-  const originals = about.source_bytes;
-  const cost = make("div", { "aria-live": "polite" });
+  const about = await host.about(dataset, stop.signal);
+  // Of the first ones the largest, which shows best what a size leaves of it.
+  const first = await thumbnails(dataset, 12), side = (row) => row.width * 2 ** row.reduce;
+  const sample = first.reduce((best, row) => (!best || side(row) > side(best) ? row : best), null);
+  const originals = about.source_bytes, cost = make("div", { "aria-live": "polite" });
   const sizes = [32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 0];
   const slider = make("input", { type: "range", id: "size", min: 0, max: sizes.length - 1, value: sizes.indexOf(256) });
-  const chosen = make("output", { for: "size" });
-  const shown = make("div", { class: "pair" });
-  const commands = make("div");
-  let asked = new AbortController(), later = 0;
+  const chosen = make("output", { for: "size" }), shown = make("div", { class: "pair" }), commands = make("div");
+  let asked = new AbortController(), later = 0, drawn = "";
+
+  // The item at both sizes; again only when the level changes.
+  function compare(mine) {
+    const key = `${mine.reduce}`;
+    if (drawn === key) return;
+    drawn = key;
+    const full = { ...mine, bytes: mine.size };
+    fill(shown,
+      make("figure", {}, picture(dataset, mine, mine.reduce, `${mine.path} at this size`), make("figcaption", {}, `${mine.width} × ${mine.height}: ${bytesText(mine.bytes)}`)),
+      make("figure", {}, picture(dataset, full, 0, `${mine.path} at full size`), make("figcaption", {}, `full size: ${bytesText(mine.size)}`)));
+  }
 
   async function plan() {
     const size = sizes[slider.value], parameters = size ? { size } : { reduce: 0 };
     asked.abort();
     asked = new AbortController();
-    const signal = either(asked);
     let mine = null, larger = 0;
     try {
-      const totals = await askPlan(dataset, parameters, (row) => {
+      const totals = await host.plan(dataset, parameters, (row) => {
         if (sample && row.path === sample.path) mine = row;
         larger += row.not_reduced ? 1 : 0;
-      }, signal);
-      const times = [10, 100, 1000].map((rate) => make("tr", {}, make("th", {}, `at ${rate} Mbit/s`), make("td", {}, timeText((totals.bytes * 8) / (rate * 1e6)))));
+      }, either(asked));
+      const times = [10, 100, 1000].map((rate) => make("tr", {}, make("th", { scope: "row" }, `at ${rate} Mbit/s`), make("td", {}, timeText((totals.bytes * 8) / (rate * 1e6)))));
       fill(cost, make("div", { class: "big" }, bytesText(totals.bytes)),
         make("div", {}, `${totals.bytes.toLocaleString("en")} bytes to fetch, ${percent(totals.bytes, originals)} of the originals' ${bytesText(originals)}`),
         make("table", {}, ...times),
         larger ? make("p", { class: "note" }, `${larger} of them come larger than asked for; the plan says why.`) : null);
-      if (mine) {
-        const full = facts && facts.path === mine.path ? `${facts.width} × ${facts.height}` : "full size";
-        fill(shown, 
-          make("figure", {}, picture(dataset, mine.path, middle(mine), mine.reduce, `${mine.path} at this size`), make("figcaption", {}, `${mine.width} × ${mine.height}: ${bytesText(mine.bytes)}`)),
-          make("figure", {}, picture(dataset, mine.path, middle(facts ?? mine), 0, `${mine.path} at full size`), make("figcaption", {}, `${full}: ${bytesText(mine.size)}`)));
-      }
+      if (mine && !mine.refused) compare(mine);
     } catch (error) {
       if (error.name !== "AbortError") fill(cost, make("p", { class: "error" }, error.message));
     }
+    say(mine);
+  }
+
+  function say(row) {
+    const size = sizes[slider.value], url = datasetAddress(dataset), flag = size ? ` --size ${size}` : "";
+    fill(commands,
+      command("mist", `mist get ${word(url)} -o ${word(`${dataset}${size ? `-${size}` : ""}`)}${flag}`),
+      command("Python", `import pymist\ndataset = pymist.Dataset("${url}"${size ? `, size=${size}` : ""})`));
+    if (row ?? sample) commands.append(command("curl", `curl${host.curlRange(row ?? sample)} -o item.mist ${word(host.curlUrl(dataset, (row ?? sample).path, row ?? sample))}`));
   }
 
   function moved() {
-    const size = sizes[slider.value], origin = new URL(".", location).href.replace(/\/$/, "");
-    const words = size ? `${size} pixels on the shorter side` : "full resolution";
+    const size = sizes[slider.value], words = size ? `${size} pixels on the shorter side` : "full resolution";
     chosen.textContent = words;
     slider.setAttribute("aria-valuetext", words);
-    const url = `${origin}/${encodeURIComponent(dataset)}`, flag = size ? ` --size ${size}` : "";
-    fill(commands, 
-      command("mist", `mist get ${url} -o ${dataset}${size ? `-${size}` : ""}${flag}`),
-      command("Python", `import pymist\ndataset = pymist.Dataset("${url}"${size ? `, size=${size}` : ""})`));
-    if (sample) commands.append(command("curl", `curl -o item.mist "${origin}/${itemUrl(dataset, sample.path)}${size ? `?size=${size}` : ""}"`));
     clearTimeout(later);
     if (about.items <= MOST_PLANNED) later = setTimeout(plan, 120);
+    else say(null);
   }
   slider.addEventListener("input", moved);
   if (about.items > MOST_PLANNED) slider.addEventListener("change", plan);
@@ -210,12 +215,11 @@ async function showDataset(dataset) {
     looked.abort();
     looked = new AbortController();
     const signal = either(looked);
-    const parameters = !text ? {} : text.includes("=") ? { where: text } : { include: `*${text.replace(/[[\]*?\\]/g, "?")}*` };
+    const parameters = !text ? {} : /[=<>]/.test(text) ? { where: text } : { include: `*${text.replace(/[[\]*?\\]/g, "?")}*` };
     try {
       const rows = await thumbnails(dataset, MOST_SHOWN, parameters, signal);
       count.textContent = rows.length < MOST_SHOWN ? counted(rows.length, "item") : `the first ${MOST_SHOWN}; a search finds the others`;
-      fill(grid, ...rows.map((row) => make("a", { class: "item", href: `#${new URLSearchParams({ d: dataset, i: row.path })}` },
-        picture(dataset, row.path, middle(row), row.reduce, ""), row.path)));
+      fill(grid, ...rows.map((row) => make("a", { class: "item", href: place({ d: dataset, i: row.path }) }, picture(dataset, row, row.reduce, "", signal), row.path)));
     } catch (error) {
       if (error.name === "AbortError") return;
       fill(grid);
@@ -230,6 +234,7 @@ async function showDataset(dataset) {
       make("section", { class: "card" }, make("h2", {}, "What a size costs"), make("label", { for: "size" }, "Size: ", chosen), slider, cost, shown),
       make("section", { class: "card" }, make("h2", {}, "Download it"), commands)),
     make("h2", {}, "Items"), make("label", { for: "search" }, "Search"), search, count, grid);
+  say(null);
   moved();
   if (about.items > MOST_PLANNED) plan();
   await find();
@@ -237,109 +242,32 @@ async function showDataset(dataset) {
 
 // ---- one item ----
 
+// Items whose names hold that of this one's file: a label map of it is mostly among them.
+async function relatives(dataset, path) {
+  const stem = path.split("/").pop().replace(/\.[^0-9]*$/, "").replace(/_\d{4}$/, "");
+  if (stem.length < 3) return [];
+  const rows = await thumbnails(dataset, 12, { include: `*${stem.replace(/[[\]*?\\]/g, "?")}*` });
+  return rows.filter((row) => row.path !== path).map((row) => ({ name: row.path, url: host.itemUrl(dataset, row.path) }));
+}
+
 async function showItem(dataset, path) {
-  // Listings begin behind a path: the one just before this is the path with its last character taken back by one.
-  const before = path.slice(0, -1);
-  let facts = null;
-  for (let after = before; !facts && after !== null;) {
-    const page = await askJson(`${datasetUrl(dataset)}/items?${new URLSearchParams({ limit: 200, after })}`);
-    facts = page.items.find((row) => row.path === path) ?? null;
-    after = page.items.some((row) => row.path === path) || !page.items.length || page.items[0].path.slice(0, before.length) !== before ? null : page.next;
-  }
-  if (!facts) throw new Error(`${path}: there is no such item`);
-  const frames = facts.frames ?? facts.slices ?? 1, levels = facts.levels;
-  const image = make("img", { alt: path, draggable: "false" });
-  const screen = make("div", { class: "screen" }, image);
-  const bar = make("div"), said = make("p", { "aria-live": "polite", class: "note" });
-  const slider = make("input", { type: "range", id: "frame", min: 0, max: frames - 1, value: Math.floor(frames / 2) });
-  const bright = make("input", { type: "range", id: "bright", min: 20, max: 300, value: 100 });
-  const contrast = make("input", { type: "range", id: "contrast", min: 20, max: 400, value: 100 });
-  let view = { zoom: 1, x: 0, y: 0 }, turn = 0;
-
-  function place() {
-    image.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.zoom})`;
-    image.style.filter = `brightness(${bright.value}%) contrast(${contrast.value}%)`;
-  }
-
-  function sayLevel(reduce) {
-    const sent = facts.ends[levels - 1 - reduce];
-    bar.style.width = `${Math.min(100, (100 * sent) / facts.source_bytes)}%`;
-    const size = `${Math.ceil(facts.width / 2 ** reduce)} × ${Math.ceil(facts.height / 2 ** reduce)}`;
-    said.textContent = `${size}${frames > 1 ? `, slice ${Number(slider.value) + 1} of ${frames}` : ""}: the first ${bytesText(sent)} of the item hold ${frames > 1 ? "all slices" : "it"}; the original has ${bytesText(facts.source_bytes)}`;
-  }
-
-  async function sharpen() {
-    const mine = ++turn, frame = Number(slider.value);
-    let shown = 0;
-    for (let reduce = levels - 1; reduce >= 0 && mine === turn && !stop.signal.aborted; reduce--) {
-      const next = new Image();
-      next.src = frameUrl(dataset, path, frame, reduce);
-      try { await next.decode(); } catch { continue; }
-      if (mine !== turn) return;
-      image.src = next.src;
-      shown++;
-      sayLevel(reduce);
-      if (frames > 1) await new Promise((resolve) => { setTimeout(resolve, 80); }); // who scrolls needs no more than this
-    }
-    if (!shown && mine === turn) said.textContent = "The host makes no picture of items of this kind; mist get fetches it.";
-  }
-
-  const zoomBy = (factor) => { view.zoom = Math.min(32, Math.max(1, view.zoom * factor)); if (view.zoom === 1) view = { zoom: 1, x: 0, y: 0 }; place(); };
-  const step = (by) => { slider.value = Number(slider.value) + by; sharpen(); };
-  screen.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    if (frames > 1 && !event.ctrlKey) step(Math.sign(event.deltaY));
-    else zoomBy(event.deltaY < 0 ? 1.2 : 1 / 1.2);
-  }, { passive: false });
-  const fingers = new Map();
-  let apart = 0;
-  screen.addEventListener("pointerdown", (event) => { fingers.set(event.pointerId, event); apart = 0; screen.setPointerCapture(event.pointerId); });
-  screen.addEventListener("pointermove", (event) => {
-    const old = fingers.get(event.pointerId);
-    if (!old) return;
-    fingers.set(event.pointerId, event);
-    if (fingers.size === 2) {
-      const [a, b] = [...fingers.values()], now = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
-      if (apart) zoomBy(now / apart);
-      apart = now;
-    } else {
-      view.x += event.clientX - old.clientX;
-      view.y += event.clientY - old.clientY;
-      place();
-    }
-  });
-  for (const name of ["pointerup", "pointercancel"]) screen.addEventListener(name, (event) => { fingers.delete(event.pointerId); apart = 0; });
-  document.addEventListener("keydown", (event) => {
-    if (event.target.tagName === "INPUT") return;
-    const keys = { ArrowUp: () => step(-1), ArrowDown: () => step(1), PageUp: () => step(-10), PageDown: () => step(10), "+": () => zoomBy(1.2), "-": () => zoomBy(1 / 1.2), 0: reset, Escape: () => { location.hash = new URLSearchParams({ d: dataset }); } };
-    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    keys[event.key]();
-  }, { signal: stop.signal });
-  function reset() {
-    view = { zoom: 1, x: 0, y: 0 };
-    bright.value = contrast.value = 100;
-    place();
-  }
-  slider.addEventListener("input", sharpen);
-  for (const input of [bright, contrast]) input.addEventListener("input", place);
-
+  const facts = await host.item(dataset, path, stop.signal), { signal } = stop;
+  const root = make("section", { "aria-label": "Viewer" });
   const told = Object.entries(facts).filter(([name, value]) => !["ends", "head_end", "ranges", "columns"].includes(name) && typeof value !== "object");
-  fill(main, make("h1", {}, path), screen,
-    make("div", { class: "controls" },
-      frames > 1 ? make("label", { for: "frame" }, "Slice", slider) : null,
-      make("label", { for: "bright" }, "Brightness", bright), make("label", { for: "contrast" }, "Contrast", contrast),
-      make("div", {}, make("button", { type: "button", onclick: () => zoomBy(1.5), "aria-label": "Zoom in" }, "+"), " ",
-        make("button", { type: "button", onclick: () => zoomBy(1 / 1.5), "aria-label": "Zoom out" }, "−"), " ",
-        make("button", { type: "button", class: "plain", onclick: reset }, "Reset"))),
-    make("div", { class: "bar", role: "img", "aria-label": "Bytes of this size against the original's" }, bar), said,
-    make("p", { class: "note" }, "Arrow keys or the wheel change the slice, + and − zoom, dragging moves, 0 resets, Escape goes back. The picture is a preview of 8 bits."),
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.tagName !== "SELECT") location.hash = place({ d: dataset });
+  }, { signal });
+  fill(main, make("h1", {}, path), root,
     make("details", {}, make("summary", {}, "What is known of it"),
-      make("table", {}, ...told.concat(Object.entries(facts.columns ?? {})).map(([name, value]) => make("tr", {}, make("th", {}, name), make("td", {}, String(value)))))),
+      make("table", {}, ...told.concat(Object.entries(facts.columns ?? {})).map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value)))))),
     make("h2", {}, "Download it"),
-    command("mist", `mist get ${new URL(".", location).href}${encodeURIComponent(dataset)} -o ${dataset} --include '${path}'`));
-  place();
-  await sharpen();
+    command("mist", `mist get ${word(datasetAddress(dataset))} -o ${word(dataset)} --include ${word(path)}`));
+  try {
+    await showViewer(root, host.itemUrl(dataset, path), { name: path, signal, others: () => relatives(dataset, path) });
+  } catch (error) {
+    if (signal.aborted) return;
+    root.append(make("p", { class: "error" }, `${error.message}. mist get fetches it as it is.`));
+  }
 }
 
 // ---- where we are ----
@@ -347,15 +275,17 @@ async function showItem(dataset, path) {
 async function show() {
   stop.abort();
   stop = new AbortController();
-  const place = new URLSearchParams(location.hash.slice(1)), dataset = place.get("d"), item = place.get("i");
+  queue.length = 0;
+  const where = new URLSearchParams(location.hash.slice(1)), dataset = where.get("d"), item = where.get("i"), { signal } = stop;
   document.title = `${item ?? dataset ?? "Datasets"}: MIST`;
-  fill(trail, ...(dataset ? [link(dataset, { d: dataset })] : []), ...(item ? [" / ", item] : []));
+  fill(trail, ...(dataset ? [make("a", { href: place({ d: dataset }) }, dataset)] : []), ...(item ? [" / ", item] : []));
   try {
+    await load();
     if (item) await showItem(dataset, item);
     else if (dataset) await showDataset(dataset);
     else await showDatasets();
   } catch (error) {
-    if (error.name !== "AbortError") fill(main, make("p", { class: "error" }, `${error.message}. `), make("a", { href: "#" }, "All datasets"));
+    if (!signal.aborted) fill(main, make("p", { class: "error" }, `${error.message}. `), make("a", { href: "#" }, "All datasets"));
   }
 }
 addEventListener("hashchange", () => { show(); main.focus(); });

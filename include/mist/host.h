@@ -71,6 +71,13 @@ MIST_API const char *mist_host_url(const mist_host *host);
  */
 MIST_API void mist_host_stop(mist_host **host);
 
+/*
+ * Writes the host's page beside the files of a store, for web servers that run no program: index.html, datasets.json
+ * (the datasets of now) and mist-page/. MIST_ERROR_ARGUMENT where a dataset has that name; MIST_ERROR_UNSUPPORTED where
+ * the library was built without the page's decoder.
+ */
+MIST_API enum mist_status mist_page_write(const char *store, struct mist_error *error);
+
 #ifdef __cplusplus
 }
 #endif

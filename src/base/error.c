@@ -60,6 +60,16 @@ static enum mist_status status_of_errno(int errnum)
     }
 }
 
+/* glibc's strerror_r() gives the text, which may be elsewhere; that of POSIX fills the room. */
+static const char *text_of(int errnum, char *room, size_t size)
+{
+#ifdef __GLIBC__
+    return strerror_r(errnum, room, size);
+#else
+    return strerror_r(errnum, room, size) == 0 ? room : "unknown error";
+#endif
+}
+
 enum mist_status error_set_errno(struct mist_error *error, int errnum, const char *format, ...)
 {
     enum mist_status status = status_of_errno(errnum);
@@ -72,7 +82,7 @@ enum mist_status error_set_errno(struct mist_error *error, int errnum, const cha
         va_end(arguments);
         size_t used = strlen(error->message);
         /* The GNU strerror_r is thread-safe and may return its own constant string. */
-        snprintf(error->message + used, sizeof error->message - used, ": %s", strerror_r(errnum, text, sizeof text));
+        snprintf(error->message + used, sizeof error->message - used, ": %s", text_of(errnum, text, sizeof text));
         text_make_visible(error->message, sizeof error->message);
     }
     return status;

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 /* Counts down to the allocation that a test wants to fail; 0 in normal use. */
 static atomic_ullong failure_countdown;
@@ -59,11 +62,15 @@ void *memory_allocate_aligned(size_t size)
 
 void memory_prefer_large_pages(void *block, size_t size)
 {
+#ifdef MADV_HUGEPAGE
     enum { PAGE = 1 << 12 };
     uintptr_t begin = ((uintptr_t)block + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
     uintptr_t end = ((uintptr_t)block + size) & ~(uintptr_t)(PAGE - 1);
     if (begin < end)
         (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)block, (void)size;
+#endif
 }
 
 char *memory_copy_text(const char *text)

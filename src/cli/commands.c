@@ -3,6 +3,17 @@
 
 /* In the order of `mist --help`: as the work goes, host first, then researcher. */
 const struct command *const all_commands[] = {
-    &command_encode, &command_index, &command_remove, &command_info,       &command_verify, &command_decode,
-    &command_serve,  &command_get,   &command_eval,   &command_completion, &command_man,    NULL,
+    &command_encode,
+    &command_index,
+    &command_remove,
+    &command_info,
+    &command_verify,
+    &command_decode,
+    &command_serve,
+    &command_page,
+    &command_get,
+    &command_eval,
+    &command_completion,
+    &command_man,
+    NULL,
 };

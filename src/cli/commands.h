@@ -18,6 +18,7 @@ extern const struct command command_info;
 extern const struct command command_remove;
 extern const struct command command_man;
 extern const struct command command_serve;
+extern const struct command command_page;
 extern const struct command command_verify;
 
 #endif

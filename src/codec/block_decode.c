@@ -64,6 +64,7 @@ struct decode_scratch {
     /* What the row of quads below needs of this one and the one above, in the way of each version of step 2. */
     union {
         uint64_t bottom[2][BLOCK_MAX_SIDE + 8]; /* MagSgn values | 1 of the bottom samples; 0 where not significant */
+        uint32_t words[2][BLOCK_MAX_SIDE + 8];  /* the same in 32 bits */
         struct {
             int32_t left[2][MAX_ROW_SLOTS]; /* exponents of the bottom left and right samples */
             int32_t right[2][MAX_ROW_SLOTS];
@@ -354,6 +355,8 @@ static size_t smaller(size_t a, size_t b)
 
 #ifdef __AVX2__
 #include "codec/block_magsgn_vector.h"
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 #define LANE_BITS 16

@@ -11,6 +11,8 @@ static inline SAMPLE NAME(middle)(unsigned p, bool half)
 
 #if defined(__AVX2__) && LANE_BITS < 64
 #include "codec/block_magsgn_vector_template.h"
+#elif defined(__wasm_simd128__) && LANE_BITS < 64
+#include "codec/block_magsgn_quad_template.h"
 #else
 #include "codec/block_magsgn_template.h"
 #endif

@@ -7,6 +7,7 @@
 #ifndef CODEC_KERNEL_LEVEL_H
 #define CODEC_KERNEL_LEVEL_H
 
+#include "base/writing.h"
 #include "codec/kernels.h"
 
 #ifndef KERNEL_SUFFIX

@@ -14,7 +14,7 @@ DECLARE_LEVEL(avx512);
 
 void codec_kernels_select(struct codec_kernels *kernels, enum cpu_level level)
 {
-    block_encode_select_c(kernels);
+    WRITING(block_encode_select_c(kernels);)
     block_decode_select_c(kernels);
     wavelet_select_c(kernels);
     transfer_select_c(kernels);

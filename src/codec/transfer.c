@@ -49,22 +49,17 @@ _Static_assert(MIST_U8 == 0 && MIST_S8 == 1 && MIST_U16 == 2 && MIST_S16 == 3 &&
 
 void KERNEL(transfer_select)(struct codec_kernels *kernels)
 {
-    kernels->load[LANE_16] = load_16;
-    kernels->load[LANE_32] = load_32;
-    kernels->load[LANE_64] = load_64;
-    kernels->load_float = load_float;
+    WRITING(kernels->load[LANE_16] = load_16; kernels->load[LANE_32] = load_32; kernels->load[LANE_64] = load_64;
+            kernels->load_float = load_float; kernels->rct_forward[LANE_16] = rct_forward_16;
+            kernels->rct_forward[LANE_32] = rct_forward_32; kernels->rct_forward[LANE_64] = rct_forward_64;
+            kernels->ict_forward = ict_forward; kernels->quantize = quantize;)
     kernels->store[LANE_16] = store_16;
     kernels->store[LANE_32] = store_32;
     kernels->store[LANE_64] = store_64;
     kernels->store_float = store_float;
-    kernels->rct_forward[LANE_16] = rct_forward_16;
-    kernels->rct_forward[LANE_32] = rct_forward_32;
-    kernels->rct_forward[LANE_64] = rct_forward_64;
     kernels->rct_inverse[LANE_16] = rct_inverse_16;
     kernels->rct_inverse[LANE_32] = rct_inverse_32;
     kernels->rct_inverse[LANE_64] = rct_inverse_64;
-    kernels->ict_forward = ict_forward;
     kernels->ict_inverse = ict_inverse;
-    kernels->quantize = quantize;
     kernels->dequantize = dequantize;
 }

@@ -62,12 +62,11 @@ static inline uint32_t high_row(const struct wavelet_job *job, uint32_t n)
 
 void KERNEL(wavelet_select)(struct codec_kernels *kernels)
 {
-    kernels->wavelet53_forward[LANE_16] = wavelet53_forward_16;
-    kernels->wavelet53_forward[LANE_32] = wavelet53_forward_32;
-    kernels->wavelet53_forward[LANE_64] = wavelet53_forward_64;
+    WRITING(kernels->wavelet53_forward[LANE_16] = wavelet53_forward_16;
+            kernels->wavelet53_forward[LANE_32] = wavelet53_forward_32;
+            kernels->wavelet53_forward[LANE_64] = wavelet53_forward_64; kernels->wavelet97_forward = wavelet97_forward;)
     kernels->wavelet53_inverse[LANE_16] = wavelet53_inverse_16;
     kernels->wavelet53_inverse[LANE_32] = wavelet53_inverse_32;
     kernels->wavelet53_inverse[LANE_64] = wavelet53_inverse_64;
-    kernels->wavelet97_forward = wavelet97_forward;
     kernels->wavelet97_inverse = wavelet97_inverse;
 }

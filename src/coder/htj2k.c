@@ -3,6 +3,7 @@
 #include "coder/coder.h"
 
 #include "base/error.h"
+#include "base/writing.h"
 #include "codec/packets.h"
 #include "coder/htj2k.h"
 
@@ -67,4 +68,4 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
     return MIST_OK;
 }
 
-const struct coder coder_htj2k = {.name = "htj2k", .encode = encode, .decode = decode, .check = check};
+const struct coder coder_htj2k = {.name = "htj2k", .decode = decode, .check = check, WRITING(.encode = encode)};

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/writing.h"
 #include "coder/htj2k.h"
 #include "coder/j2k.h"
 
@@ -66,4 +67,5 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
     return MIST_OK;
 }
 
-const struct coder coder_j2k = {.name = "j2k", .decode = decode, .check = check, .split = split, .original = original};
+const struct coder coder_j2k = {
+    .name = "j2k", .decode = decode, .check = check, WRITING(.split = split, .original = original)};

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/writing.h"
 #include "coder/jpeg.h"
 
 static enum mist_status split(const struct coder_stream *stream, const uint8_t *data, size_t size,
@@ -67,4 +68,4 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
 }
 
 const struct coder coder_jpeg = {
-    .name = "jpeg", .decode = decode, .check = check, .split = split, .original = original, .centred = true};
+    .name = "jpeg", .decode = decode, .check = check, .centred = true, WRITING(.split = split, .original = original)};

@@ -10,7 +10,11 @@
 
 #define RUN_ENDLESS UINT64_MAX
 /* What is specialised for each kind of row. */
+#ifdef __wasm__
+#define ALWAYS_INLINE inline /* twelve copies would be a tenth of what a page loads */
+#else
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+#endif
 
 static void fill(adaptive_bit *states, size_t count, uint32_t probability)
 {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/writing.h"
 #include "coder/lattice.h"
 #include "image/copy.h"
 
@@ -140,4 +141,4 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
     return good ? MIST_OK : error_set(error, MIST_ERROR_CORRUPT, "a stream of labels is damaged");
 }
 
-const struct coder coder_lattice = {.name = "lattice", .encode = encode, .decode = decode, .check = check};
+const struct coder coder_lattice = {.name = "lattice", .decode = decode, .check = check, WRITING(.encode = encode)};

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/writing.h"
 #include "coder/pyramid.h"
 
 static struct pyramid_shape shape_of(const struct coder_stream *stream)
@@ -48,4 +49,4 @@ static enum mist_status check(const struct coder_stream *stream, struct mist_err
 }
 
 const struct coder coder_pyramid = {
-    .name = "pyramid", .encode = encode, .decode = decode, .check = check, .centred = true};
+    .name = "pyramid", .decode = decode, .check = check, .centred = true, WRITING(.encode = encode)};

@@ -191,11 +191,3 @@ enum mist_status dicom_series_describe(const struct dicom_instance *instances, u
         dicom_series_free(series);
     return status;
 }
-
-void dicom_series_free(struct dicom_series *series)
-{
-    memory_free(series->frames);
-    memory_free(series->infos);
-    mist_buffer_free(&series->sidecar);
-    *series = (struct dicom_series){0};
-}

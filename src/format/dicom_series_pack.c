@@ -16,6 +16,7 @@
 enum { VERSION = 1, DECIMALS = 6 };
 /* How a column is coded: ALL_ALIKE one real, REALS one each, FRACTIONS + k whole numbers of 10^-k. */
 enum { ALL_ALIKE, REALS, FRACTIONS };
+static const double ten_to[DECIMALS + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 
 enum kind { REAL, INTEGER, UNSIGNED, BOOLEAN };
 /* The numbers of dicom_frame_info in the order in which they are stored. */
@@ -116,7 +117,7 @@ static bool put_real(struct mist_buffer *out, double value)
 static int decimals_of(const double *values, uint32_t count)
 {
     for (int decimals = 0; decimals <= DECIMALS; decimals++) {
-        double scale = pow(10, decimals);
+        double scale = ten_to[decimals];
         uint32_t i = 0;
         while (i < count && fabs(values[i]) < 1e9 && rint(values[i] * scale) / scale == values[i] &&
                !(values[i] == 0 && signbit(values[i])))
@@ -143,7 +144,7 @@ static bool put_column(struct mist_buffer *out, const double *values, uint32_t c
             good = put_real(out, values[i]);
             continue;
         }
-        int64_t whole = (int64_t)rint(values[i] * pow(10, decimals)), more = whole - last - step;
+        int64_t whole = (int64_t)rint(values[i] * ten_to[decimals]), more = whole - last - step;
         good = put_varint(out, (uint64_t)more << 1 ^ (uint64_t)(more >> 63));
         step = whole - last;
         last = whole;
@@ -220,7 +221,7 @@ static void take_column(struct byte_reader *reader, double *values, uint32_t cou
     unsigned mode = read_u8(reader);
     if (mode > FRACTIONS + DECIMALS)
         reader->failed = true;
-    double alike = mode == ALL_ALIKE ? take_real(reader) : 0, scale = mode >= FRACTIONS ? pow(10, mode - FRACTIONS) : 1;
+    double alike = mode == ALL_ALIKE ? take_real(reader) : 0, scale = mode >= FRACTIONS ? ten_to[mode - FRACTIONS] : 1;
     uint64_t last = 0, step = 0; /* unsigned: whatever the bytes, sums are defined */
     for (uint32_t i = 0; i < count; i++) {
         values[i] = alike;
@@ -309,4 +310,12 @@ enum mist_status dicom_series_load(const uint8_t *data, size_t size, uint32_t co
     if (status)
         dicom_series_free(series);
     return status;
+}
+
+void dicom_series_free(struct dicom_series *series)
+{
+    memory_free(series->frames);
+    memory_free(series->infos);
+    mist_buffer_free(&series->sidecar);
+    *series = (struct dicom_series){0};
 }

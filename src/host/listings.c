@@ -106,13 +106,18 @@ static bool end_page(struct page *page)
 
 static void answer_page(struct request *request, enum mist_catalog_kind kind)
 {
-    static const char *const known[] = {"after", "limit", NULL};
+    static const char *const known[] = {"after", "limit", "path", NULL};
     struct mist_error error = {0};
     struct page page = {.limit = DEFAULT_LIMIT};
     const char *after = target_parameter(&request->target, "after");
     const char *limit = target_parameter(&request->target, "limit");
+    const char *path = target_parameter(&request->target, "path");
     if (!parameters_known(request, known))
         return;
+    if (path && (after || limit)) {
+        reply_error(request, MHD_HTTP_BAD_REQUEST, "path asks for one row: there is no after and no limit with it");
+        return;
+    }
     if (limit && (!parse_unsigned(limit, MAX_LIMIT, &page.limit) || page.limit == 0)) {
         reply_error(request, MHD_HTTP_BAD_REQUEST, "limit is a whole number from 1 to %d", MAX_LIMIT);
         return;
@@ -120,7 +125,9 @@ static void answer_page(struct request *request, enum mist_catalog_kind kind)
     bool items = kind == MIST_CATALOG_ITEM;
     enum mist_status status =
         json_put(&page.text, "{\"%s\": [", items ? "items" : "files") ? MIST_OK : out_of_memory(&error);
-    if (!status)
+    if (!status && path)
+        status = mist_store_find(request->host->store, request->dataset, kind, path, add_row, &page, &error);
+    else if (!status)
         status = (items ? mist_store_items : mist_store_attachments)(request->host->store, request->dataset, after,
                                                                      page.limit + 1, add_row, &page, &error);
     if (status == MIST_ERROR_CANCELLED && page.more)

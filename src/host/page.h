@@ -10,6 +10,8 @@ struct page_file {
     const char *type;
     const unsigned char *data;
     size_t size;
+    const unsigned char *packed; /* the same by gzip */
+    size_t packed_size;
 };
 extern const struct page_file page_files[];
 

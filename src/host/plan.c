@@ -8,12 +8,9 @@
 #include "host/router.h"
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/memory.h"
-#include "coder/step.h"
-#include "source/select.h"
+#include "source/plan_row.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 enum { PAGE_ROWS = 256 };
@@ -27,69 +24,16 @@ struct plan {
     struct select_budget budget;
     struct mist_buffer *out; /* NULL: the selection is looked for, and then the budget added up */
     struct request *request;
-    uint64_t items, files, bytes;
+    struct plan_totals totals;
     unsigned page_rows;
     bool started;
 };
 
-/* ---- rows ---- */
-
-static bool put_ranges(struct plan *plan, const struct mist_catalog_item *item, const struct selected *selected)
-{
-    struct mist_byte_range ranges[MIST_MAX_RANGES];
-    unsigned count = mist_catalog_item_ranges(item, selected->fetched, selected->tail, ranges);
-    bool good = true;
-    for (unsigned i = 0; i < count && good; i++)
-        good = json_put(plan->out, "%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", ranges[i].start, ranges[i].end);
-    return good;
-}
-
-static bool put_item(struct plan *plan, const struct mist_catalog_item *item)
-{
-    const struct selected selected = select_item(&plan->select, item);
-    const unsigned reduce = selected.written.reduce, step = selected.written.step;
-    const char *why = select_not_reduced(&plan->select, item, &selected);
-    struct mist_error refused;
-    plan->items++;
-    if (select_check_item(&plan->select, item, &selected, &refused))
-        return json_put(plan->out, "{\"path\": ") && json_put_string(plan->out, item->path) &&
-               json_put(plan->out,
-                        ", \"bytes\": 0, \"size\": %" PRIu64 ", \"id\": \"%016" PRIx64 "\", \"refused\": ", item->size,
-                        item->id) &&
-               json_put_string(plan->out, refused.message) && json_put(plan->out, "}\n");
-    plan->bytes += selected.bytes;
-    bool good =
-        json_put(plan->out, "{\"path\": ") && json_put_string(plan->out, item->path) &&
-        json_put(plan->out,
-                 ", \"reduce\": %u, \"step\": %u, \"width\": %" PRIu32 ", \"height\": %" PRIu32 ", \"frames\": %" PRIu32
-                 ", \"bytes\": %" PRIu64 ", \"size\": %" PRIu64 ", \"id\": \"%016" PRIx64 "\", \"ranges\": [",
-                 reduce, step, mist_reduced_size(item->image.width, reduce),
-                 mist_reduced_size(item->image.height, reduce),
-                 item->image.frames / item->image.slices * step_slices(item->image.slices, step), selected.bytes,
-                 item->size, item->id) &&
-        put_ranges(plan, item, &selected) && json_put(plan->out, "]");
-    if (good && why)
-        good = json_put(plan->out, ", \"not_reduced\": ") && json_put_string(plan->out, why);
-    return good && json_put(plan->out, "}\n");
-}
-
-static bool put_file(struct plan *plan, const struct mist_catalog_attachment *attachment)
-{
-    plan->files++;
-    plan->bytes += attachment->size;
-    const char *why = select_reduces(&plan->select) ? attachment->kept : NULL;
-    return json_put(plan->out, "{\"file\": ") && json_put_string(plan->out, attachment->path) &&
-           json_put(plan->out, ", \"bytes\": %" PRIu64 ", \"checksum\": \"%016" PRIx64 "\"", attachment->size,
-                    attachment->checksum) &&
-           (!why || (json_put(plan->out, ", \"not_reduced\": ") && json_put_string(plan->out, why))) &&
-           json_put(plan->out, "}\n");
-}
-
 static enum mist_status visit(void *context, const struct mist_catalog_entry *entry, struct mist_error *error)
 {
     struct plan *plan = context;
-    bool item = entry->kind == MIST_CATALOG_ITEM, good = true;
-    const char *path = item ? entry->item.path : entry->attachment.path;
+    bool good = true;
+    const char *path = entry->kind == MIST_CATALOG_ITEM ? entry->item.path : entry->attachment.path;
     plan->page_rows++;
     if (!selection_is_ready(plan->select.selection)) {
         enum mist_status status = selection_look(plan->select.selection, entry, error);
@@ -98,7 +42,7 @@ static enum mist_status visit(void *context, const struct mist_catalog_entry *en
     } else if (!plan->out)
         select_budget_add(&plan->select, entry, &plan->budget);
     else if (select_takes(&plan->select, entry))
-        good = item ? put_item(plan, &entry->item) : put_file(plan, &entry->attachment);
+        good = plan_row_write(&plan->select, entry, &plan->totals, plan->out);
     plan->after.size = 0;
     good = good && buffer_append(&plan->after, path, strlen(path) + 1);
     return good ? MIST_OK : error_set(error, MIST_ERROR_MEMORY, "a plan: out of memory");
@@ -129,8 +73,7 @@ static int produce(void *context, struct request *request, struct mist_buffer *o
     (void)request;
     plan->out = out;
     if (!plan->started)
-        good = json_put(out, "{\"dataset\": ") && json_put_string(out, plan->dataset.name) &&
-               json_put(out, ", \"id\": \"%016" PRIx64 "\"}\n", plan->dataset.id);
+        good = plan_start_write(&plan->dataset, out);
     plan->started = true;
     if (!good || read_page(plan, NULL) != MIST_OK)
         return -1;
@@ -138,10 +81,7 @@ static int produce(void *context, struct request *request, struct mist_buffer *o
         next_list(plan);
     if (plan->kind != MIST_CATALOG_END)
         return 1;
-    return json_put(out, "{\"items\": %" PRIu64 ", \"files\": %" PRIu64 ", \"bytes\": %" PRIu64 "}\n", plan->items,
-                    plan->files, plan->bytes)
-               ? 0
-               : -1;
+    return plan_totals_write(&plan->totals, out) ? 0 : -1;
 }
 
 static void release_plan(void *context)
