@@ -1,5 +1,5 @@
 # The few commands that a newcomer types. Meson and ninja do the work.
-.PHONY: all setup demo deb check check-python bench bench-python clean
+.PHONY: all setup demo deb check check-python check-web bench bench-python clean
 
 all:
 	@scripts/build
@@ -18,6 +18,12 @@ check-python:
 	@scripts/setup check
 	@scripts/build
 	@scripts/check-python
+
+# A part of check: mist.js, the page, and OHIF, Cornerstone3D, NiiVue, dicomweb-client and dcmjs in headless Chromium.
+check-web:
+	@scripts/setup check
+	@scripts/build
+	@scripts/check-web
 
 bench:
 	@scripts/bench

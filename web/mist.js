@@ -14,7 +14,7 @@
 const TYPES = { u8: Uint8Array, s8: Int8Array, u16: Uint16Array, s16: Int16Array, u32: Uint32Array, s32: Int32Array, f16: Uint16Array, f32: Float32Array, f64: Float64Array, s64: BigInt64Array, u64: BigUint64Array };
 const POLICIES = { closest: 0, "at-least": 1, "at-most": 2 };
 const STATUS = ["ok", "argument", "memory", "io", "corrupt", "truncated", "checksum", "unsupported", "limit", "range", "not found", "network", "cancelled"];
-const TRUNCATED = 5, CHECKSUM = 6;
+const CHECKSUM = 6;
 const FIRST_BYTES = 32768; // the head of nearly every item, and the smallest levels of most
 const PROLOGUE = 32; // docs/format.md, section 3.1
 const MAX_HEAD = 2 ** 28;
@@ -138,12 +138,13 @@ function requestNumbers({ reduce, step = 0, size, spacing, policy, grid = "nativ
     const r = reduce ?? 0;
     if (!(Number.isInteger(r) && r >= 0 && r <= 32 && Number.isInteger(step) && step >= 0 && step <= 16)) throw new MistError("reduce is a whole number from 0 to 32, step one from 0 to 16", "argument");
   }
-  const [width, height, depth] = size ? sides(size, "size") : [0, 0, 0];
-  const [x, y, z] = spacing ? (Array.isArray(spacing) ? spacing : [spacing, spacing, spacing]) : [0, 0, 0];
-  if (spacing && ![x, y, z].every((mm) => mm > 0 && Number.isFinite(mm))) throw new MistError("spacing is in millimetres, above 0: one number, or three", "argument");
+  const sized = (size ?? null) !== null, spaced = (spacing ?? null) !== null;
+  const [width, height, depth] = sized ? sides(size, "size") : [0, 0, 0];
+  const [x, y, z] = spaced ? (Array.isArray(spacing) ? spacing : [spacing, spacing, spacing]) : [0, 0, 0];
+  if (spaced && ![x, y, z].every((mm) => mm > 0 && Number.isFinite(mm))) throw new MistError("spacing is in millimetres, above 0: one number, or three", "argument");
   const rule = policy ?? (exact ? "at-least" : "closest");
   if (!(rule in POLICIES)) throw new MistError(`policy is one of ${Object.keys(POLICIES).join(", ")}`, "argument");
-  return [size || spacing ? -1 : reduce ?? 0, step, width, height, depth, x, y, z, POLICIES[rule], grid === "center" ? 1 : 0, exact ? 1 : 0];
+  return [sized || spaced ? -1 : reduce ?? 0, step, width, height, depth, x, y, z, POLICIES[rule], grid === "center" ? 1 : 0, exact ? 1 : 0];
 }
 
 // ---- ranges of bytes: [start, end), ascending ----
@@ -208,6 +209,7 @@ class Remote {
 
   async once(start, end, { signal, exactly, fresh, onBytes }) {
     const answer = await this.get(this.url, { signal, headers: { ...this.headers, Range: `bytes=${start}-${end - 1}` }, cache: fresh ? "no-cache" : "default" });
+    if (answer.status === 416) throw new MistError(`${this.url}: the file ends before byte ${start}`, "truncated");
     if (!answer.ok) {
       const error = new MistError(`${this.url}: ${await sentence(answer)}`, answer.status === 404 ? "not found" : "network");
       error.passing = [408, 425, 429, 500, 502, 503, 504].includes(answer.status);
@@ -317,24 +319,27 @@ export class Item {
     return this.handle;
   }
 
-  give(start, bytes, join = false) {
-    const status = this.core.c.item_add(this.open(), start, this.core.put(bytes), bytes.length, join ? 1 : 0);
+  // True where its checksum is wrong.
+  give(start, bytes) {
+    const join = start === this.cut, status = this.core.c.item_add(this.open(), start, this.core.put(bytes), bytes.length, join ? 1 : 0);
+    if (status && status !== CHECKSUM) throw this.core.failure(status);
+    if (join) this.cut = null;
     if (!status) this.held = joined([...this.held, [start, start + bytes.length]]);
-    return status;
+    return status === CHECKSUM;
   }
 
   async readHead(some = FIRST_BYTES, signal) {
-    const first = await this.remote.read(0, Math.max(some, PROLOGUE), { signal, exactly: false });
+    const asked = Math.max(some, PROLOGUE), first = await this.remote.read(0, asked, { signal, exactly: false });
     let bytes = first;
     if (first.length >= PROLOGUE) {
       const size = new DataView(first.buffer, first.byteOffset, first.length).getUint32(20, true);
-      if (size > first.length && size <= MAX_HEAD && !this.remote.whole) {
+      if (size > first.length && first.length === asked && size <= MAX_HEAD && !this.remote.whole) {
         bytes = new Uint8Array(size);
         bytes.set(first);
         bytes.set(await this.remote.read(first.length, size, { signal }), first.length);
       }
     }
-    this.core.check(this.give(0, bytes));
+    this.give(0, bytes);
     this.core.check(this.core.c.item_open(this.open()));
     this.core.check(this.core.c.item_info(this.open()));
     this.info = JSON.parse(this.core.text());
@@ -363,19 +368,20 @@ export class Item {
 
   /** Fetches what these frames take, so that reading them waits for nothing. */
   async fetch(request = {}, first = 0, count = 1, { signal, onBytes } = {}) {
-    const wanted = missing(this.ranges(request, first, count), this.held);
-    await Promise.all(wanted.map(async ([start, end]) => {
-      const join = start === this.cut;
-      for (const fresh of [false, true]) {
+    const wanted = this.ranges(request, first, count);
+    // What fails its checksum is fetched once more, past every cache.
+    for (const fresh of [false, true]) {
+      const failures = await Promise.all(missing(wanted, this.held).map(async ([start, end]) => {
         const bytes = await this.remote.read(start, end, { signal, fresh, onBytes });
-        if (missing([[start, end]], this.held).length !== 1) return; // somebody else was quicker
-        const status = this.give(start, bytes, join);
-        if (!status) { if (join) this.cut = null; return; }
-        // A stretch that fails its checksum is fetched once more, past every cache.
-        if (status !== CHECKSUM || fresh) throw this.core.failure(status);
-        this.held = missing(this.held, [[start, end]]);
-      }
-    }));
+        return missing([[start, end]], this.held).length === 1 && this.give(start, bytes) ? this.core.failure(CHECKSUM) : null;
+      }));
+      const failure = failures.find(Boolean);
+      if (!failure) return;
+      this.core.check(this.core.c.item_held(this.open()));
+      this.held = joined(JSON.parse(this.core.text()));
+      this.cut = this.held[0][1] > this.info.head_end ? this.held[0][1] : null;
+      if (fresh) throw failure;
+    }
   }
 
   async readFrame(request, plan, frame, out) {

@@ -59,7 +59,7 @@ export function useMist(nv, request = {}) {
   nv.useLoader(async (bytes) => {
     const item = await openItem("volume.mist", { fetch: async () => new Response(bytes) });
     try {
-      return { arrayBuffer: toNifti(await item.read(request), item.scaling(0)), fileExt: "nii" };
+      return toNifti(await item.read(request), item.scaling(0));
     } finally {
       item.close();
     }

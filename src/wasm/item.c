@@ -144,8 +144,8 @@ static enum mist_status check_stretch(struct item *item)
     }
     item->checked[number] = !status;
     for (size_t i = piece_at(item, start); status && i < item->pieces && item->piece[i].offset < end;) {
-        if (item->piece[i].offset == 0)
-            i++; /* the head is good; JavaScript gives the item up and opens it anew */
+        if (item->piece[i].offset == 0) /* what is before the stretch is good, the head among it */
+            item->piece[i++].size = (size_t)start;
         else
             drop_piece(item, i);
     }
@@ -229,6 +229,23 @@ enum mist_status wasm_item_add(struct item *item, double offset, uint8_t *data, 
     return item->about ? check_bytes(item, start, start + size) : MIST_OK;
 }
 
+static void put_range(void *context, uint64_t offset, uint64_t size)
+{
+    bool *good = context;
+    *good = *good &&
+            json_put(&wasm_text, "%s[%" PRIu64 ", %" PRIu64 "]", wasm_text.size > 1 ? ", " : "", offset, offset + size);
+}
+
+/* What is here, as [[start, end], ...] in wasm_text: after a failed checksum less than was given. */
+WASM_EXPORT(item_held) enum mist_status wasm_item_held(struct item *item)
+{
+    wasm_text.size = 0;
+    bool good = json_put(&wasm_text, "[");
+    for (size_t i = 0; i < item->pieces && good; i++)
+        put_range(&good, item->piece[i].offset, item->piece[i].size);
+    return good && json_put(&wasm_text, "]") ? MIST_OK : wasm_no_memory();
+}
+
 /* Reads the head. MIST_ERROR_TRUNCATED where it is not all here: the first 24 bytes say how long it is. */
 WASM_EXPORT(item_open) enum mist_status wasm_item_open(struct item *item)
 {
@@ -298,13 +315,6 @@ WASM_EXPORT(item_plan) enum mist_status wasm_item_plan(struct item *item, const 
     bool good = json_put(&wasm_text, "{") && put_image(&plan.image) &&
                 json_put(&wasm_text, ", \"reduce\": %u, \"step\": %u}", plan.fetched.reduce, plan.fetched.step);
     return good ? MIST_OK : wasm_no_memory();
-}
-
-static void put_range(void *context, uint64_t offset, uint64_t size)
-{
-    bool *good = context;
-    *good = *good &&
-            json_put(&wasm_text, "%s[%" PRIu64 ", %" PRIu64 "]", wasm_text.size > 1 ? ", " : "", offset, offset + size);
 }
 
 /* The bytes that frames [first, first + count) of it take, the head aside: [[start, end], ...] in wasm_text. */
