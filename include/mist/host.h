@@ -36,6 +36,9 @@ struct mist_host_options {
     unsigned connections_of_address;
     const char *const *proxies; /* [proxy_count] numeric addresses whose connections are not counted so */
     unsigned proxy_count;
+    /* Datasets that DICOMweb says nothing of: [no_dicom_web_count] names; copied. All else is published as ever. */
+    const char *const *no_dicom_web;
+    unsigned no_dicom_web_count;
     unsigned header_seconds;  /* for a request's header to arrive; default 10, at most timeout_seconds */
     unsigned timeout_seconds; /* for the next request, and without any progress; default 30 */
     /* Pictures and other answers that take long: how many may wait (more get 503; 0: 32 for each worker), and bytes

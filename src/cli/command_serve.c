@@ -18,6 +18,7 @@ static const struct option_spec options[] = {
     {"timeout", 0, "SECONDS", "for the next request, and without progress (default: 30)"},
     {"queue", 0, "N", "pictures that may wait to be made, then 503 (default: 32 for each of --jobs)"},
     {"picture-memory", 0, "SIZE", "that pictures may take while they are made and sent (default: 288MiB)"},
+    {"no-dicom-web", 0, "DATASET", "which is not published under /dicom-web; may be repeated"},
     {"log", 0, NULL, "one line on standard error for each request"},
     {"quiet", 'q', NULL, "do not print the URL"},
     {0},
@@ -99,6 +100,7 @@ static enum exit_status run(const struct arguments *arguments)
         host_options.listen = option_value(arguments, "listen");
     unsigned long long picture_memory = 0;
     host_options.proxy_count = (unsigned)option_values(arguments, "trusted-proxy", &host_options.proxies);
+    host_options.no_dicom_web_count = (unsigned)option_values(arguments, "no-dicom-web", &host_options.no_dicom_web);
     if (!option_unsigned(arguments, "jobs", 1, 256, &host_options.workers) ||
         !option_unsigned(arguments, "connections-per-address", 1, 1000000, &host_options.connections_of_address) ||
         !option_unsigned(arguments, "header-timeout", 1, 86400, &host_options.header_seconds) ||

@@ -59,17 +59,6 @@ static void *watch(void *context)
     return NULL;
 }
 
-static bool copy_proxies(struct connections *connections, const char *const *proxies, unsigned count)
-{
-    connections->proxies = count ? memory_allocate_zeroed(count, sizeof *connections->proxies) : NULL;
-    for (; connections->proxies && connections->proxy_count < count; connections->proxy_count++) {
-        connections->proxies[connections->proxy_count] = memory_copy_text(proxies[connections->proxy_count]);
-        if (!connections->proxies[connections->proxy_count])
-            return false;
-    }
-    return connections->proxy_count == count;
-}
-
 bool connections_start(struct connections *connections, const char *const *proxies, unsigned proxy_count)
 {
     pthread_condattr_t attributes;
@@ -78,18 +67,14 @@ bool connections_start(struct connections *connections, const char *const *proxi
     pthread_mutex_init(&connections->lock, NULL);
     pthread_cond_init(&connections->stop_asked, &attributes);
     pthread_condattr_destroy(&attributes);
-    connections->watching = copy_proxies(connections, proxies, proxy_count) &&
+    connections->watching = name_list_copy(&connections->proxies, proxies, proxy_count) &&
                             pthread_create(&connections->watcher, NULL, watch, connections) == 0;
     return connections->watching;
 }
 
 void connections_stop(struct connections *connections)
 {
-    for (unsigned i = 0; i < connections->proxy_count; i++)
-        memory_free(connections->proxies[i]);
-    memory_free(connections->proxies);
-    connections->proxies = NULL;
-    connections->proxy_count = 0;
+    name_list_free(&connections->proxies);
     if (!connections->watching)
         return;
     pthread_mutex_lock(&connections->lock);
@@ -114,10 +99,7 @@ static unsigned bucket_of(const char *client)
 
 static bool is_proxy(const struct connections *connections, const char *client)
 {
-    for (unsigned i = 0; i < connections->proxy_count; i++)
-        if (strcmp(connections->proxies[i], client) == 0)
-            return true;
-    return false;
+    return name_list_has(&connections->proxies, client);
 }
 
 /* Shuts one down: the one that has waited for longest, of `alike`'s address if it is not NULL; else the new one. */

@@ -7,6 +7,8 @@
 #ifndef HOST_CONNECTION_H
 #define HOST_CONNECTION_H
 
+#include "host/names.h"
+
 #include "host/target.h"
 
 #include <pthread.h>
@@ -39,8 +41,7 @@ struct connections {
     struct connection *first;
     struct connection *bucket[CONNECTION_BUCKETS];
     unsigned count;
-    char **proxies; /* [proxy_count] */
-    unsigned proxy_count;
+    struct name_list proxies;
     /* Set before connections_start(). */
     unsigned header_seconds, timeout_seconds;
     unsigned most, most_of_address;

@@ -184,7 +184,11 @@ static bool read_parameters(struct request *request, const struct dicomweb_targe
 {
     const struct target *given = &request->target;
     struct dicom_query *query = &reading->query;
-    *query = (struct dicom_query){.level = target->level, .dataset = target->dataset, .match = reading->match};
+    *query = (struct dicom_query){.level = target->level,
+                                  .dataset = target->dataset,
+                                  .hidden = request->host->no_dicom_web.name,
+                                  .hidden_count = request->host->no_dicom_web.count,
+                                  .match = reading->match};
     *limit = DEFAULT_LIMIT;
     if (target->study)
         reading->match[query->matches++] = (struct dicom_match){dicom_key_of_tag(TAG_STUDY), target->study};

@@ -371,10 +371,11 @@ static enum mist_status start_threads(struct mist_host *host, struct mist_error 
     host->connections.evicted = &host->metrics.connections_evicted;
     host->renders.most = options->queue;
     host->renders.background = true;
-    bool good = connections_start(&host->connections, options->proxies, options->proxy_count) &&
+    bool good = name_list_copy(&host->no_dicom_web, options->no_dicom_web, options->no_dicom_web_count) &&
+                connections_start(&host->connections, options->proxies, options->proxy_count) &&
                 work_start(&host->looks, options->workers, work_on) &&
                 work_start(&host->renders, options->workers, work_on);
-    host->options.proxies = NULL;
+    host->options.proxies = host->options.no_dicom_web = NULL;
     if (good)
         host->daemon = start_daemon(host);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -433,6 +434,7 @@ void mist_host_stop(mist_host **pointer)
     work_free(&host->renders);
     budget_stop(&host->budget);
     connections_stop(&host->connections);
+    name_list_free(&host->no_dicom_web);
     cache_stop(&host->cache);
     pthread_mutex_destroy(&host->log_lock);
     if (host->listener >= 0)

@@ -35,6 +35,7 @@ struct mist_host {
     struct item_cache cache;
     struct work_pool looks, renders;
     struct budget budget; /* of pictures */
+    struct name_list no_dicom_web;
     pthread_mutex_t log_lock;
     atomic_bool draining; /* stop was asked for: connections close after their answer */
 };

@@ -199,15 +199,20 @@ static const char series_columns[] =
 static const char instance_columns[] = "SELECT d.name, i.path, i.study, i.series, n.sop, n.file, i.study_attributes,"
                                        " i.series_attributes, n.attributes, NULL, 0, 0";
 
-static enum mist_status put_dataset(struct search *search, struct mist_error *error)
+/* Which datasets the rows of `alias` may be of. */
+static enum mist_status put_dataset(struct search *search, char alias, struct mist_error *error)
 {
-    const char *dataset = search->query->dataset;
-    size_t number;
-    if (!dataset)
-        return MIST_OK;
-    if (!(number = bind_text(search, dataset, strlen(dataset))))
-        return too_many(error);
-    PUT(search, " AND i.dataset = (SELECT id FROM dataset WHERE name = ?%zu)", number);
+    const struct dicom_query *query = search->query;
+    for (size_t i = 0; i < query->hidden_count + (query->dataset != NULL); i++) {
+        const bool hidden = i < query->hidden_count;
+        const char *name = hidden ? query->hidden[i] : query->dataset;
+        size_t number = bind_text(search, name, strlen(name));
+        if (!number)
+            return too_many(error);
+        /* A name that no dataset has hides nothing: not NULL, of which nothing is known. */
+        PUT(search, " AND %c.dataset %s ifnull((SELECT id FROM dataset WHERE name = ?%zu), -1)", alias,
+            hidden ? "<>" : "=", number);
+    }
     return MIST_OK;
 }
 
@@ -218,19 +223,13 @@ static enum mist_status put_dataset(struct search *search, struct mist_error *er
 static enum mist_status put_count(struct search *search, struct mist_error *error)
 {
     const bool study = search->query->level == DICOM_STUDY;
-    const char *dataset = search->query->dataset;
     PUT(search,
         "CASE WHEN count(*) = count(DISTINCT i.series) THEN sum(i.instances) ELSE (SELECT count(DISTINCT m.sop)"
         " FROM dicom_item k JOIN dicom_instance m ON m.item = k.id WHERE k.study = i.study%s",
         study ? "" : " AND k.series = i.series");
-    if (dataset) {
-        size_t number = bind_text(search, dataset, strlen(dataset));
-        if (!number)
-            return too_many(error);
-        PUT(search, " AND k.dataset = (SELECT id FROM dataset WHERE name = ?%zu)", number);
-    }
+    enum mist_status status = put_dataset(search, 'k', error);
     PUT(search, ") END, ");
-    return MIST_OK;
+    return status;
 }
 
 /* Studies and series: all rows of those of which one matches, so that what is counted is all that they have. */
@@ -246,12 +245,12 @@ static enum mist_status put_groups(struct search *search, struct mist_error *err
         " (SELECT %s FROM dicom_item i WHERE 1",
         of, of);
     if (!status)
-        status = put_dataset(search, error);
+        status = put_dataset(search, 'i', error);
     if (!status)
         status = put_conditions(search, error);
     PUT(search, ")");
     if (!status)
-        status = put_dataset(search, error);
+        status = put_dataset(search, 'i', error);
     PUT(search, " GROUP BY %s ORDER BY %s", of, of);
     return status;
 }
@@ -262,14 +261,15 @@ static enum mist_status put_instances(struct search *search, struct mist_error *
     PUT(search,
         "%s FROM dicom_item i JOIN dicom_instance n ON n.item = i.id JOIN dataset d ON d.id = i.dataset WHERE 1",
         instance_columns);
-    enum mist_status status = put_dataset(search, error);
+    enum mist_status status = put_dataset(search, 'i', error);
     if (!status)
         status = put_conditions(search, error);
     PUT(search,
         " AND NOT EXISTS (SELECT 1 FROM dicom_instance m JOIN dicom_item k ON k.id = m.item JOIN dataset e ON e.id ="
-        " k.dataset WHERE m.sop = n.sop AND k.study = i.study AND k.series = i.series%s AND"
-        " (e.name, k.path, m.file) < (d.name, i.path, n.file))",
-        search->query->dataset ? " AND k.dataset = i.dataset" : "");
+        " k.dataset WHERE m.sop = n.sop AND k.study = i.study AND k.series = i.series");
+    if (!status)
+        status = put_dataset(search, 'k', error);
+    PUT(search, " AND (e.name, k.path, m.file) < (d.name, i.path, n.file))");
     PUT(search, " ORDER BY i.study, i.series, d.name, i.path, n.file");
     return status;
 }

@@ -16,6 +16,8 @@ struct dicom_match {
 struct dicom_query {
     enum dicom_level level;
     const char *dataset; /* NULL: of all */
+    char *const *hidden; /* [hidden_count] names of datasets that are passed over */
+    size_t hidden_count;
     const struct dicom_match *match;
     size_t matches;
     uint64_t limit; /* rows */

@@ -239,6 +239,32 @@ class DicomwebTest(unittest.TestCase):
         finally:
             host.stop()
 
+    def test_a_dataset_that_is_not_published_here(self):
+        """Neither found nor retrieved, under whatever address; what another dataset has, too, still is; /v1 is as ever."""
+        tree, store = self.work / "hidden", self.work / "hidden-store"
+        make_series(tree / "x", "first", 3)
+        make_series(tree / "y", "second", 2)
+        mist("encode", tree, "-o", store, "--dataset", "d")
+        mist("encode", tree / "x", "-o", store, "--dataset", "e")
+        for arguments, seen in [((), {"": 5, "/d": 5, "/e": 3}), (("d",), {"": 3, "/d": 0, "/e": 3}), (("e",), {"": 5, "/d": 5, "/e": 0}),
+                                (("d", "e"), {"": 0, "/d": 0, "/e": 0}), (("none", "d' OR 1=1 --"), {"": 5, "/d": 5, "/e": 3})]:
+            host = Host(store, *(word for name in arguments for word in ("--no-dicom-web", name)))
+            try:
+                for base, count in seen.items():
+                    base = "/dicom-web" + base
+                    found = json.loads(host.get(base + "/instances"))
+                    self.assertEqual(len(found), count, (arguments, base))
+                    studies = json.loads(host.get(base + "/studies"))
+                    self.assertEqual(sum(value(row, "00201208") for row in studies), count, (arguments, base))
+                    for row in found:
+                        uids = [value(row, tag) for tag in ("0020000D", "0020000E", "00080018")]
+                        host.get("{}/studies/{}/series/{}/instances/{}/metadata".format(base, *uids))
+                    if not count:
+                        self.assertEqual(host.request(base + "/studies/1.2.3.4/metadata")[0], 404)
+                self.assertEqual(len(json.loads(host.get("/v1/datasets"))["datasets"]), 2)
+            finally:
+                host.stop()
+
     def test_the_whole_store_and_one_dataset(self):
         everything, made = self.json("/instances"), self.json("/made/instances")
         self.assertEqual(len(made), 10)

@@ -16,6 +16,7 @@ below["transport"] = core
 below["store"] = core | {"format", "convert"}
 below["host"] = below["store"] | {"store"}
 below["client"] = below["store"] | {"store", "transport"}
+below["wasm"] = core | {"format"}
 below["cli"] = set()  # only include/mist
 # The headers of libmist-core, which need none of the others.
 core_headers = {"buffer", "codec", "core", "image", "item", "source", "status", "structures", "version"}

@@ -185,11 +185,20 @@ test("ten thousand damaged heads and bodies: a sentence, never a trap", async ()
     const bytes = new Uint8Array(sources[i % sources.length]), head = new DataView(bytes.buffer, bytes.byteOffset).getUint32(20, true);
     for (let k = random(4) + 1; k > 0; k--) bytes[i % 3 ? random(head) : head + random(bytes.length - head)] = random(256);
     const cut = i % 5 ? bytes : bytes.subarray(0, random(bytes.length) + 1);
-    const one = openItem("damaged", { fetch: async () => new Response(cut) });
+    const get = async (url, { headers: { Range } }) => {
+      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(Range).map(Number);
+      if (i % 2) return new Response(cut);
+      return from < cut.length ? new Response(cut.slice(from, to + 1), { status: 206 }) : new Response("", { status: 416 });
+    };
+    const one = openItem("damaged", { fetch: get, firstBytes: 32 + random(4000) });
     try {
       const item = await one;
       opened++;
-      try { await item.read({ reduce: item.info.levels - 1, frame: 0 }); } finally { item.close(); }
+      try {
+        const frame = random(item.info.frames);
+        for (const reduce of [item.info.levels - 1, Math.max(0, item.info.levels - 2)]) await item.read({ reduce, frame });
+        if (!(i % 7)) await item.read({ reduce: item.info.levels - 1 });
+      } finally { item.close(); }
     } catch (error) {
       refused++;
       assert.equal(error.name, "MistError", `${error.stack}`);
