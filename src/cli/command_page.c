@@ -30,7 +30,7 @@ const struct command command_page = {
                "mist-page/ are written into STORE. Datasets that are encoded later are listed after the next\n"
                "run; what changes within one is seen at once. 'mist serve' has the page itself.",
     .options = options,
-    .example = "mist encode scans -o store --dataset scans\nmist page store",
+    .example = "mist page store",
     .minimum_operands = 1,
     .maximum_operands = 1,
     .run = run,
