@@ -25,7 +25,8 @@ extern "C" {
 
 /* Texts and lists are the caller's and must live until the call returns. */
 struct mist_get_options {
-    const char *url;       /* http(s)://HOST/[PREFIX/]DATASET, file:///PATH or a path: where catalog.jsonl.zst is */
+    const char *url;       /* http(s)://HOST/[PREFIX/]DATASET, s3://BUCKET/PREFIX/DATASET, file:///PATH or a path: where
+                              catalog.jsonl.zst is */
     const char *directory; /* where the files go; made if it is not there */
     const char *cache;     /* where what was fetched is kept; NULL: DIRECTORY.mist */
 

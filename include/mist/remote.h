@@ -16,8 +16,9 @@ extern "C" {
 MIST_API size_t mist_url_without_secrets(const char *url, char *text, size_t size);
 
 /*
- * Opens http(s)://HOST/DATASET, file:///PATH or a path: where catalog.jsonl.zst is. `token`: NULL, or sent as
- * "Authorization: Bearer TOKEN" to that host only; it must live as long as the dataset.
+ * Opens http(s)://HOST/DATASET, s3://BUCKET/PREFIX/DATASET (by the variables that AWS's tools read), file:///PATH or a
+ * path: where catalog.jsonl.zst is. `token`: NULL, or sent as "Authorization: Bearer TOKEN" to that host only; it must
+ * live as long as the dataset.
  */
 MIST_API enum mist_status mist_dataset_open(const char *url, const char *token, mist_dataset **dataset,
                                             struct mist_error *error);

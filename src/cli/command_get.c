@@ -314,7 +314,7 @@ const struct command command_get = {
     .summary = "download a dataset at the resolution asked for",
     .synopsis = "URL -o DIR [OPTION...]",
     .details = "URL is http(s)://HOST/DATASET of 'mist serve' or any static web server that publishes a\n"
-               "store, file:///PATH, or a path: the place that has catalog.jsonl.zst.\n\n"
+               "store, s3://BUCKET/PREFIX/DATASET, file:///PATH, or a path: the place that has catalog.jsonl.zst.\n\n"
                "The files come under their own paths and names; label maps on the same grid as the\n"
                "images; at full size they are the originals. Files of the same names below DIR are\n"
                "replaced. GLOBs are matched against paths in the dataset; '*' matches '/' too, and what\n"
@@ -353,7 +353,9 @@ const struct command command_get = {
                "network or disk in a row the run ends.\n\n"
                "MIST_TOKEN is sent to the host as a bearer token, and never to another; so are user and\n"
                "password of https://USER:PASSWORD@HOST/DATASET, which are never shown; without either,\n"
-               "what ~/.netrc says of the host. HTTPS_PROXY,\n"
+               "what ~/.netrc says of the host. A bucket is asked with AWS_ACCESS_KEY_ID,\n"
+               "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN (without them, as anybody), in AWS_REGION, at\n"
+               "AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL or Amazon's own. HTTPS_PROXY,\n"
                "HTTP_PROXY and NO_PROXY are minded as curl does.",
     .options = options,
     .example = "mist get https://images.example.org/chest -o chest --size 256 --dry-run\n"

@@ -257,6 +257,11 @@ static enum mist_status answer_failure(struct http_transport *http, long code, s
         return error_set(error, MIST_ERROR_NOT_FOUND, "%s: the host has no such file (it answered %ld)", name, code);
     case 401:
     case 403:
+        if (http->base.settings->url.s3)
+            return error_set(error, MIST_ERROR_NETWORK, "%s: the bucket refuses access (it answered %ld)%s", name, code,
+                             http->base.settings->url.signer
+                                 ? " to the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                                 : "; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set");
         return error_set(error, MIST_ERROR_NETWORK, "%s: the host refuses access (it answered %ld)%s", name, code,
                          http->base.settings->token ? " in spite of MIST_TOKEN" : "; MIST_TOKEN is not set");
     case 412:
@@ -271,6 +276,13 @@ static enum mist_status answer_failure(struct http_transport *http, long code, s
             return error_set(error, MIST_ERROR_NETWORK, "%s: the host's answer ended at byte %" PRIu64 " of %" PRIu64,
                              name, http->position, http->request->end);
         return error_set(error, MIST_ERROR_NETWORK, "%s: the host's answer ended too early", name);
+    case 301:
+    case 307:
+    case 400:
+        if (http->base.settings->url.s3)
+            return error_set(error, MIST_ERROR_NETWORK,
+                             "%s: the bucket answered %ld; is it in the region that AWS_REGION names?", name, code);
+        /* fall through */
     default:
         return error_set(error, MIST_ERROR_NETWORK, "%s: the host answered %ld", name, code);
     }
@@ -390,6 +402,16 @@ static enum mist_status http_fetch_all(struct http_transport *http, struct mist_
     }
 }
 
+static struct curl_slist *append_session(struct curl_slist *headers, const char *session)
+{
+    struct mist_buffer line = {0};
+    struct curl_slist *longer = NULL;
+    if (buffer_print(&line, "x-amz-security-token: %s", session) && buffer_append_zeros(&line, 1))
+        longer = curl_slist_append(headers, (const char *)line.data);
+    mist_buffer_free(&line);
+    return longer ? longer : headers; /* without it the host refuses, and says so */
+}
+
 static enum mist_status http_fetch(struct transport *base, const struct transport_request *request,
                                    struct mist_error *error)
 {
@@ -406,6 +428,11 @@ static enum mist_status http_fetch(struct transport *base, const struct transpor
         http->headers = curl_slist_append(NULL, line);
     }
     http->headers = curl_slist_append(http->headers, "Accept-Encoding: identity");
+    if (base->settings->url
+            .signer) /* S3 wants it and libcurl 7.88 does not send it; what it has as a header it signs */
+        http->headers = curl_slist_append(http->headers, "x-amz-content-sha256: UNSIGNED-PAYLOAD");
+    if (base->settings->url.session)
+        http->headers = append_session(http->headers, base->settings->url.session);
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, http->headers);
     if (!http->url || curl_easy_setopt(http->curl, CURLOPT_URL, http->url) != CURLE_OK)
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", request->name);
@@ -433,12 +460,14 @@ static void http_free(struct transport *base)
 static bool set_options(struct http_transport *http)
 {
     const struct transport_settings *settings = http->base.settings;
+    /* A bucket's redirections are not followed: the session's token would go along. */
     const char *protocols = settings->url.kind == URL_HTTPS ? "https" : "http,https"; /* never down from https */
     CURL *curl = http->curl;
-    const bool known = settings->url.user || settings->token;
+    const char *token = settings->url.s3 ? NULL : settings->token; /* a bucket is not who it is meant for */
+    const bool known = settings->url.user || token || settings->url.s3;
     bool good = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocols) == CURLE_OK &&
                 curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, protocols) == CURLE_OK &&
-                curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
+                curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, settings->url.s3 ? 0L : 1L) == CURLE_OK &&
                 curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS) == CURLE_OK &&
                 curl_easy_setopt(curl, CURLOPT_USERAGENT, "mist/" MIST_VERSION) == CURLE_OK;
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -466,9 +495,11 @@ static bool set_options(struct http_transport *http)
     if (settings->url.user) /* libcurl keeps these, too, from other hosts */
         good = good && curl_easy_setopt(curl, CURLOPT_USERNAME, settings->url.user) == CURLE_OK &&
                curl_easy_setopt(curl, CURLOPT_PASSWORD, settings->url.password) == CURLE_OK;
-    if (settings->token) /* libcurl keeps it from other hosts when it follows a redirect */
+    if (settings->url.signer)
+        good = good && curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, settings->url.signer) == CURLE_OK;
+    if (token) /* libcurl keeps it from other hosts when it follows a redirect */
         good = good && curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) == CURLE_OK &&
-               curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, settings->token) == CURLE_OK;
+               curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, token) == CURLE_OK;
     return good;
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "transport/s3.h"
 
 #include <ctype.h>
 #include <mist/remote.h>
@@ -80,8 +81,8 @@ static enum mist_status parse_web(const char *text, size_t scheme, struct url *u
     bool secure = scheme == 5 && strncasecmp(text, "https", 5) == 0;
     const char *host = host_of(text + scheme + 3), *problem = web_problem(host);
     if (!secure && !(scheme == 4 && strncasecmp(text, "http", 4) == 0))
-        return error_set(error, MIST_ERROR_ARGUMENT, "%.*s://%s: only http, https and file addresses can be fetched",
-                         (int)scheme, text, host);
+        return error_set(error, MIST_ERROR_ARGUMENT,
+                         "%.*s://%s: only http, https, s3 and file addresses can be fetched", (int)scheme, text, host);
     if (problem)
         return error_set(error, MIST_ERROR_ARGUMENT, "%.*s://%s: %s", (int)scheme, text, host, problem);
     url->kind = secure ? URL_HTTPS : URL_HTTP;
@@ -117,6 +118,9 @@ enum mist_status url_parse(const char *text, struct url *url, struct mist_error 
                          MAX_URL);
     if (scheme == 4 && strncasecmp(text, "file", 4) == 0) {
         status = parse_file(text, url, error);
+    } else if (scheme == 2 && strncasecmp(text, "s3://", 5) == 0) {
+        url->s3 = true;
+        status = s3_url(text + 5, url, error);
     } else if (scheme && strncmp(text + scheme, "://", 3) == 0) {
         status = parse_web(text, scheme, url, error);
     } else {
@@ -127,7 +131,7 @@ enum mist_status url_parse(const char *text, struct url *url, struct mist_error 
     if (status)
         url_free(url);
     else
-        drop_last_slashes(url->base, url->kind == URL_DIRECTORY ? 1 : scheme + 3);
+        drop_last_slashes(url->base, url->kind == URL_DIRECTORY ? 1 : strlen("http://") + 1);
     return status;
 }
 
@@ -136,6 +140,8 @@ void url_free(struct url *url)
     memory_free(url->base);
     memory_free(url->user);
     memory_free(url->password);
+    memory_free(url->signer);
+    memory_free(url->session);
     *url = (struct url){0};
 }
 

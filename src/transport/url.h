@@ -13,11 +13,17 @@ struct url {
     char *base; /* "https://host/prefix/DATASET" or a directory, without '/' at its end; nothing secret is in it */
     char *user; /* from "https://USER:PASSWORD@host", decoded, or NULL */
     char *password;
+    /* Of S3, whose keys are user and password then: "aws:amz:REGION:s3", or NULL for anonymous requests; the session's
+     * token, or NULL. */
+    char *signer;
+    char *session;
+    bool s3;
 };
 
 /*
- * Takes http://, https://, file:/// (percent-encoding undone) or a path. Addresses with a query or a fragment, which
- * cannot be the start of other addresses, and other schemes are MIST_ERROR_ARGUMENT. Freed with url_free().
+ * Takes http://, https://, s3:// (s3.h), file:/// (percent-encoding undone) or a path. Addresses with a query or a
+ * fragment, which cannot be the start of other addresses, and other schemes are MIST_ERROR_ARGUMENT. Freed with
+ * url_free().
  */
 enum mist_status url_parse(const char *text, struct url *url, struct mist_error *error);
 void url_free(struct url *url);
