@@ -1,5 +1,5 @@
 # The few commands that a newcomer types. Meson and ninja do the work.
-.PHONY: all setup demo deb check check-python check-web bench bench-python clean
+.PHONY: all setup demo deb check check-python check-web check-arm bench bench-python clean
 
 all:
 	@scripts/build
@@ -25,6 +25,11 @@ check-web:
 	@scripts/build
 	@scripts/check-web
 
+# libmist-core for 64-bit ARM, its tests and fuzz corpora under qemu-user (Debian's packages of arm64).
+check-arm:
+	@scripts/setup demo
+	@scripts/check-arm
+
 bench:
 	@scripts/bench
 
@@ -39,4 +44,4 @@ deb:
 	@scripts/deb
 
 clean:
-	rm -rf build build-clang build-asan build-fuzz
+	rm -rf build build-arm build-clang build-asan build-fuzz

@@ -103,7 +103,44 @@ class Install(unittest.TestCase):
         self.assertRegex(run("readelf", "-d", library), r"SONAME.*\[libmist-core\.so\.\d+\.\d+\]")
         stripped = self.work / "core.so"
         run("strip", "-o", stripped, library)
-        self.assertLess(stripped.stat().st_size, 1 << 20)
+        self.assertLess(stripped.stat().st_size, 1_000_000)
+
+    def test_the_core_alone(self):
+        """Without libjpeg and OpenJPEG it needs libc, zstd and xxHash, reads items all the same, and says what it lacks."""
+        build = self.work / "core"
+        run("meson", "setup", build, SOURCE, "-Dlibrary=core", "-Djpeg=false", "-Djpeg2000=false", "-Dtests=false", "--prefix=/usr",
+            "--libdir=lib")
+        run("ninja", "-C", build)
+        run("meson", "install", "-C", build, "--no-rebuild", env={**os.environ, "DESTDIR": str(self.work / "alone")})
+        installed = {path.name for path in (self.work / "alone").rglob("*") if path.is_file()}
+        self.assertIn("libmist-core.a", installed)
+        self.assertFalse({"mist", "libmist.a", "mist.pc", "mist.1"} & installed)
+        (library,) = (self.work / "alone").rglob("libmist-core.so.*.*.*")
+        needed = set(re.findall(r"NEEDED.*\[(.*?)\]", run("readelf", "-d", library)))
+        self.assertEqual({name.split(".so")[0] for name in needed} - {"ld-linux-x86-64"}, {"libc", "libm", "libzstd", "libxxhash"})
+        photo = self.work / "photos"
+        photo.mkdir()
+        run("cjpeg", "-outfile", photo / "a.jpg", self.picture())
+        shutil.copy(EXAMPLE, photo)
+        run(BUILD / "mist", "encode", photo, "-o", self.work / "photo-store", "--dataset", "d", "-q")
+        for name, says in ((EXAMPLE.name, "(1024, 1024)"), ("a.jpg", "no libjpeg")):
+            program = ("import pymist, sys\ntry: print(pymist.open(sys.argv[1]).read().shape)\n"
+                       "except pymist.MistError as error: print(error)")
+            found = run(sys.executable, "-c", program, self.work / "photo-store/d/items" / (name + ".mist"),
+                        env={**os.environ, "MIST_LIBRARY": str(library), "PYTHONPATH": str(SOURCE / "python")})
+            self.assertIn(says, found)
+
+    def picture(self):
+        path = self.work / "ramp.ppm"
+        path.write_bytes(b"P6 128 96 255\n" + bytes((x * 2 + c * 40) % 256 for y in range(96) for x in range(128) for c in range(3)))
+        return path
+
+    def test_parts_that_belong_together(self):
+        for options, word in ((["-Djpeg=false"], "core"), (["-Djpeg2000=false"], "core"), (["-Dhost=false"], "tests"), (["-Dclient=false"], "tests")):
+            done = subprocess.run(["meson", "setup", self.work / "wrong", SOURCE, *options], capture_output=True, text=True, timeout=120)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(word, done.stdout)
+            shutil.rmtree(self.work / "wrong", ignore_errors=True)
 
     def test_only_declared_functions_are_seen(self):
         """Whatever the shared libraries export is declared in a header."""
