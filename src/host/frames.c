@@ -120,12 +120,11 @@ static bool can_be_picture(struct request *request, const struct mist_image_info
 /* Answers with 400, 404 or 406 if it makes no sense. */
 static bool read_request(struct request *request, const struct item_part *part, struct frame_request *wanted)
 {
-    static const char *const known[] = {"reduce", "accept", NULL};
     const char *reduce = target_parameter(&request->target, "reduce");
     const char *accept = target_parameter(&request->target, "accept");
     const struct mist_item_info *info = mist_item_info(part->item->item);
     uint64_t frame, levels = 0;
-    if (!parameters_known(request, known))
+    if (!parameters_known(request))
         return false;
     if (reduce && !parse_unsigned(reduce, UINT32_MAX, &levels)) {
         reply_error(request, MHD_HTTP_BAD_REQUEST, "reduce is a whole number");

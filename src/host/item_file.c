@@ -53,12 +53,11 @@ static void take_file(void *context, const char *path)
 /* Answers with 400 if it makes no sense. */
 static bool read_wish(struct request *request, struct wish *wish)
 {
-    static const char *const known[] = {"size", "reduce", "spacing", "policy", "format", "exact", "grid", "file", NULL};
     const char *format = target_parameter(&request->target, "format"),
                *file = target_parameter(&request->target, "file");
     const char *exact = target_parameter(&request->target, "exact"), *grid = target_parameter(&request->target, "grid");
     char formats[FORMAT_LIST_SIZE];
-    if (!resolution_parse(request, known, &wish->resolution))
+    if (!resolution_parse(request, &wish->resolution))
         return false;
     wish->output = format ? format_output_find(format, &wish->format) : NULL;
     wish->one = file != NULL;

@@ -31,11 +31,10 @@ static enum mist_status add_dataset(void *context, const struct mist_dataset_inf
 
 void answer_datasets(struct request *request, struct worker *worker)
 {
-    static const char *const none[] = {NULL};
     struct mist_error error = {0};
     struct mist_buffer text = {0};
     (void)worker;
-    if (!parameters_known(request, none))
+    if (!parameters_known(request))
         return;
     enum mist_status status = json_put(&text, "{\"datasets\": [") ? MIST_OK : out_of_memory(&error);
     if (!status)
@@ -51,12 +50,11 @@ void answer_datasets(struct request *request, struct worker *worker)
 
 void answer_dataset(struct request *request, struct worker *worker)
 {
-    static const char *const none[] = {NULL};
     struct mist_error error = {0};
     struct mist_buffer text = {0};
     struct mist_dataset_info info;
     (void)worker;
-    if (!parameters_known(request, none))
+    if (!parameters_known(request))
         return;
     enum mist_status status = mist_store_dataset(request->host->store, request->dataset, &info, &error);
     if (!status)
@@ -106,13 +104,12 @@ static bool end_page(struct page *page)
 
 static void answer_page(struct request *request, enum mist_catalog_kind kind)
 {
-    static const char *const known[] = {"after", "limit", "path", NULL};
     struct mist_error error = {0};
     struct page page = {.limit = DEFAULT_LIMIT};
     const char *after = target_parameter(&request->target, "after");
     const char *limit = target_parameter(&request->target, "limit");
     const char *path = target_parameter(&request->target, "path");
-    if (!parameters_known(request, known))
+    if (!parameters_known(request))
         return;
     if (path && (after || limit)) {
         reply_error(request, MHD_HTTP_BAD_REQUEST, "path asks for one row: there is no after and no limit with it");

@@ -90,13 +90,12 @@ static void release_writer(void *context)
 
 void answer_map(struct request *request, struct worker *worker)
 {
-    static const char *const none[] = {NULL};
     struct item_part part;
     if (!item_part_open(request, worker, "/map", &part))
         return;
     struct item_cache *cache = &request->host->cache;
     struct map_writer *writer = NULL;
-    bool good = parameters_known(request, none);
+    bool good = parameters_known(request);
     if (good) {
         writer = memory_allocate_zeroed(1, sizeof *writer);
         if (!writer)

@@ -188,15 +188,12 @@ static bool read_select(struct plan *plan)
 
 static bool read_request(struct plan *plan)
 {
-    static const char *const known[] = {"size", "reduce", "spacing",    "policy",   "max-bytes", "exact",
-                                        "grid", "format", "include+",   "exclude+", "where+",    "sample",
-                                        "seed", "limit",  "max-memory", NULL};
     struct mist_error error = {0};
     struct request *request = plan->request;
     const char *limit = target_parameter(&request->target, "max-bytes");
     const char *memory = target_parameter(&request->target, "max-memory");
     uint64_t max_bytes = 0;
-    if (!resolution_parse(request, known, &plan->select.resolution) || !read_select(plan))
+    if (!resolution_parse(request, &plan->select.resolution) || !read_select(plan))
         return false;
     if (limit && (!parse_unsigned(limit, UINT64_MAX, &max_bytes) || max_bytes == 0)) {
         reply_error(request, MHD_HTTP_BAD_REQUEST, "max-bytes is a whole number of bytes above 0");

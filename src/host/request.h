@@ -44,10 +44,12 @@ struct request {
     /* What the router found. */
     answer *answer;
     enum cost cost;
-    bool routed;                             /* for a worker, when the connection may be suspended */
-    bool handed_over;                        /* to one */
-    bool moves_on;                           /* from one that looks to one that renders */
-    double queued;                           /* when it was handed over */
+    const char *parameters;     /* of the route: names with spaces between, NULL where any is passed over */
+    const struct route *routes; /* the table that it was found in */
+    bool routed;                /* for a worker, when the connection may be suspended */
+    bool handed_over;           /* to one */
+    bool moves_on;              /* from one that looks to one that renders */
+    double queued;              /* when it was handed over */
     char dataset[MIST_DATASET_NAME_MAX + 1]; /* "" where the path has none */
     const char *path;                        /* of an item or attachment: the rest of target.path, or NULL */
 

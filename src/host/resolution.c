@@ -20,27 +20,27 @@ bool parse_unsigned(const char *text, uint64_t maximum, uint64_t *value)
     return *value <= maximum;
 }
 
-/* Whether the list has the name; *repeats if it may be given more than once. */
-static bool is_known(const char *name, const char *const *known, bool *repeats)
+/* Whether the list, with spaces between, has the name; *repeats if it may be given more than once ("include+"). */
+static bool is_known(const char *name, const char *known, bool *repeats)
 {
-    size_t length = strlen(name);
-    for (; *known; known++) {
-        if (strncmp(*known, name, length) != 0)
-            continue;
-        *repeats = strcmp(*known + length, "+") == 0;
-        if (*repeats || (*known)[length] == '\0')
+    const size_t length = strlen(name);
+    for (const char *at = known; *at; at += strspn(at, " ")) {
+        const size_t word = strcspn(at, " +");
+        *repeats = at[word] == '+';
+        if (word == length && memcmp(at, name, length) == 0)
             return true;
+        at += word + *repeats;
     }
     return false;
 }
 
-bool parameters_known(struct request *request, const char *const *known)
+bool parameters_known(struct request *request)
 {
     const struct target *target = &request->target;
     for (unsigned i = 0; i < target->parameters; i++) {
         const char *name = target->parameter[i].name;
         bool repeats = false;
-        if (!is_known(name, known, &repeats)) {
+        if (!is_known(name, request->parameters, &repeats)) {
             reply_error(request, MHD_HTTP_BAD_REQUEST, "there is no parameter '%.100s' here", name);
             return false;
         }
@@ -121,14 +121,14 @@ static bool parse_spacing(const char *text, double spacing[3])
     return count != 2;
 }
 
-bool resolution_parse(struct request *request, const char *const *known, struct mist_resolution_request *wanted)
+bool resolution_parse(struct request *request, struct mist_resolution_request *wanted)
 {
     const struct target *target = &request->target;
     const char *size = target_parameter(target, "size"), *reduce = target_parameter(target, "reduce");
     const char *spacing = target_parameter(target, "spacing"), *policy = target_parameter(target, "policy");
     const char *problem = NULL;
     *wanted = (struct mist_resolution_request){0};
-    if (!parameters_known(request, known))
+    if (!parameters_known(request))
         return false;
     if ((size != NULL) + (reduce != NULL) + (spacing != NULL) > 1)
         problem = "only one of size, reduce and spacing can be asked for";

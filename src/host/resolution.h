@@ -9,13 +9,14 @@
 bool parse_unsigned(const char *text, uint64_t maximum, uint64_t *value);
 
 /*
- * Whether the request has only parameters of the list (ended by NULL), each at most once but those that end in '+' in
- * the list ("include+"); answers with 400 and returns false if not.
+ * Whether the request has only parameters of its route (router.c), each at most once but those that may be repeated;
+ * answers with 400 and returns false if not.
  */
-bool parameters_known(struct request *request, const char *const *known);
+bool parameters_known(struct request *request);
 
-/* Reads what is asked for; answers with 400 and returns false if that makes no sense. `known` as above. */
-bool resolution_parse(struct request *request, const char *const *known, struct mist_resolution_request *wanted);
+/* Reads what is asked for; answers with 400 and returns false if that makes no sense, or if there are other parameters.
+ */
+bool resolution_parse(struct request *request, struct mist_resolution_request *wanted);
 
 /* mist_choose() for an open item. */
 struct mist_choice resolution_choose(const struct mist_item_info *info, const struct mist_resolution_request *wanted);

@@ -85,44 +85,51 @@ static bool is_item_file(struct request *request)
 
 /* ---- the table ---- */
 
-/*
- * The first row whose pattern is the path's and whose `also`, if there is one, agrees. In a pattern ":" is a dataset's
- * name, "/?" a slash that may be missing, and "*" at the end all the rest, also with slashes: the request's path; it is
- * not empty, but after "/?", where it is.
- */
-struct route {
-    const char *pattern;
-    answer *answer;
-    enum cost cost;
-    bool (*also)(struct request *request);
-};
+#define DATASET "/v1/datasets/{dataset}"
+#define RESOLUTION "size reduce spacing policy"
+#define BYTES "application/octet-stream"
+#define JSON "application/json"
 
+/* Until a pattern is NULL. */
 static const struct route routes[] = {
-    {"/", answer_page_file, COST_FILE, wants_page},
-    {"/", answer_root, COST_FILE, NULL},
-    {"/page/*", answer_page_file, COST_FILE, is_page},
-    {"/healthz", answer_health, COST_LOOK, NULL},
-    {"/metrics", answer_metrics, COST_FILE, NULL},
-    {"/dicom-web/?*", answer_dicomweb, COST_LOOK, NULL},
-    {"/v1/datasets/?", answer_datasets, COST_LOOK, NULL},
-    {"/v1/datasets/:/?", answer_dataset, COST_LOOK, NULL},
-    {"/v1/datasets/:/items", answer_items, COST_LOOK, NULL},
-    {"/v1/datasets/:/files", answer_files, COST_LOOK, NULL},
-    {"/v1/datasets/:/plan", answer_plan, COST_LOOK, NULL},
-    {"/v1/datasets/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL},
-    {"/v1/datasets/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL},
-    {"/v1/datasets/:/items/*", answer_map, COST_LOOK, is_map},
-    {"/v1/datasets/:/items/*", answer_frame, COST_LOOK, is_frame},
-    {"/v1/datasets/:/items/*", answer_item_file, COST_LOOK, has_format},
+    {"/", answer_page_file, COST_FILE, wants_page, NULL, NULL, NULL, NULL},
+    {"/", answer_root, COST_FILE, NULL, NULL, "/", "Where to start; for browsers the page", JSON " text/html"},
+    {"/page/*", answer_page_file, COST_FILE, is_page, NULL, NULL, NULL, NULL},
+    {"/openapi.json", answer_openapi, COST_FILE, NULL, NULL, "/openapi.json", "This description", JSON},
+    {"/healthz", answer_health, COST_LOOK, NULL, NULL, "/healthz", "Whether the store's index can be read", JSON},
+    {"/metrics", answer_metrics, COST_FILE, NULL, NULL, "/metrics", "Counters in Prometheus' format", "text/plain"},
+    {"/dicom-web/?*", answer_dicomweb, COST_LOOK, NULL, NULL, NULL, NULL, NULL},
+    {"/v1/datasets/?", answer_datasets, COST_LOOK, NULL, "", "/v1/datasets", "All datasets", JSON},
+    {"/v1/datasets/:/?", answer_dataset, COST_LOOK, NULL, "", DATASET, "What is known of a dataset", JSON},
+    {"/v1/datasets/:/items", answer_items, COST_LOOK, NULL, "after limit path", DATASET "/items",
+     "A page of the catalog's items, or one", JSON},
+    {"/v1/datasets/:/files", answer_files, COST_LOOK, NULL, "after limit path", DATASET "/files",
+     "A page of the other files, or one", JSON},
+    {"/v1/datasets/:/plan", answer_plan, COST_LOOK, NULL,
+     RESOLUTION " max-bytes exact grid format include+ exclude+ where+ sample seed limit max-memory", DATASET "/plan",
+     "What a download would fetch, exactly", "application/x-ndjson"},
+    {"/v1/datasets/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL, NULL, DATASET "/catalog.jsonl.zst",
+     "The catalog file", "application/zstd"},
+    {"/v1/datasets/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL, NULL, DATASET "/" TREE_LIST_NAME,
+     "Links, directories, modes and times", "application/zstd"},
+    {"/v1/datasets/:/items/*", answer_map, COST_LOOK, is_map, "", DATASET "/items/{path}/map",
+     "Which bytes of an item each frame has in each level", JSON},
+    {"/v1/datasets/:/items/*", answer_frame, COST_LOOK, is_frame, "reduce accept",
+     DATASET "/items/{path}/frames/{frame}", "One frame: a codestream, or a picture",
+     "image/jphc image/png image/jpeg"},
+    {"/v1/datasets/:/items/*", answer_item_file, COST_LOOK, has_format, RESOLUTION " format exact grid file", NULL,
+     NULL, NULL},
     /* A level is chosen: that takes an open item. */
-    {"/v1/datasets/:/items/*", answer_item_prefix, COST_LOOK, has_parameters},
-    {"/v1/datasets/:/items/*", answer_item_bytes, COST_FILE, NULL},
-    {"/v1/datasets/:/files/*", answer_file, COST_FILE, NULL},
+    {"/v1/datasets/:/items/*", answer_item_prefix, COST_LOOK, has_parameters, RESOLUTION, NULL, NULL, NULL},
+    {"/v1/datasets/:/items/*", answer_item_bytes, COST_FILE, NULL, RESOLUTION " format exact grid file",
+     DATASET "/items/{path}", "An item, its prefix at a size, or with format a file made of it", BYTES},
+    {"/v1/datasets/:/files/*", answer_file, COST_FILE, NULL, NULL, DATASET "/files/{path}", "Another file", "*/*"},
     /* The store as a static web server shows it. */
-    {"/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL},
-    {"/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL},
-    {"/:/items/*", answer_item_bytes, COST_FILE, is_item_file},
-    {"/:/files/*", answer_file, COST_FILE, NULL},
+    {"/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL, NULL, NULL, NULL, NULL},
+    {"/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL, NULL, NULL, NULL, NULL},
+    {"/:/items/*", answer_item_bytes, COST_FILE, is_item_file, NULL, NULL, NULL, NULL},
+    {"/:/files/*", answer_file, COST_FILE, NULL, NULL, NULL, NULL, NULL},
+    {0},
 };
 
 /* Takes a dataset's name off the front of *path. */
@@ -167,6 +174,7 @@ void route(struct request *request)
 {
     request->answer = answer_nothing_here;
     request->cost = COST_FILE;
+    request->routes = routes;
     if (request->method == METHOD_OTHER) {
         request->answer = answer_wrong_method;
         return;
@@ -175,14 +183,14 @@ void route(struct request *request)
         request->answer = answer_preflight;
         return;
     }
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        const struct route *row = &routes[i];
+    for (const struct route *row = routes; row->pattern; row++) {
         request->path = NULL;
         request->dataset[0] = '\0';
         if (!matches(row->pattern, request->target.path, request) || (row->also && !row->also(request)))
             continue;
         request->answer = row->answer;
         request->cost = row->cost;
+        request->parameters = row->parameters;
         return;
     }
     request->path = NULL;

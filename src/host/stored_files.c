@@ -119,14 +119,13 @@ void answer_item_bytes(struct request *request, struct worker *worker)
 
 void answer_item_prefix(struct request *request, struct worker *worker)
 {
-    static const char *const known[] = {"size", "reduce", "spacing", "policy", NULL};
     struct mist_resolution_request wanted;
     struct mist_error error = {0};
     struct stat about;
     struct cached_item *item;
     struct body body = {.type = "application/octet-stream"};
     (void)worker;
-    if (!resolution_parse(request, known, &wanted))
+    if (!resolution_parse(request, &wanted))
         return;
     body.descriptor = open_or_answer(request, MIST_CATALOG_ITEM, &about);
     if (body.descriptor < 0)

@@ -133,6 +133,40 @@ class HostTest(unittest.TestCase):
         status, fields, body = self.host.request("/page/mist.js", {"Accept-Encoding": "gzip", "Range": "bytes=3-9"})
         self.assertEqual((status, fields.get("content-encoding"), body), (206, None, plain[2][3:10]))
 
+    def test_openapi(self):
+        """What it tells of is there, each parameter is taken, and no other; what docs/http.md lists is told of."""
+        text = self.json("/openapi.json")
+        self.assertEqual(text["openapi"][:2], "3.")
+        item = next(row for row in self.json("/v1/datasets/ex/items")["items"] if row["format"] == "png")["path"]
+        fill = {"{dataset}": "ex", "{frame}": "0"}
+        values = {"size": "64", "reduce": "1", "spacing": "1", "policy": "closest", "format": "png", "exact": "0", "grid": "native", "file": "0",
+                  "accept": "image/png", "after": "a", "limit": "3", "path": item, "include": "*", "exclude": "x", "sample": "1", "seed": "1",
+                  "max-bytes": "99999999", "max-memory": "99999999", "where": "Patient%20Age%3E1"}
+        for pattern, methods in text["paths"].items():
+            path = pattern.replace("{path}", quote("cxr/labels.csv") if "/files/" in pattern else quote(item))
+            for name, value in fill.items():
+                path = path.replace(name, value)
+            operation = methods["get"]
+            self.assertEqual({one["name"] for one in operation["parameters"] if one["in"] == "path"}, set(re.findall(r"{(.*?)}", pattern)))
+            status, fields, _ = self.host.request(path)
+            self.assertEqual(status, 200, path)
+            types = operation["responses"]["200"]["content"]
+            self.assertTrue("*/*" in types or fields["content-type"].split(";")[0] in types, (path, fields["content-type"]))
+            query = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
+            for name in query:
+                status, _, body = self.host.request(f"{path}?{name}={values[name]}" + ("&format=png" if name in ("exact", "grid", "file") and "/items/" in path else ""))
+                self.assertNotIn(b"there is no parameter", body, (path, name))
+                if name != "where":
+                    self.assertIn(status, (200, 404) if name == "path" else (200,), (path, name, body[:200]))
+            if query or pattern.endswith(("/map", "/datasets", "{dataset}")):
+                status, _, body = self.host.request(f"{path}?nonsense=1")
+                self.assertEqual((status, b"there is no parameter 'nonsense'" in body), (400, True), path)
+            if query and query[0] not in ("include", "exclude", "where"):
+                self.assertEqual(self.host.request(f"{path}?{query[0]}={values[query[0]]}&{query[0]}={values[query[0]]}")[0], 400)
+        told = (pathlib.Path(os.environ["MIST_SOURCE"]) / "docs/http.md").read_text()
+        for resource in re.findall(r"^\| `(/v1[^`?]*|/healthz|/metrics|/openapi.json)` \|", told, re.MULTILINE):
+            self.assertIn(resource.replace("{d}", "{dataset}").replace("{n}", "{frame}"), text["paths"])
+
     def test_one_row(self):
         rows = self.json("/v1/datasets/ex/items")["items"]
         for row in rows:
