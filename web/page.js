@@ -2,6 +2,7 @@
 // The page of a host, or beside the files of a store: datasets, what a size costs, items, and the viewer. Texts of datasets
 // are put in as text, never as HTML.
 
+import { bytesText, counted, fill, make, percent, timeText } from "./elements.js";
 import { datasetAddress, host } from "./host.js";
 import { load, openItem } from "./mist.js";
 import { frameCanvas } from "./picture.js";
@@ -15,43 +16,6 @@ const MOST_PLANNED = 20000; // items: of more, a plan is asked for where the sli
 const FIRST_BYTES = 65536; // of an item, for a thumbnail: its head and smallest levels, where they are not longer
 const AT_ONCE = 6; // thumbnails
 let stop = new AbortController(); // what the view that is being left still fetches
-
-// ---- elements ----
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-// Instead of all that was in it; null is left out.
-function fill(element, ...children) {
-  element.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
-}
-
-const counted = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
-
-function bytesText(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let unit = 0;
-  for (; bytes >= 1000 && unit < units.length - 1; unit++) bytes /= 1000;
-  return `${unit && bytes < 100 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
-}
-
-function timeText(seconds) {
-  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
-}
-
-function percent(part, whole) {
-  const share = whole ? (100 * part) / whole : 0;
-  return `${share < 10 ? share.toFixed(1) : Math.round(share)} %`;
-}
 
 // What ends when the view is left, or when something newer is asked for.
 const either = (newer) => (AbortSignal.any ? AbortSignal.any([newer.signal, stop.signal]) : newer.signal);

@@ -2,6 +2,7 @@
 // An item, looked at: sharper as its bytes arrive, slice by slice or in three planes, windowed in its own units, with
 // label maps of the same grid laid over it. Everything is decoded here, by mist.js.
 
+import { bytesText, fill, make } from "./elements.js";
 import { openItem } from "./mist.js";
 import { canvasOf, labelColour, labelCounts, paint, paintLabels, usualWindow } from "./picture.js";
 
@@ -9,23 +10,6 @@ import { canvasOf, labelColour, labelCounts, paint, paintLabels, usualWindow } f
 const CT_WINDOWS = [["Brain", 40, 80], ["Subdural", 75, 215], ["Stroke", 40, 40], ["Soft tissue", 50, 400], ["Lung", -600, 1500], ["Bone", 400, 1800]];
 const MOST_VOXELS = 2 ** 27; // of a volume in memory: beyond that a smaller level is kept
 const PLANES = [["Axial", 0, 1, 2], ["Coronal", 0, 2, 1], ["Sagittal", 1, 2, 0]]; // across, down, through: array axes
-
-const make = (tag, attributes = {}, ...children) => {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-};
-
-function bytesText(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let unit = 0;
-  for (; bytes >= 1000 && unit < units.length - 1; unit++) bytes /= 1000;
-  return `${unit && bytes < 100 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
-}
 
 // Which end of an array axis is which side of the patient, by the affine (RAS+): ["L", "R"] ...; null where unknown.
 function sidesOf(affine, axis) {
@@ -80,8 +64,8 @@ export async function showViewer(root, url, { name, signal, others = async () =>
   const { info } = item, frames = info.frames, slices = info.slices || frames, volumes = Math.max(1, Math.floor(frames / slices));
   const main = new Layer(item);
   const state = { frame: Math.floor(slices / 2) + 0, planes: false, cross: null, zoom: 1, x: 0, y: 0, window: null, overlay: null, hidden: new Set(), opacity: 0.5, turn: 0 };
-  const ct = info.format === "dicom" && (info.units === "HU" || (info.intercept?.[0] ?? 0) <= -900) || (info.format === "nifti" && info.type === "s16" && !info.label);
-  const units = info.units || (ct && info.format === "dicom" ? "HU" : "");
+  const dicomCt = info.format === "dicom" && (info.units === "HU" || (info.intercept?.[0] ?? 0) <= -900);
+  const units = info.units || (dicomCt ? "HU" : "");
   const windowed = !info.label && info.components < 3;
 
   // ---- elements ----
@@ -93,7 +77,7 @@ export async function showViewer(root, url, { name, signal, others = async () =>
   const sliceText = make("output", { for: "frame" });
   const center = make("input", { type: "number", id: "center", step: "any" }), width = make("input", { type: "number", id: "width", step: "any", min: "0" });
   const preset = make("select", { id: "preset" }, make("option", { value: "" }, "Window…"), make("option", { value: "all" }, "Whole range"), make("option", { value: "usual" }, "Usual"),
-    ...(ct ? CT_WINDOWS.map(([label, c, w]) => make("option", { value: `${c},${w}` }, `${label} ${c} / ${w}`)) : []), ...(info.window ? [make("option", { value: info.window.join(",") }, `As stored ${info.window.join(" / ")}`)] : []));
+    ...(info.window ? [make("option", { value: info.window.join(",") }, `As stored ${info.window.join(" / ")}`)] : []));
   const overlayChoice = make("select", { id: "overlay" }, make("option", { value: "" }, "No labels"));
   const overlayBox = make("label", { for: "overlay", hidden: "" }, "Labels", overlayChoice);
   const opacity = make("input", { type: "range", id: "opacity", min: 0, max: 100, value: 50 });
@@ -207,9 +191,9 @@ export async function showViewer(root, url, { name, signal, others = async () =>
   }
 
   function sayLegend(picture) {
-    if (!state.overlay && !info.label) { legend.replaceChildren(); return; }
+    if (!state.overlay && !info.label) { fill(legend); return; }
     const counts = labelCounts(picture.data, 64);
-    legend.replaceChildren(...[...counts.keys()].filter(Boolean).map((value) => {
+    fill(legend, ...[...counts.keys()].filter(Boolean).map((value) => {
       const colour = labelColour(value), swatch = make("span", { class: "swatch" });
       swatch.style.background = `rgb(${colour.join(",")})`;
       const button = make("button", { type: "button", class: "plain", "aria-pressed": String(!state.hidden.has(value)), title: "Show or hide" }, swatch, ` ${value}`);
@@ -228,9 +212,17 @@ export async function showViewer(root, url, { name, signal, others = async () =>
     draw();
   }
 
+  // Air is far below water in CT alone: files of other formats do not say what they are of.
+  function offerCtWindows(picture, slope, intercept) {
+    if (preset.dataset.ct || !(dicomCt || (!info.units && picture.data.some?.((sample) => Number(sample) * slope + intercept <= -500)))) return;
+    preset.dataset.ct = "yes";
+    preset.append(...CT_WINDOWS.map(([label, c, w]) => make("option", { value: `${c},${w}` }, `${label} ${c} / ${w}`)));
+  }
+
   function firstWindow(picture) {
-    if (state.window) return;
     const [slope, intercept] = item.scaling(state.frame);
+    if (windowed) offerCtWindows(picture, slope, intercept);
+    if (state.window) return;
     if (info.window && windowed) setWindow(info.window[0] - info.window[1] / 2, info.window[0] + info.window[1] / 2);
     else { const usual = usualWindow(picture, slope, intercept); setWindow(usual.low, usual.high); }
   }
@@ -334,7 +326,7 @@ export async function showViewer(root, url, { name, signal, others = async () =>
     state.overlay = null;
     state.hidden.clear();
     opacityBox.hidden = !overlayChoice.value;
-    legend.replaceChildren();
+    fill(legend);
     try { if (overlayChoice.value) state.overlay = new Layer(await openItem(overlayChoice.value, { signal })); } catch (error) { failed(error); }
     sharpen();
   });

@@ -104,7 +104,7 @@ class HostTest(unittest.TestCase):
         names = set(re.findall(r'(?:src|href)="(page/[^"]+)"', page))
         self.assertEqual(names, {"page/page.css", "page/page.js", "page/icon.svg"})
         web = pathlib.Path(os.environ["MIST_SOURCE"]) / "web"
-        self.assertLessEqual({name[5:] for name in names} | {"mist.js", "host.js", "viewer.js", "picture.js", "niivue.js"},
+        self.assertLessEqual({name[5:] for name in names} | {"mist.js", "elements.js", "host.js", "viewer.js", "picture.js", "niivue.js"},
                              {file.name for file in web.iterdir()})
         for file in web.iterdir():
             if file.name == "index.html":
