@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // NiiVue 0.69: volumes by web/niivue.js, small and then sharp, and the host's own .nii.gz without any of our code.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { openPage, PACKAGES, serveFiles, serveStore, startBrowser, STORE, until } from "./serving.mjs";
+import { openPage, PACKAGES, serveFiles, serveStore, SOURCE, startBrowser, STORE, until } from "./serving.mjs";
 
 const ITEM = "mr-head/images/chris_PD.nii.gz", LABEL = "mr-head/labels/chris_PD.nii.gz";
 let store, site, browser, page, base;
@@ -56,4 +57,16 @@ test("a whole .mist file, by NiiVue's own loading", async () => {
   await page.evaluate((u) => window.nv.loadVolumes([{ url: u, name: "chris_PD.mist" }]), `${store.url}/${dataset}/items/${ITEM}.mist`);
   await until(page, () => window.nv.volumes.length === 1);
   assert.deepEqual((await page.evaluate(about, 0)).dims, [191, 256, 54]);
+});
+
+test("the examples of docs/viewers.md, as they stand", async () => {
+  const text = fs.readFileSync(path.join(SOURCE, "docs/viewers.md"), "utf8");
+  const blocks = [...text.matchAll(/```js\n(import [^]*?)```/g)].map((found) => found[1].replaceAll("https://host.example", store.url).replace("'@niivue/niivue'", `'${site.url}/dist/index.js'`).replace("attachTo('canvas')", "attachTo('gl')"));
+  assert.equal(blocks.length, 2);
+  for (const block of blocks) {
+    const said = [];
+    page.on("console", (message) => said.push(message.text()));
+    await page.evaluate((code) => import(URL.createObjectURL(new Blob([code], { type: "text/javascript" }))), block);
+    if (block.includes("console.log")) assert.deepEqual(said.filter((line) => /^\d+ \d+$/.test(line)).map((line) => Number(line.split(" ")[0])), [48, 96, 191]);
+  }
 });
