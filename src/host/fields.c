@@ -186,3 +186,18 @@ void field_look(struct field_check *check, const char *name, size_t name_size, c
     check->host |= host;
     check->length |= length;
 }
+
+bool gzip_accepted(const char *encodings)
+{
+    for (const char *at = encodings ? encodings : ""; *at; at += strcspn(at, ","), at += *at == ',') {
+        at += strspn(at, " \t");
+        size_t name = strcspn(at, ",; \t");
+        if (!(name == 4 && strncasecmp(at, "gzip", 4) == 0) && !(name == 1 && *at == '*'))
+            continue;
+        const char *rest = at + name + strspn(at + name, " \t;");
+        bool none = strncasecmp(rest, "q=0", 3) == 0 && strspn(rest + 3, ".0") == strcspn(rest + 3, ", \t");
+        if (!none)
+            return true;
+    }
+    return false;
+}

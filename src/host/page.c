@@ -2,13 +2,13 @@
 #include "host/page.h"
 
 #include "base/checksum.h"
+#include "host/fields.h"
 #include "host/reply.h"
 #include "host/router.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 /* Nothing but what this host sends runs or is shown; nobody frames the page. WebAssembly may be compiled. */
 static const char policy[] =
@@ -23,22 +23,6 @@ const struct page_file *page_file_find(const char *name)
     return NULL;
 }
 
-/* "gzip" or "*" among the encodings, and not with a weight of 0 (RFC 9110, 12.5.3). */
-static bool accepts_gzip(const char *encodings)
-{
-    for (const char *at = encodings; *at; at += strcspn(at, ","), at += *at == ',') {
-        at += strspn(at, " \t");
-        size_t name = strcspn(at, ",; \t");
-        if (!(name == 4 && strncasecmp(at, "gzip", 4) == 0) && !(name == 1 && *at == '*'))
-            continue;
-        const char *rest = at + name + strspn(at + name, " \t;");
-        bool none = strncasecmp(rest, "q=0", 3) == 0 && strspn(rest + 3, ".0") == strcspn(rest + 3, ", \t");
-        if (!none)
-            return true;
-    }
-    return false;
-}
-
 void answer_page_file(struct request *request, struct worker *worker)
 {
     const struct page_file *file = page_file_find(request->path);
@@ -49,7 +33,7 @@ void answer_page_file(struct request *request, struct worker *worker)
     }
     const char *encodings = request_field(request, "Accept-Encoding"), *range = request_field(request, "Range");
     /* Of a packed body a range would be one of packed bytes. */
-    const bool packed = encodings && !range && accepts_gzip(encodings);
+    const bool packed = !range && gzip_accepted(encodings);
     const struct MHD_IoVec piece = {packed ? file->packed : file->data, packed ? file->packed_size : file->size};
     struct body body = {.type = file->type,
                         .negotiated = strcmp(file->name, "index.html") == 0,

@@ -194,4 +194,5 @@ void route(struct request *request)
         return;
     }
     request->path = NULL;
+    request->dataset[0] = '\0';
 }

@@ -124,6 +124,20 @@ static struct target *parse(const char *raw, const char *path)
     return &target;
 }
 
+static void test_gzip(void **state)
+{
+    static const char *const taken[] = {"gzip",       "GZIP",        "br, gzip;q=0.5", "*", "deflate;q=0, gzip",
+                                        "gzip ; q=1", "gzip;q=0.001"};
+    static const char *const refused[] = {"",   "identity", "gzip;q=0", "gzip; q=0.000", "gzip;q=0.",
+                                          "br", "gzipped",  ",,;;",     "gzip;q=0, br",  "x-gzip"};
+    (void)state;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        assert_true(gzip_accepted(taken[i]));
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_false(gzip_accepted(refused[i]));
+    assert_false(gzip_accepted(NULL));
+}
+
 static void test_targets(void **state)
 {
     (void)state;
@@ -173,10 +187,10 @@ static void test_refused_targets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_unsatisfiable_ranges),
-        cmocka_unit_test(test_ignored_ranges),  cmocka_unit_test(test_etags),
-        cmocka_unit_test(test_accept),          cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_refused_targets),
+        cmocka_unit_test(test_ranges),         cmocka_unit_test(test_unsatisfiable_ranges),
+        cmocka_unit_test(test_ignored_ranges), cmocka_unit_test(test_etags),
+        cmocka_unit_test(test_accept),         cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_gzip),           cmocka_unit_test(test_refused_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
