@@ -401,11 +401,12 @@ export class Item {
     }
   }
 
+  // Decodes what the last read wanted. Others may want something meanwhile: everything is asked before it waits.
   async givePicture() {
-    const { core } = this;
-    const bytes = core.bytes(core.c.wanted_bytes(), core.c.wanted_size()).slice();
-    const { width, height, components, data, sample = 1 } = core.c.wanted_kind() === 0 ? await this.decodeJpeg(bytes) : await decodeJ2k(bytes, core.c);
-    core.c.give_picture(core.put(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)), width, height, components, sample);
+    const { core } = this, { c } = core, key = c.wanted_key(), reduce = c.wanted_reduce();
+    const bytes = core.bytes(c.wanted_bytes(), c.wanted_size()).slice();
+    const { width, height, components, data, sample = 1 } = await (c.wanted_kind() === 0 ? this.decodeJpeg(bytes) : decodeJ2k(bytes, c));
+    c.give_picture(key, reduce, core.put(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)), width, height, components, sample);
   }
 
   /**

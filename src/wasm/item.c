@@ -58,6 +58,7 @@ struct mist_resolution_request wasm_request(const double *number)
 
 struct item {
     char *name;
+    uint8_t *head;    /* a copy of it: pieces move when they grow */
     mist_item *about; /* of the head alone */
     mist_item *open;  /* of all pieces; NULL where some came since */
     mist_decoder *decoder;
@@ -79,6 +80,7 @@ WASM_EXPORT(item_free) void wasm_item_free(struct item *item)
         memory_free((void *)(uintptr_t)item->piece[i].data);
     memory_free(item->piece);
     memory_free(item->checked);
+    memory_free(item->head);
     memory_free(item->name);
     memory_free(item);
 }
@@ -172,12 +174,19 @@ static enum mist_status check_bytes(struct item *item, uint64_t start, uint64_t 
 static enum mist_status read_head(struct item *item)
 {
     struct catalog_row row = {0};
-    enum mist_status status =
-        mist_item_open_memory(item->piece[0].data, item->piece[0].size, item->name, &item->about, &wasm_error);
+    struct layout layout;
+    enum mist_status status = layout_read(item->piece[0].data, item->piece[0].size, &layout, &wasm_error);
+    if (status)
+        return error_prefix(&wasm_error, status, "%s", item->name);
+    item->head = memory_allocate(layout.head_size);
+    if (!item->head)
+        return wasm_no_memory();
+    memcpy(item->head, item->piece[0].data, layout.head_size);
+    status = mist_item_open_memory(item->head, layout.head_size, item->name, &item->about, &wasm_error);
     if (!status)
         status = catalog_row_from_item(item->about, item->name, &row, &wasm_error);
     if (!status)
-        status = verifier_start(&item->verifier, item->name, &row.entry.item, item->piece[0].data, &wasm_error);
+        status = verifier_start(&item->verifier, item->name, &row.entry.item, item->head, &wasm_error);
     catalog_row_free(&row);
     if (status)
         return status;
@@ -222,9 +231,11 @@ enum mist_status wasm_item_add(struct item *item, double offset, uint8_t *data, 
 {
     const uint64_t start = (uint64_t)offset;
     mist_item_close(&item->open);
-    if (is_here(item, start, start + 1) || !insert(item, start, data, size, join != 0)) {
+    const bool twice = is_here(item, start, start + 1);
+    if (twice || !insert(item, start, data, size, join != 0)) {
         memory_free(data);
-        return wasm_no_memory();
+        return twice ? error_set(&wasm_error, MIST_ERROR_ARGUMENT, "%s: bytes are given twice", item->name)
+                     : wasm_no_memory();
     }
     return item->about ? check_bytes(item, start, start + size) : MIST_OK;
 }

@@ -19,6 +19,7 @@ enum picture_kind { PICTURE_JPEG, PICTURE_J2K };
 /* What is wanted, and what is at hand. Samples: `components` a pixel, whole pixels one after another, row by row. */
 static struct {
     bool wanted;
+    uint64_t of; /* checksum of the compressed bytes */
     enum picture_kind kind;
     unsigned reduce;
     enum mist_sample_type type; /* of JPEG 2000: the view that is asked for */
@@ -52,6 +53,11 @@ WASM_EXPORT(wanted_size) size_t wasm_wanted_size(void)
 {
     return want.bytes.size;
 }
+/* Names them: pages decode several pictures at the same time, and give each with its own. */
+WASM_EXPORT(wanted_key) uint64_t wasm_wanted_key(void)
+{
+    return want.of;
+}
 WASM_EXPORT(wanted_kind) int wasm_wanted_kind(void)
 {
     return (int)want.kind;
@@ -77,14 +83,15 @@ WASM_EXPORT(wanted_components) uint32_t wasm_wanted_components(void)
     return want.components;
 }
 
-/* Takes the samples, which were allocated with wasm_allocate(). */
+/* Takes the samples, which were allocated with wasm_allocate(), of what wasm_wanted_key() and _reduce() named. */
 WASM_EXPORT(give_picture)
-void wasm_give_picture(uint8_t *samples, uint32_t width, uint32_t height, uint32_t components, uint32_t sample_size)
+void wasm_give_picture(uint64_t key, unsigned reduce, uint8_t *samples, uint32_t width, uint32_t height,
+                       uint32_t components, uint32_t sample_size)
 {
     memory_free(have.samples);
     have.here = true;
-    have.of = checksum(want.bytes.data, want.bytes.size);
-    have.reduce = want.reduce;
+    have.of = key;
+    have.reduce = reduce;
     have.width = width;
     have.height = height;
     have.components = components;
@@ -96,12 +103,14 @@ void wasm_give_picture(uint8_t *samples, uint32_t width, uint32_t height, uint32
 static enum mist_status take(enum picture_kind kind, const uint8_t *data, size_t size, unsigned reduce,
                              struct mist_error *error)
 {
-    if (have.here && have.reduce == reduce && have.of == checksum(data, size))
+    const uint64_t of = checksum(data, size);
+    if (have.here && have.reduce == reduce && have.of == of)
         return MIST_OK;
     want.bytes.size = 0;
     if (!buffer_append(&want.bytes, data, size))
         return error_set(error, MIST_ERROR_MEMORY, "a compressed picture: out of memory");
     want.wanted = true;
+    want.of = of;
     want.kind = kind;
     want.reduce = reduce;
     return error_set(error, MIST_ERROR_UNSUPPORTED, "a compressed picture has to be decoded first");

@@ -94,6 +94,29 @@ test("a catalog says what /v1 says", async () => {
   catalog.close();
 });
 
+test("pictures that others decode, several at the same time: each item gets its own", async () => {
+  const decodeJpeg = async (bytes) => { // a grey that says whose bytes these are
+    await new Promise((resolve) => { setTimeout(resolve, bytes.length % 7); });
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    let at = 2;
+    while (![0xc0, 0xc1].includes(bytes[at + 1])) at += 2 + view.getUint16(at + 2);
+    const height = view.getUint16(at + 5), width = view.getUint16(at + 7);
+    return { width, height, components: 4, data: new Uint8ClampedArray(4 * width * height).fill(bytes.length % 251) };
+  };
+  const seen = new Map();
+  const items = await Promise.all(["made/photo.jpg", "made/negative.jpg", "made/photo.jpg"].map((path) => open(path, { decodeJpeg: async (bytes) => { const made = await decodeJpeg(bytes); seen.set(path, (seen.get(path) ?? new Set()).add(made.data[0])); return made; } })));
+  assert.ok(items.every((one) => one.info.coder === "jpeg"));
+  for (let turn = 0; turn < 8; turn++) {
+    const pictures = await Promise.all(items.map((one) => one.read({ reduce: 0 })));
+    const greys = pictures.map((picture) => new Set(picture.data));
+    assert.ok(greys.every((grey) => grey.size === 1));
+    assert.deepEqual([...greys[0]], [...greys[2]]);
+    assert.notDeepEqual([...greys[0]], [...greys[1]]);
+    assert.ok(seen.get("made/photo.jpg").has([...greys[0]][0]) && seen.get("made/negative.jpg").has([...greys[1]][0]));
+  }
+  items.forEach((one) => one.close());
+});
+
 // ---- what goes wrong ----
 
 const file = () => fs.readFileSync(path.join(STORE, "d/items", `${rows.find((row) => row.path.startsWith("cxr/")).path}.mist`));

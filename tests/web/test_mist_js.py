@@ -38,6 +38,7 @@ def made(work):
     nibabel.save(nibabel.Nifti1Image(mask, affine), work / "labels" / "mask.nii.gz")
     color[20:40, 20:50] = random.integers(0, 255, (20, 30, 3))
     Image.fromarray(color).save(work / "photo.jpg", quality=90)
+    Image.fromarray(255 - color).save(work / "negative.jpg", quality=50)
 
 
 def expectations(work, store):
