@@ -61,7 +61,7 @@ class Fair(unittest.TestCase):
             answers = list(pool.map(lambda _: host.request(PICTURE), range(12)))
         statuses = [status for status, _, _ in answers]
         self.assertEqual(set(statuses), {200, 503})
-        self.assertGreaterEqual(statuses.count(200), 3)
+        self.assertGreaterEqual(statuses.count(200), 2)  # all that wait; one more where the worker has taken the first by then
         for status, fields, body in answers:
             if status == 503:
                 self.assertEqual(fields["retry-after"], "2")
