@@ -278,19 +278,24 @@ async function browserJpeg(bytes) {
 
 // ---- items ----
 
-const half = (() => { // IEEE 754 binary16 -> number
-  const table = new Float32Array(65536), view = new DataView(new ArrayBuffer(4));
-  let filled = false;
-  return () => {
-    for (let bits = 0; bits < 65536 && !filled; bits++) {
-      const exponent = (bits >> 10) & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;
-      if (exponent === 31 && fraction) { view.setUint32(0, 0x7fc00000); table[bits] = view.getFloat32(0); }
-      else table[bits] = sign * (exponent === 31 ? Infinity : exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
-    }
-    filled = true;
-    return table;
-  };
-})();
+let halves = null; // IEEE 754 binary16 -> number, by its bits
+
+function numberOfHalf(bits) {
+  const exponent = (bits >> 10) & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+}
+
+// A typed array for samples, or a sentence where there is no room for it.
+function room(type, samples, what) {
+  const bytes = samples * TYPES[type].BYTES_PER_ELEMENT;
+  try {
+    if (bytes <= 2 ** 32) return new TYPES[type](samples);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new MistError(`${what} takes ${bytes} bytes, more than a page can hold; read some frames, or a smaller size`, "limit");
+}
 
 /** An item: what openItem() gives. One read at a time is carried out; others wait for it. */
 export class Item {
@@ -424,10 +429,9 @@ export class Item {
       const plan = this.plan(request);
       const begin = frame ?? first ?? 0, count = frame !== undefined ? 1 : frames ?? plan.frames - begin;
       if (!(Number.isInteger(begin) && Number.isInteger(count) && begin >= 0 && count >= 1 && begin + count <= plan.frames)) throw new MistError(`${this.remote.url}: it has frames 0 to ${plan.frames - 1} at this size`, "argument");
-      await this.fetch(request, begin, count, { signal, onBytes });
       const samples = plan.width * plan.height * plan.components;
-      if (samples * count > 2 ** 32) throw new MistError(`${this.remote.url}: ${count} frames of ${plan.width} x ${plan.height} are more than a page can hold; read some of them, or a smaller size`, "limit");
-      let data = new TYPES[plan.type](samples * count);
+      let data = room(plan.type, samples * count, this.remote.url);
+      await this.fetch(request, begin, count, { signal, onBytes });
       let paused = performance.now();
       for (let i = 0; i < count; i++) {
         signal?.throwIfAborted();
@@ -439,8 +443,8 @@ export class Item {
         }
       }
       if (plan.type === "f16") {
-        const table = half();
-        data = Float32Array.from(data, (bits) => table[bits]);
+        halves ??= Float32Array.from({ length: 65536 }, (_, bits) => numberOfHalf(bits));
+        data = Float32Array.from(data, (bits) => halves[bits]);
       }
       return { ...plan, data, frames: count };
     } finally {
@@ -450,11 +454,11 @@ export class Item {
 
   /**
    * One frame, sharper and sharper: yields what read() gives for each level from the smallest to that asked for, each
-   * as soon as its bytes are here.
+   * as soon as its bytes are here. Of an exact depth, whose slices no level has, only the last.
    */
   async *levels({ frame = 0, signal, onBytes, ...request } = {}) {
-    const { reduce } = this.plan(request);
-    for (let r = this.info.levels - 1; r > reduce; r--) yield this.read({ frame: Math.floor(frame / 1), reduce: r, signal, onBytes });
+    const { reduce, step, frames } = this.plan(request), same = this.plan({ reduce, step }).frames === frames;
+    for (let r = this.info.levels - 1; same && r > reduce; r--) yield this.read({ frame, reduce: r, step, grid: request.grid, signal, onBytes });
     yield this.read({ ...request, frame, signal, onBytes });
   }
 

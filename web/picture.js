@@ -3,8 +3,8 @@
 
 /** The window of a picture where nothing is said of one: its values' range, without the outermost half percent. */
 export function usualWindow(picture, slope = 1, intercept = 0) {
-  const { data, type, components } = picture;
-  if (components >= 3 || type === "u8") return components >= 3 || slope === 1 ? { low: intercept, high: 255 * slope + intercept } : ordered(intercept, 255 * slope + intercept);
+  const { data, type } = picture;
+  if (type === "u8") return ordered(intercept, 255 * slope + intercept);
   const step = Math.max(1, Math.floor(data.length / 65536)), some = [];
   for (let i = 0; i < data.length; i += step) {
     const value = Number(data[i]);
@@ -58,7 +58,7 @@ export function paint(rgba, picture, offset, window, slope = 1, intercept = 0, i
 }
 
 /** Labels as colours into RGBA; values in `hidden`, and 0, are seen through. */
-export function paintLabels(rgba, picture, offset, hidden = new Set(), opacity = 255) {
+export function paintLabels(rgba, picture, offset, hidden = new Set()) {
   const { data, components } = picture, colours = new Map();
   for (let i = 0, at = offset * components; i < rgba.length / 4; i++, at += components) {
     const value = Number(data[at]);
@@ -68,7 +68,7 @@ export function paintLabels(rgba, picture, offset, hidden = new Set(), opacity =
     rgba[4 * i] = colour[0];
     rgba[4 * i + 1] = colour[1];
     rgba[4 * i + 2] = colour[2];
-    rgba[4 * i + 3] = opacity;
+    rgba[4 * i + 3] = 255;
   }
 }
 

@@ -63,7 +63,7 @@ export async function showViewer(root, url, { name, signal, others = async () =>
   signal.addEventListener("abort", () => item.close(), { once: true });
   const { info } = item, frames = info.frames, slices = info.slices || frames, volumes = Math.max(1, Math.floor(frames / slices));
   const main = new Layer(item);
-  const state = { frame: Math.floor(slices / 2) + 0, planes: false, cross: null, zoom: 1, x: 0, y: 0, window: null, overlay: null, hidden: new Set(), opacity: 0.5, turn: 0 };
+  const state = { frame: Math.floor(slices / 2), planes: false, cross: null, zoom: 1, x: 0, y: 0, window: null, overlay: null, hidden: new Set(), opacity: 0.5, turn: 0 };
   const dicomCt = info.format === "dicom" && (info.units === "HU" || (info.intercept?.[0] ?? 0) <= -900);
   const units = info.units || (dicomCt ? "HU" : "");
   const windowed = !info.label && info.components < 3;
@@ -93,7 +93,7 @@ export async function showViewer(root, url, { name, signal, others = async () =>
   }
 
   const put = (layer, frame) => (rgba, picture) => {
-    if (layer.item.info.label) paintLabels(rgba, picture, 0, state.hidden, layer === main ? 255 : 255);
+    if (layer.item.info.label) paintLabels(rgba, picture, 0, state.hidden);
     else paint(rgba, picture, 0, state.window, ...layer.item.scaling(frame), Boolean(layer.item.info.white_is_zero));
   };
 
@@ -133,7 +133,7 @@ export async function showViewer(root, url, { name, signal, others = async () =>
   function flipsOf(plane, affine) {
     const [, across, down] = plane, a = sidesOf(affine, across), d = sidesOf(affine, down);
     // As radiologists look: the patient's right, or front, on the left; front, or head, above.
-    return { flips: [a ? ["R", "A", "S"].includes(a[1]) && a[1] !== "S" : false, d ? ["A", "S"].includes(d[1]) : down === 2], a, d };
+    return { flips: [a ? ["R", "A"].includes(a[1]) : false, d ? ["A", "S"].includes(d[1]) : down === 2], a, d };
   }
 
   function drawPlanes() {

@@ -3,22 +3,10 @@
 #include "codec/foreign.h"
 
 #include "base/error.h"
+#include "codec/jpeg2000.h"
 #include "codec/part1.h"
 
-#include <mist/codec.h>
 #include <string.h>
-
-static enum mist_status decode_high_throughput(const uint8_t *data, size_t size, struct mist_view *view,
-                                               struct mist_error *error)
-{
-    mist_codec *codec = mist_codec_new();
-    if (!codec)
-        return error_set(error, MIST_ERROR_MEMORY, "out of memory decoding HTJ2K");
-    struct mist_decode_options options = mist_decode_options_default();
-    enum mist_status status = mist_decode(codec, data, size, &options, view, NULL, error);
-    mist_codec_free(&codec);
-    return status;
-}
 
 /* The lowest `precision` bits of each sample, as the type's sign has them. */
 static void keep_bits(const struct mist_view *view, unsigned precision)
@@ -60,8 +48,7 @@ enum mist_status foreign_decode(const uint8_t *data, size_t size, unsigned preci
     samples.type = bytes == 1   ? (info.is_signed ? MIST_S8 : MIST_U8)
                    : bytes == 2 ? (info.is_signed ? MIST_S16 : MIST_U16)
                                 : (info.is_signed ? MIST_S32 : MIST_U32);
-    enum mist_status status = info.high_throughput ? decode_high_throughput(data, size, &samples, error)
-                                                   : part1_decode(data, size, 0, &samples, error);
+    enum mist_status status = jpeg2000_decode(data, size, info.high_throughput, &samples, error);
     if (!status)
         keep_bits(view, precision);
     return status;

@@ -4,9 +4,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "codec/part1.h"
+#include "codec/jpeg2000.h"
 
-#include <mist/codec.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -22,17 +21,6 @@ static enum mist_sample_type container(const struct dicom_pixels *pixels, bool i
     return size == 1   ? (is_signed ? MIST_S8 : MIST_U8)
            : size == 2 ? (is_signed ? MIST_S16 : MIST_U16)
                        : (is_signed ? MIST_S32 : MIST_U32);
-}
-
-static enum mist_status decode_htj2k(const uint8_t *data, size_t size, struct mist_view *view, struct mist_error *error)
-{
-    mist_codec *codec = mist_codec_new();
-    if (!codec)
-        return error_set(error, MIST_ERROR_MEMORY, "out of memory decoding HTJ2K");
-    struct mist_decode_options options = mist_decode_options_default();
-    enum mist_status status = mist_decode(codec, data, size, &options, view, NULL, error);
-    mist_codec_free(&codec);
-    return status;
 }
 
 /* Samples of one byte to the wider ones that the file allocates; backwards, in place. */
@@ -64,10 +52,8 @@ static enum mist_status decode_stream(const struct dicom_pixels *pixels, const u
                          stream.width, stream.height, stream.precision, stream.components);
     struct mist_view view = mist_view_interleaved(samples, container(pixels, stream.is_signed), pixels->columns,
                                                   pixels->rows, pixels->components);
-    if (stream.kind == FORMAT_STREAM_J2K)
-        return part1_decode(data, size, 0, &view, error);
-    if (stream.kind == FORMAT_STREAM_HTJ2K)
-        return decode_htj2k(data, size, &view, error);
+    if (stream.kind == FORMAT_STREAM_J2K || stream.kind == FORMAT_STREAM_HTJ2K)
+        return jpeg2000_decode(data, size, stream.kind == FORMAT_STREAM_HTJ2K, &view, error);
     if (stream.precision == 0 || stream.precision > 16)
         return error_set(error, MIST_ERROR_CORRUPT, "a JPEG frame of %u bits", stream.precision);
     status = dicom_jpeg_decode(pixels, &stream, pixels->convert, data, size, samples, error);

@@ -187,17 +187,27 @@ void field_look(struct field_check *check, const char *name, size_t name_size, c
     check->length |= length;
 }
 
+/* Of one encoding, "gzip;q=0.5": its name's length, and whether its weight is above 0. */
+static size_t read_encoding(const char *encoding, bool *wanted)
+{
+    const size_t name = strcspn(encoding, ",; \t"), length = strcspn(encoding, ",");
+    size_t at = name + strspn(encoding + name, " \t;");
+    *wanted = true;
+    if (at + 2 <= length && (encoding[at] | 0x20) == 'q' && encoding[at + 1] == '=')
+        *wanted = read_weight(encoding + at + 2, strcspn(encoding + at + 2, ",; \t")) > 0;
+    return name;
+}
+
 bool gzip_accepted(const char *encodings)
 {
+    bool others = false, wanted;
     for (const char *at = encodings ? encodings : ""; *at; at += strcspn(at, ","), at += *at == ',') {
-        at += strspn(at, " \t");
-        size_t name = strcspn(at, ",; \t");
-        if (!(name == 4 && strncasecmp(at, "gzip", 4) == 0) && !(name == 1 && *at == '*'))
-            continue;
-        const char *rest = at + name + strspn(at + name, " \t;");
-        bool none = strncasecmp(rest, "q=0", 3) == 0 && strspn(rest + 3, ".0") == strcspn(rest + 3, ", \t");
-        if (!none)
-            return true;
+        at = skip_space(at);
+        const size_t name = read_encoding(at, &wanted);
+        if (name == 4 && strncasecmp(at, "gzip", 4) == 0)
+            return wanted;
+        if (name == 1 && *at == '*')
+            others = wanted;
     }
-    return false;
+    return others;
 }

@@ -28,7 +28,8 @@ bool etag_listed(const char *list, const char *etag, bool weak);
  */
 int accept_choose(const char *value, const char *const *types, unsigned count);
 
-/* Whether an Accept-Encoding field (NULL: none) has "gzip" or "*", and not with a weight of 0 (RFC 9110, 12.5.3). */
+/* Whether an Accept-Encoding field (NULL: none) has "gzip", or "*" and no "gzip", with a weight above 0 (RFC 9110,
+ * 12.5.3). */
 bool gzip_accepted(const char *encodings);
 
 /* What was seen of a request's header fields, one after the other; starts zeroed. */

@@ -44,7 +44,11 @@ bool item_part_open(struct request *request, struct worker *worker, const char *
     struct mist_error error = {0};
     int descriptor;
     if (is_an_item(request)) {
-        (request->target.parameters ? answer_item_prefix : answer_item_bytes)(request, worker);
+        const bool file = target_parameter(&request->target, "format") != NULL;
+        request->parameters = file ? ROUTE_ITEM_FILE : ROUTE_RESOLUTION;
+        (file                         ? answer_item_file
+         : request->target.parameters ? answer_item_prefix
+                                      : answer_item_bytes)(request, worker);
         return false;
     }
     /* The path is a part of target.text, which is the request's own. */

@@ -86,7 +86,6 @@ static bool is_item_file(struct request *request)
 /* ---- the table ---- */
 
 #define DATASET "/v1/datasets/{dataset}"
-#define RESOLUTION "size reduce spacing policy"
 #define BYTES "application/octet-stream"
 #define JSON "application/json"
 
@@ -106,8 +105,8 @@ static const struct route routes[] = {
     {"/v1/datasets/:/files", answer_files, COST_LOOK, NULL, "after limit path", DATASET "/files",
      "A page of the other files, or one", JSON},
     {"/v1/datasets/:/plan", answer_plan, COST_LOOK, NULL,
-     RESOLUTION " max-bytes exact grid format include+ exclude+ where+ sample seed limit max-memory", DATASET "/plan",
-     "What a download would fetch, exactly", "application/x-ndjson"},
+     ROUTE_RESOLUTION " max-bytes exact grid format include+ exclude+ where+ sample seed limit max-memory",
+     DATASET "/plan", "What a download would fetch, exactly", "application/x-ndjson"},
     {"/v1/datasets/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL, NULL, DATASET "/catalog.jsonl.zst",
      "The catalog file", "application/zstd"},
     {"/v1/datasets/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL, NULL, DATASET "/" TREE_LIST_NAME,
@@ -117,12 +116,11 @@ static const struct route routes[] = {
     {"/v1/datasets/:/items/*", answer_frame, COST_LOOK, is_frame, "reduce accept",
      DATASET "/items/{path}/frames/{frame}", "One frame: a codestream, or a picture",
      "image/jphc image/png image/jpeg"},
-    {"/v1/datasets/:/items/*", answer_item_file, COST_LOOK, has_format, RESOLUTION " format exact grid file", NULL,
-     NULL, NULL},
+    {"/v1/datasets/:/items/*", answer_item_file, COST_LOOK, has_format, ROUTE_ITEM_FILE, NULL, NULL, NULL},
     /* A level is chosen: that takes an open item. */
-    {"/v1/datasets/:/items/*", answer_item_prefix, COST_LOOK, has_parameters, RESOLUTION, NULL, NULL, NULL},
-    {"/v1/datasets/:/items/*", answer_item_bytes, COST_FILE, NULL, RESOLUTION " format exact grid file",
-     DATASET "/items/{path}", "An item, its prefix at a size, or with format a file made of it", BYTES},
+    {"/v1/datasets/:/items/*", answer_item_prefix, COST_LOOK, has_parameters, ROUTE_RESOLUTION, NULL, NULL, NULL},
+    {"/v1/datasets/:/items/*", answer_item_bytes, COST_FILE, NULL, ROUTE_ITEM_FILE, DATASET "/items/{path}",
+     "An item, its prefix at a size, or with format a file made of it", BYTES},
     {"/v1/datasets/:/files/*", answer_file, COST_FILE, NULL, NULL, DATASET "/files/{path}", "Another file", "*/*"},
     /* The store as a static web server shows it. */
     {"/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL, NULL, NULL, NULL, NULL},

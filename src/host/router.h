@@ -24,6 +24,10 @@ struct route {
     const char *types; /* of the answer, with spaces between */
 };
 
+/* Of an item's bytes: item_part.c answers with them where an item's own path looks like that of a part. */
+#define ROUTE_RESOLUTION "size reduce spacing policy"
+#define ROUTE_ITEM_FILE ROUTE_RESOLUTION " format exact grid file"
+
 /* ---- resources ---- */
 
 answer answer_root, answer_health, answer_metrics;                                      /* service.c */

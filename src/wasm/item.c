@@ -11,26 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct mist_error wasm_error;
 struct mist_buffer wasm_text;
 
-enum mist_status wasm_no_memory(void)
-{
-    return error_set(&wasm_error, MIST_ERROR_MEMORY, "the memory of this page is full");
-}
-
-WASM_EXPORT(allocate) void *wasm_allocate(size_t size)
-{
-    return memory_allocate_aligned(size);
-}
-WASM_EXPORT(release) void wasm_release(void *block)
-{
-    memory_free(block);
-}
-WASM_EXPORT(message) const char *wasm_message(void)
-{
-    return wasm_error.message;
-}
 WASM_EXPORT(text) const uint8_t *wasm_text_bytes(void)
 {
     return wasm_text.data;

@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* j2k.wasm: frames that are JPEG 2000 Part 1, by OpenJPEG. A module of its own, which pages load when they meet one. */
-#include "base/memory.h"
+#include "wasm/wasm.h"
+
 #include "codec/part1.h"
-
-#define WASM_EXPORT(name) __attribute__((export_name(#name), visibility("default")))
-
-static struct mist_error failure;
-
-WASM_EXPORT(allocate) void *j2k_allocate(size_t size)
-{
-    return memory_allocate_aligned(size);
-}
-WASM_EXPORT(release) void j2k_release(void *block)
-{
-    memory_free(block);
-}
-WASM_EXPORT(message) const char *j2k_message(void)
-{
-    return failure.message;
-}
 
 /* part1_decode() into whole pixels of `type`, row by row. */
 WASM_EXPORT(decode)
@@ -26,5 +10,5 @@ enum mist_status j2k_decode(const uint8_t *data, size_t size, unsigned reduce, u
                             uint32_t height, uint32_t components, uint8_t *out)
 {
     struct mist_view view = mist_view_interleaved(out, (enum mist_sample_type)type, width, height, components);
-    return part1_decode(data, size, reduce, &view, &failure);
+    return part1_decode(data, size, reduce, &view, &wasm_error);
 }

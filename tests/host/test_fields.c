@@ -126,8 +126,9 @@ static struct target *parse(const char *raw, const char *path)
 
 static void test_gzip(void **state)
 {
-    static const char *const taken[] = {"gzip",       "GZIP",        "br, gzip;q=0.5", "*", "deflate;q=0, gzip",
-                                        "gzip ; q=1", "gzip;q=0.001"};
+    static const char *const taken[] = {
+        "gzip",       "GZIP",         "br, gzip;q=0.5", "*",         "deflate;q=0, gzip",
+        "gzip ; q=1", "gzip;q=0.001", "*;q=0, gzip",    "gzip;Q=0.5"};
     static const char *const refused[] = {"",   "identity", "gzip;q=0", "gzip; q=0.000", "gzip;q=0.",
                                           "br", "gzipped",  ",,;;",     "gzip;q=0, br",  "x-gzip"};
     (void)state;

@@ -560,6 +560,10 @@ class HostTest(unittest.TestCase):
                 self.assertEqual(host.get(f"/v1/datasets/p/items/{name}"), (store / "p/items" / (name + ".mist")).read_bytes())
                 self.assertEqual(host.get(f"/v1/datasets/p/items/{name}/frames/0?accept=image/png")[:4], b"\x89PNG")
                 self.assertEqual(json.loads(host.get(f"/v1/datasets/p/items/{name}/map"))["frames"], 1)
+                whole, prefix = (store / "p/items" / (name + ".mist")).read_bytes(), host.get(f"/v1/datasets/p/items/{name}?size=64")
+                self.assertTrue(whole.startswith(prefix) and len(prefix) < len(whole) / 10)
+                self.assertEqual(host.get(f"/v1/datasets/p/items/{name}?format=npy&size=64"), host.get("/v1/datasets/p/items/b?format=npy&size=64"))
+                host.get(f"/v1/datasets/p/items/{name}?nonsense=1", status=400)
         finally:
             self.assertEqual(host.stop(), 0)
 

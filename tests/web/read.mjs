@@ -74,6 +74,14 @@ test("what is fetched: the head, and the bytes of the frames, once", async () =>
   for await (const picture of one.levels({ frame: 20 })) seen.push([picture.width, picture.height]);
   assert.deepEqual(seen.at(-1), [item.width, item.height]);
   assert.equal(seen.length, item.levels);
+  // Of every second slice, slice 10 is slice 20, at each level.
+  const stepped = [];
+  for await (const picture of one.levels({ frame: 10, reduce: 0, step: 1 })) stepped.push(picture);
+  assert.equal(stepped.length, item.levels);
+  for (const picture of stepped) assert.ok(same(picture.data, (await one.read({ frame: 20, reduce: picture.reduce })).data));
+  const between = [];
+  for await (const picture of one.levels({ frame: 3, size: [30, 40, 20], exact: true })) between.push([picture.width, picture.height]);
+  assert.deepEqual(between, [[30, 40]]);
   await one.read();
   assert.equal(one.bytesFetched, item.ends.at(-1));
   one.close();
