@@ -219,8 +219,10 @@ static double take_real(struct byte_reader *reader)
 static void take_column(struct byte_reader *reader, double *values, uint32_t count)
 {
     unsigned mode = read_u8(reader);
-    if (mode > FRACTIONS + DECIMALS)
+    if (mode > FRACTIONS + DECIMALS) { /* no such way: what is set below is not used */
         reader->failed = true;
+        mode = ALL_ALIKE;
+    }
     double alike = mode == ALL_ALIKE ? take_real(reader) : 0, scale = mode >= FRACTIONS ? ten_to[mode - FRACTIONS] : 1;
     uint64_t last = 0, step = 0; /* unsigned: whatever the bytes, sums are defined */
     for (uint32_t i = 0; i < count; i++) {
