@@ -1,5 +1,5 @@
 # The few commands that a newcomer types. Meson and ninja do the work.
-.PHONY: all setup demo deb check check-python check-web check-arm bench bench-python clean
+.PHONY: all setup demo deb check check-python check-web check-net check-arm bench bench-python clean
 
 all:
 	@scripts/build
@@ -24,6 +24,12 @@ check-web:
 	@scripts/setup check
 	@scripts/build
 	@scripts/check-web
+
+# A part of check, where root and network namespaces allow: downloads over slow lines.
+check-net:
+	@scripts/setup check
+	@scripts/build
+	@scripts/check-net
 
 # libmist-core for 64-bit ARM, its tests and fuzz corpora under qemu-user (Debian's packages of arm64).
 check-arm:

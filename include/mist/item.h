@@ -165,6 +165,7 @@ struct mist_export_options {
     /* One sentence for what the user should know of the files; may be NULL. */
     void (*note)(void *context, const char *sentence);
     void *note_context;
+    bool unsynced; /* files are renamed without waiting for the disk: whoever wants them there syncs them */
 };
 
 #ifdef __cplusplus

@@ -181,7 +181,8 @@ static int stream_error(FILE *stream)
 enum mist_status file_writer_commit(struct file_writer *writer, struct mist_error *error)
 {
     int reason = stream_error(writer->stream);
-    if (!reason && fsync(fileno(writer->stream)) != 0)
+    const bool synced = !writer->unsynced;
+    if (!reason && synced && fsync(fileno(writer->stream)) != 0)
         reason = errno;
     bool failed = reason != 0;
     if (fclose(writer->stream) != 0 && !failed) {
@@ -197,7 +198,7 @@ enum mist_status file_writer_commit(struct file_writer *writer, struct mist_erro
     if (failed) {
         status = error_set_errno(error, reason, "%s: not written", writer->path);
         unlink(writer->part);
-    } else if ((reason = sync_parent(writer->path)) != 0) {
+    } else if (synced && (reason = sync_parent(writer->path)) != 0) {
         status = error_set_errno(error, reason, "%s: its directory could not be synced", writer->path);
     }
     file_writer_release(writer);

@@ -35,6 +35,7 @@ struct file_writer {
     FILE *stream; /* write here with fwrite(); errors are sticky and found by commit */
     char *path;
     char *part;
+    bool unsynced; /* set by the caller: commit waits for no disk; whoever needs the file there sees to it */
 };
 enum mist_status file_writer_open(const char *path, struct file_writer *writer, struct mist_error *error);
 /* The same with bytes going to `part`, on the same file system: where somebody's own file may be called PATH.part. */

@@ -28,7 +28,7 @@ static const struct option_spec options[] = {
     {"transfer-syntax", 0, "T", "DICOM: explicit or htj2k (default: that of the source)"},
     {"keep-uids", 0, NULL, "DICOM: smaller images keep the identifiers of their originals"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
-    {"connections", 0, "N", "requests in flight, 1 to 64 (default: 4 to 64, as the host bears)"},
+    {"connections", 0, "N", "requests in flight, 1 to 64 (default: 4 to 64, as the line and the host bear)"},
     {"max-memory", 0, "N", "refuse items whose frames need more (default: a quarter of the machine)"},
     {"timeout", 0, "SECONDS", "wait so long for a host that sends nothing (default 30; below)"},
     {"retries", 0, "N", "how often a transfer that failed is tried again (default 5; below)"},

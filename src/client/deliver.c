@@ -7,22 +7,16 @@
 #include "base/memory.h"
 #include "base/confined.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* The files of one item, written in a directory of their own. */
-struct staged {
-    const char *directory;
-    struct mist_buffer paths; /* relative to it, each with its NUL */
-    size_t count;
-    bool failed; /* no memory */
-};
-
 static void add_written(void *context, const char *path)
 {
-    struct staged *staged = context;
-    size_t length = strlen(staged->directory);
+    struct delivery *staged = context;
+    size_t length = strlen(staged->path);
     const char *relative = path + length + (path[length] == '/');
     staged->failed = staged->failed || !buffer_append(&staged->paths, relative, strlen(relative) + 1);
     staged->count++;
@@ -37,25 +31,6 @@ static enum mist_status check_names(const mist_item *item, const char *name, str
             return error_set(error, MIST_ERROR_CORRUPT, "%s: it wants to write %.200s, which is not allowed", name,
                              file.path);
     return MIST_OK;
-}
-
-/* Syncs the directory that holds a file. */
-static void sync_directory_of(int root, const char *path)
-{
-    int parent;
-    const char *name;
-    char disk[PATH_ROOM];
-    path_unescape(path, disk);
-    if (confined_parent(root, disk, false, &parent, &name, NULL))
-        return;
-    fsync(parent); /* not all file systems can; the file itself has been synced */
-    close(parent);
-}
-
-static size_t directory_length(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash - path) : 0;
 }
 
 /* Moves one file from `from_root` to the same path of the output directory and notes what it is like there. */
@@ -84,26 +59,17 @@ static void remove_stale(struct session *session, const struct mist_buffer *stal
 }
 
 /* Moves all staged files; nothing is moved if one of them belongs to somebody else. */
-static enum mist_status place_all(struct session *session, const struct state_key *key, int from,
-                                  const struct staged *staged, struct mist_error *error)
+static enum mist_status place_all(struct session *session, const struct state_key *key, const struct delivery *staged,
+                                  struct mist_error *error)
 {
     struct state_file *files = memory_allocate_array(staged->count, sizeof *files);
-    if (!files || staged->failed) {
-        memory_free(files);
+    if (!files)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", key->path);
-    }
     struct mist_buffer stale = {0};
-    const char *path = (const char *)staged->paths.data, *last = NULL;
+    const char *path = (const char *)staged->paths.data;
     enum mist_status status = state_claim(session->state, key, path, staged->count, &stale, error);
-    for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1) {
-        size_t length = directory_length(path);
-        status = place(session, from, path, path, &files[i], error);
-        if (last && (directory_length(last) != length || memcmp(last, path, length) != 0))
-            sync_directory_of(session->root, last);
-        last = path;
-    }
-    if (last)
-        sync_directory_of(session->root, last);
+    for (size_t i = 0; i < staged->count && !status; i++, path += strlen(path) + 1)
+        status = place(session, staged->directory, path, path, &files[i], error);
     if (!status)
         status = state_record(session->state, key, files, staged->count, error);
     if (!status && stale.size)
@@ -136,45 +102,69 @@ static enum mist_status open_fetched(const struct fetched *fetched, struct file_
     return status;
 }
 
-enum mist_status deliver_item(struct session *session, const struct mist_catalog_item *item,
-                              const struct selected *selected, const struct fetched *fetched, unsigned worker,
-                              unsigned threads, uint64_t *files, struct mist_error *error)
+enum mist_status deliver_write(struct session *session, const struct mist_catalog_item *item,
+                               const struct selected *selected, const struct fetched *fetched, unsigned worker,
+                               unsigned threads, struct delivery *delivery, struct mist_error *error)
 {
-    char name[16], how[PLAN_HOW_SIZE];
+    char name[16];
     mist_item *open;
-    int directory = -1;
-    *files = 0;
+    *delivery = (struct delivery){.item = item, .directory = -1};
     struct mist_export_options export = select_export(&session->select, selected);
     export.threads = threads;
     export.transfer_syntax = session->options->transfer_syntax;
     export.keep_uids = session->options->keep_uids;
+    export.unsynced = true; /* deliver_place() does that, while others write */
     struct file_map map;
     enum mist_status status = open_fetched(fetched, &map, &open, error);
     if (status)
         return status;
     snprintf(name, sizeof name, "%u", worker % 1000);
-    char *path = path_join(session->staging_path, name);
-    struct staged staged = {.directory = path};
-    plan_describe(session, selected, how);
-    struct state_key key = plan_item_key(item, how);
-    status = path ? check_names(open, item->path, error) : error_set(error, MIST_ERROR_MEMORY, "out of memory");
+    delivery->path = path_join(session->staging_path, name);
+    plan_describe(session, selected, delivery->how);
+    status =
+        delivery->path ? check_names(open, item->path, error) : error_set(error, MIST_ERROR_MEMORY, "out of memory");
     if (!status)
-        status = confined_directory(session->staging, name, &directory, error);
+        status = confined_directory(session->staging, name, &delivery->directory, error);
     if (!status)
-        status = mist_item_export(open, &export, path, add_written, &staged, error);
-    if (!status)
-        status = place_all(session, &key, directory, &staged, error);
-    if (!status)
-        *files = staged.count;
-    if (directory >= 0) {
-        confined_clear(directory);
-        close(directory);
-    }
-    mist_buffer_free(&staged.paths);
-    memory_free(path);
+        status = mist_item_export(open, &export, delivery->path, add_written, delivery, error);
     mist_item_close(&open);
     file_map_close(&map);
     return status;
+}
+
+/* All that was staged is on the disk before any of it is in its place. */
+static enum mist_status sync_staged(const struct delivery *delivery, struct mist_error *error)
+{
+    const char *path = (const char *)delivery->paths.data;
+    for (size_t i = 0; i < delivery->count; i++, path += strlen(path) + 1) {
+        int file = confined_open(delivery->directory, path, O_RDONLY);
+        int reason = file < 0 || fsync(file) != 0 ? errno : 0;
+        if (file >= 0)
+            close(file);
+        if (reason)
+            return error_set_errno(error, reason, "%s: not written", path);
+    }
+    return MIST_OK;
+}
+
+enum mist_status deliver_place(struct session *session, const struct delivery *delivery, struct mist_error *error)
+{
+    const struct state_key key = plan_item_key(delivery->item, delivery->how);
+    if (delivery->failed)
+        return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", key.path);
+    enum mist_status status = sync_staged(delivery, error);
+    return status ? status : place_all(session, &key, delivery, error);
+}
+
+void delivery_free(struct delivery *delivery)
+{
+    if (delivery->directory >= 0) {
+        confined_clear(delivery->directory);
+        close(delivery->directory);
+    }
+    mist_buffer_free(&delivery->paths);
+    memory_free(delivery->path);
+    *delivery = (struct delivery){.directory = -1};
 }
 
 enum mist_status deliver_attachment(struct session *session, const struct mist_catalog_attachment *attachment,
@@ -187,10 +177,7 @@ enum mist_status deliver_attachment(struct session *session, const struct mist_c
     enum mist_status status = state_claim(session->state, &key, attachment->path, 1, NULL, error);
     if (!status)
         status = place(session, session->parts, name, attachment->path, &file, error);
-    if (status)
-        return status;
-    sync_directory_of(session->root, attachment->path);
-    return state_record(session->state, &key, &file, 1, error);
+    return status ? status : state_record(session->state, &key, &file, 1, error);
 }
 
 /* Records a file that is there. */

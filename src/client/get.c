@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The download: each thread takes the next entry of the catalog and does all that it needs, fetching in one of
- * `transfers` slots and writing files in some of `threads` slots, so that both go on at the same time.
+ * The download: each thread takes the next entry of the catalog and does all that it needs, fetching in one of the
+ * transfers' slots and writing files in some of `threads` slots, so that both go on at the same time. How many
+ * transfers there are is found out (client/pace.h).
  */
 #include <inttypes.h>
 #include <mist/client.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
 #include "base/confined.h"
 #include "client/deliver.h"
+#include "client/pace.h"
 #include "client/prune.h"
 #include "client/slots.h"
 #include "client/tree.h"
@@ -22,8 +25,6 @@
 #include <time.h>
 
 enum {
-    DEFAULT_TRANSFERS = 16,
-    MAX_TRANSFERS = 64,
     DEFAULT_RETRIES = 5,
     MAX_FAILURES_IN_A_ROW = 24, /* of network or disk: then the rest would fail as well */
     FRAMES_A_THREAD = 8         /* an item gets more threads only if each has about this many frames to do */
@@ -37,6 +38,7 @@ struct mist_get_options mist_get_options_default(void)
 struct download {
     struct session session;
     struct slots transfers, writers;
+    struct pace pace;     /* of the transfers; for wait_for_workers() only */
     unsigned threads;     /* slots of `writers` in all */
     pthread_mutex_t lock; /* guards all below, and the calls of options->note */
     pthread_cond_t ended; /* a worker has ended */
@@ -145,7 +147,12 @@ static void finish_job(struct download *download, const struct job *job, bool un
 
 static enum mist_status make_transport(struct worker *worker, struct mist_error *error)
 {
-    return worker->transport ? MIST_OK : transport_new(&worker->download->session.settings, &worker->transport, error);
+    struct session *session = &worker->download->session;
+    if (!worker->transport && worker->number == 0) { /* the connection by which the catalog came */
+        worker->transport = session->transport;
+        session->transport = NULL;
+    }
+    return worker->transport ? MIST_OK : transport_new(&session->settings, &worker->transport, error);
 }
 
 /* How many frames may be decoded at the same time within what memory is allowed: 1 at least (select_check()). */
@@ -195,13 +202,18 @@ static enum mist_status do_item(struct worker *worker, const struct job *job, bo
         *files = 1;
         status = deliver_item_itself(session, item, error);
     } else if (!status) {
+        struct delivery delivery = {.directory = -1};
         unsigned threads = take_writers(download, item, &job->selected);
         if (stopped(download))
             status = error_set(error, MIST_ERROR_CANCELLED, "stopped");
         else
-            status = deliver_item(session, item, &job->selected, &fetched, worker->number,
-                                  threads_within(session, &job->selected, threads), files, error);
+            status = deliver_write(session, item, &job->selected, &fetched, worker->number,
+                                   threads_within(session, &job->selected, threads), &delivery, error);
         slots_give(&download->writers, threads);
+        if (!status)
+            status = deliver_place(session, &delivery, error);
+        *files = status ? 0 : delivery.count;
+        delivery_free(&delivery);
         if (!status && session->options->no_cache)
             cache_forget(&session->cache, item);
     }
@@ -270,6 +282,19 @@ static int report_progress(struct download *download, const struct mist_progress
     return progress->report(progress->context, "bytes", fetched, report->planned_bytes, report->dataset);
 }
 
+/* More transfers at a time, or fewer. */
+static void adapt(struct download *download)
+{
+    struct transport_shared *shared = &download->session.shared;
+    const struct pace_look look = {.seconds = clock_seconds(),
+                                   .received = atomic_load(&shared->received),
+                                   .refused = atomic_load(&shared->refused),
+                                   .all_taken = slots_all_taken(&download->transfers)};
+    int more = pace_look(&download->pace, &look);
+    if (more)
+        slots_change(&download->transfers, more);
+}
+
 /* Waits for the workers, ten times a second looking whether they should stop. */
 static void wait_for_workers(struct download *download, const struct mist_progress *progress)
 {
@@ -284,6 +309,12 @@ static void wait_for_workers(struct download *download, const struct mist_progre
         /* Under the lock, so that progress and notes are not reported at the same time. */
         if (report_progress(download, progress, download->done))
             atomic_store(&download->session.shared.stop, true);
+        adapt(download);
+        struct mist_error error = {0};
+        if ((error.status = state_end(download->session.state, &error)) && !download->fatal.status) {
+            download->fatal = error;
+            atomic_store(&download->session.shared.stop, true);
+        }
     }
     pthread_mutex_unlock(&download->lock);
 }
@@ -323,9 +354,7 @@ static enum mist_status download_all(struct download *download, const struct mis
     struct session *session = &download->session;
     const struct mist_get_options *options = session->options;
     unsigned threads = download->threads = options->threads ? options->threads : pool_default_threads();
-    unsigned transfers = options->transfers ? options->transfers : DEFAULT_TRANSFERS;
-    if (transfers > MAX_TRANSFERS)
-        transfers = MAX_TRANSFERS;
+    pace_start(&download->pace, options->transfers);
     uint64_t left = session->report.items + session->report.attachments;
     enum mist_status status = mist_catalog_open_memory(session->catalog, session->catalog_size,
                                                        session->settings.url.base, &download->catalog, error);
@@ -333,9 +362,9 @@ static enum mist_status download_all(struct download *download, const struct mis
         return status;
     pthread_mutex_init(&download->lock, NULL);
     pthread_cond_init(&download->ended, NULL);
-    slots_init(&download->transfers, transfers);
+    slots_init(&download->transfers, download->pace.transfers);
     slots_init(&download->writers, threads);
-    uint64_t wanted = (uint64_t)transfers + threads;
+    uint64_t wanted = (uint64_t)download->pace.most + threads;
     if (left)
         status = run_workers(download, (unsigned)(left < wanted ? left : wanted), progress, error);
     slots_destroy(&download->writers);
@@ -430,6 +459,8 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
         status = prune(session, true, error);
     if (!status)
         status = session_say_what_was_delivered(session, error);
+    if (!status)
+        status = session_sync(session, error);
     fill_report(session, report);
     session_close(session);
     return status;

@@ -67,13 +67,14 @@ static enum mist_status no_dataset(const struct session *session, struct mist_er
 enum mist_status session_fetch_list(struct session *session, const char *path, uint64_t size, uint8_t **data,
                                     size_t *got, struct mist_error *error)
 {
-    struct transport *transport;
     struct spooled spooled = {.descriptor = file_open_spool(NULL, error)};
     *data = NULL;
     *got = 0;
     if (spooled.descriptor < 0)
         return MIST_ERROR_IO;
-    enum mist_status status = transport_new(&session->settings, &transport, error);
+    enum mist_status status = MIST_OK;
+    if (!session->transport)
+        status = transport_new(&session->settings, &session->transport, error);
     struct transport_request request = {.path = path,
                                         .name = session->settings.url.base,
                                         .end = size ? size : TRANSPORT_TO_END,
@@ -83,8 +84,7 @@ enum mist_status session_fetch_list(struct session *session, const char *path, u
                                         .sink = take_bytes,
                                         .context = &spooled};
     if (!status)
-        status = transport_fetch(transport, &request, error);
-    transport_free(&transport);
+        status = transport_fetch(session->transport, &request, error);
     session->report.catalog_bytes += spooled.size;
     if (!status && spooled.size) {
         void *map = mmap(NULL, (size_t)spooled.size, PROT_READ, MAP_PRIVATE, spooled.descriptor, 0);
@@ -201,6 +201,13 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
     return status;
 }
 
+enum mist_status session_sync(const struct session *session, struct mist_error *error)
+{
+    if (syncfs(session->root) != 0 && errno != EINVAL && errno != ENOSYS) /* as of file systems that cannot */
+        return error_set_errno(error, errno, "%s: not all of it has reached the disk", session->options->directory);
+    return MIST_OK;
+}
+
 static void close_descriptor(int *descriptor)
 {
     if (*descriptor >= 0)
@@ -210,6 +217,7 @@ static void close_descriptor(int *descriptor)
 
 void session_close(struct session *session)
 {
+    transport_free(&session->transport);
     select_end(&session->select);
     state_close(&session->state);
     close_descriptor(&session->cache.items);

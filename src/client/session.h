@@ -19,7 +19,8 @@ struct session {
     const struct mist_get_options *options;
     struct transport_shared shared;
     struct transport_settings settings;
-    uint8_t *catalog; /* mapped */
+    struct transport *transport; /* which fetched the lists; NULL: not made yet, or given to a worker */
+    uint8_t *catalog;            /* mapped */
     size_t catalog_size;
     struct mist_dataset_info dataset;
     /* directories; -1 where they are not there (in a dry run) */
@@ -48,6 +49,8 @@ enum mist_status session_open(struct session *session, const struct mist_get_opt
 enum mist_status session_open_directory(struct session *session, bool make, struct mist_error *error);
 /* Describes this download in JSON, for whoever finds its files. */
 enum mist_status session_say_what_was_delivered(const struct session *session, struct mist_error *error);
+/* Once all is written and in its place: waits until the disk has the output directory, too, as it has the files. */
+enum mist_status session_sync(const struct session *session, struct mist_error *error);
 void session_close(struct session *session);
 
 /* Fetches a list of the dataset (its catalog ...) into a mapping, freed by session_free_list(); `size` where it is

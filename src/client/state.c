@@ -160,6 +160,7 @@ void state_close(struct state **state)
 {
     if (!*state)
         return;
+    state_end(*state, NULL);
     database_close(&(*state)->database);
     pthread_mutex_destroy(&(*state)->lock);
     memory_free(*state);
@@ -317,11 +318,21 @@ static enum mist_status replace_record(struct state *state, const struct change 
     return status;
 }
 
-/* In one transaction. */
+/* Opens the transaction that state_end() ends. The lock is held. */
+static enum mist_status begin(struct state *state, struct mist_error *error)
+{
+    enum mist_status status = state->begun ? MIST_OK : database_execute(&state->database, "BEGIN", error);
+    state->begun = !status;
+    return status;
+}
+
+/* All of it or nothing. */
 static enum mist_status run_change(struct state *state, const struct change *change, struct mist_error *error)
 {
     pthread_mutex_lock(&state->lock);
-    enum mist_status status = database_execute(&state->database, "BEGIN", error);
+    enum mist_status status = begin(state, error);
+    if (!status)
+        status = database_execute(&state->database, "SAVEPOINT change", error);
     const char *path = change->paths;
     for (size_t i = 0; path && i < change->count && !status; i++, path += strlen(path) + 1)
         status = check_owner(state, change->key, path, error);
@@ -329,10 +340,9 @@ static enum mist_status run_change(struct state *state, const struct change *cha
         status = find_stale(state, change->key, change->stale, error);
     if (!status)
         status = replace_record(state, change, error);
-    if (!status)
-        status = database_execute(&state->database, "COMMIT", error);
     if (status)
-        database_execute(&state->database, "ROLLBACK", NULL);
+        database_execute(&state->database, "ROLLBACK TO change", NULL);
+    database_execute(&state->database, "RELEASE change", NULL);
     pthread_mutex_unlock(&state->lock);
     return status;
 }
@@ -368,23 +378,23 @@ void state_discard(struct state *state, const char *path)
 
 enum { CHANGES_A_TRANSACTION = 1000 };
 
-static enum mist_status run_text(struct state *state, const char *sql, struct mist_error *error)
+enum mist_status state_begin(struct state *state, struct mist_error *error)
 {
     pthread_mutex_lock(&state->lock);
-    enum mist_status status = database_execute(&state->database, sql, error);
+    enum mist_status status = begin(state, error);
     pthread_mutex_unlock(&state->lock);
     return status;
 }
 
-enum mist_status state_begin(struct state *state, struct mist_error *error)
-{
-    state->changes = 0;
-    return run_text(state, "BEGIN", error);
-}
-
 enum mist_status state_end(struct state *state, struct mist_error *error)
 {
-    return run_text(state, "COMMIT", error);
+    pthread_mutex_lock(&state->lock);
+    enum mist_status status = state->begun ? database_execute(&state->database, "COMMIT", error) : MIST_OK;
+    if (status)
+        database_execute(&state->database, "ROLLBACK", NULL);
+    state->begun = false;
+    pthread_mutex_unlock(&state->lock);
+    return status;
 }
 
 enum mist_status state_file_is_ours(struct state *state, const char *path, bool *ours, struct mist_error *error)
@@ -414,8 +424,8 @@ enum mist_status state_file_retime(struct state *state, const char *path, struct
                                            (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec, path);
     pthread_mutex_unlock(&state->lock);
     if (!status && ++state->changes % CHANGES_A_TRANSACTION == 0)
-        status = run_text(state, "COMMIT; BEGIN", error);
-    return status;
+        status = state_end(state, error);
+    return status ? status : state_begin(state, error);
 }
 
 static enum mist_status run_link(struct state *state, size_t query, const char *path, const char *target,

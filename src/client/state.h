@@ -42,6 +42,9 @@ struct state_key {
 };
 
 /*
+ * What the functions below change is kept together, in a transaction that state_end() ends: a process that is killed
+ * before loses the records since the last one, whose files are written again.
+ *
  * Opens the file; `root` is the output directory, `format` the one that this run writes items in. One that is damaged,
  * half-made or of another version is made again, empty; *is_new says whether there was none to go on with. Without
  * `make` that gives *state NULL, which the functions below take as one that knows nothing.
@@ -49,6 +52,9 @@ struct state_key {
 enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **state,
                             bool *is_new, struct mist_error *error);
 void state_close(struct state **state);
+/* The functions that change something call the first where it matters; each may be called at any time. */
+enum mist_status state_begin(struct state *state, struct mist_error *error);
+enum mist_status state_end(struct state *state, struct mist_error *error);
 
 /* *current: it was written so, and all its files are there as they were left. */
 enum mist_status state_is_current(struct state *state, const struct state_key *key, bool *current,
@@ -69,11 +75,6 @@ enum mist_status state_record(struct state *state, const struct state_key *key, 
 void state_discard(struct state *state, const char *path);
 
 /* ---- links, and files as a tree list names them ---- */
-
-/* Between these, what the functions of this section change is kept together at the end: a thousand of them at a time.
- */
-enum mist_status state_begin(struct state *state, struct mist_error *error);
-enum mist_status state_end(struct state *state, struct mist_error *error);
 
 /* *ours: a record names a file of this path, and it is as it was left. */
 enum mist_status state_file_is_ours(struct state *state, const char *path, bool *ours, struct mist_error *error);

@@ -50,7 +50,8 @@ struct cursor {
 };
 
 struct state {
-    unsigned changes; /* since state_begin() */
+    bool begun;       /* a transaction */
+    unsigned changes; /* of links and times */
     struct database database;
     pthread_mutex_t lock;
     int root;

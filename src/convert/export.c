@@ -217,6 +217,7 @@ static void describe_target(const struct export *export, const struct export_fil
                                      .head_size = item->manifest.source_head.size,
                                      .file = file->source,
                                      .first_frame = file->first_frame,
+                                     .unsynced = export->options->unsynced,
                                      .keep_uids = export->options->keep_uids,
                                      .syntax = export->syntax};
     target->info.frames = file->end - file->first;
@@ -369,6 +370,7 @@ static enum mist_status write_volumes(struct export *export, struct mist_error *
         .directory = export->directory,
         .suffix = export->output ? export->output->suffix : "",
         .target = {.kind = export->format->kind,
+                   .unsynced = export->options->unsynced,
                    .info = export->info,
                    .source = &item->info.image,
                    .sampling = export->regrid.grid.sampling,

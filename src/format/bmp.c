@@ -496,7 +496,7 @@ static enum mist_status bmp_writer_open(const struct format_target *target, stru
     writer->own = target->source_kind == FORMAT_BMP;
     enum mist_status status = start(writer, target, error);
     if (!status)
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
     if (status)
         bmp_free(&writer->base);
     else

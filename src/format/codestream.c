@@ -47,7 +47,7 @@ static enum mist_status codestream_writer_open(const struct format_target *targe
     if (!writer)
         return error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     writer->base.ops = &ops;
-    enum mist_status status = file_writer_open(target->path, &writer->file, error);
+    enum mist_status status = format_target_file(target, &writer->file, error);
     if (status)
         codestream_free(&writer->base);
     else

@@ -365,7 +365,7 @@ enum mist_status dicom_encapsulate_open(const struct format_target *target, cons
     if (status)
         error_prefix(error, status, "%s", target->path);
     else
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
     if (status)
         encapsulate_free(&writer->base);
     else

@@ -205,7 +205,7 @@ static enum mist_status open_samples(const struct format_target *target, const s
     if (status)
         error_prefix(error, status, "%s", target->path);
     else
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
     if (status) {
         dicom_free(&writer->base);
         return status;

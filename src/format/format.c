@@ -3,6 +3,7 @@
 #include "format/format.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "format/ops.h"
 #include "format/wrapping.h"
@@ -387,4 +388,12 @@ void format_restorer_free(struct format_restorer **restorer)
         (*restorer)->ops->free(*restorer);
     if (restorer)
         *restorer = NULL;
+}
+
+enum mist_status format_target_file(const struct format_target *target, struct file_writer *file,
+                                    struct mist_error *error)
+{
+    enum mist_status status = file_writer_open(target->path, file, error);
+    file->unsynced = !status && target->unsynced;
+    return status;
 }

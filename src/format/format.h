@@ -205,6 +205,7 @@ struct format_target {
     bool gzip;                            /* NIfTI: write .nii.gz */
     enum format_wrapping wrapping;        /* around the whole file */
     const char *path;                     /* final path; written aside (PATH.part), renamed by format_writer_finish() */
+    bool unsynced;                        /* format_writer_finish() waits for no disk */
     struct mist_image_info info;          /* of what is written: reduced size and geometry; frames: of this file */
     const struct mist_image_info *source; /* of the full-resolution item */
     struct sampling sampling;             /* of what is written; where factors are 0, as of the full image */
@@ -225,6 +226,7 @@ struct format_target {
     enum format_syntax syntax;
 };
 struct format_writer; /* each format's own, of ops.h */
+struct file_writer;
 enum mist_status format_writer_open(const struct format_target *target, struct format_writer **writer,
                                     struct mist_error *error);
 /* Frames of this file in order; type, size and components as target.info. */
@@ -264,6 +266,10 @@ enum mist_status format_png_encode(const struct mist_view *frame, const char *na
 /* The same of a frame of an item: of `target`, info, source, source_kind, head and window are read. */
 enum mist_status format_png_encode_target(const struct format_target *target, const struct mist_view *frame,
                                           const char *name, struct mist_buffer *out, struct mist_error *error);
+
+/* For writers of formats: opens the file of a target. */
+enum mist_status format_target_file(const struct format_target *target, struct file_writer *file,
+                                    struct mist_error *error);
 
 /* What every format's writer starts with; png.c, nifti.c ... extend it. */
 struct format_writer_ops {

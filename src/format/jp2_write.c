@@ -355,7 +355,7 @@ enum mist_status jp2_writer_open(const struct format_target *target, struct form
         status =
             error_set(error, MIST_ERROR_CORRUPT, "%s: the item's head is no head of a JPEG 2000 file", target->path);
     if (!status)
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
     if (status)
         jp2_free(&writer->base);
     else

@@ -204,7 +204,7 @@ enum mist_status jpeg_writer_open(const struct format_target *target, struct for
     else if (own && !buffer_append(&writer->head, target->head, target->head_size))
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     if (!status)
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
     if (status)
         jpeg_free(&writer->base);
     else

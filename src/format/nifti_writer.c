@@ -304,7 +304,7 @@ enum mist_status nifti_writer_open(const struct format_target *target, struct fo
     if (status)
         error_prefix(error, status, "%s", target->path);
     else
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
     if (!status && target->gzip && !(writer->gzip = gzip_writer_new(writer->file.stream)))
         status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     if (!status)

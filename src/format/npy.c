@@ -312,7 +312,7 @@ static enum mist_status start_file(struct npy_writer *npy, const struct format_t
     if (status)
         return error_prefix(error, status, "%s", target->path);
     npy->packing.big_endian = header.big_endian;
-    status = file_writer_open(target->path, &npy->file, error);
+    status = format_target_file(target, &npy->file, error);
     if (!status && same)
         fwrite(target->head, 1, target->head_size, npy->file.stream);
     else if (!status)

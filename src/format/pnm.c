@@ -201,7 +201,7 @@ static enum mist_status open_file(const struct format_target *target, struct pnm
         return error_set(error, MIST_ERROR_MEMORY, "%s: no memory for writing", target->path);
     (*pnm)->base.ops = &ops;
     (*pnm)->type = integer_type(target->info.precision, mist_sample_is_signed(target->info.type));
-    enum mist_status status = file_writer_open(target->path, &(*pnm)->file, error);
+    enum mist_status status = format_target_file(target, &(*pnm)->file, error);
     if (status)
         memory_free(*pnm);
     return status;

@@ -555,7 +555,7 @@ static enum mist_status prepare(struct text_writer *writer, const struct text_fo
             writer->deflating = true;
     }
     if (!status) {
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
         if (!status && head.size)
             fwrite(head.data, 1, head.size, writer->file.stream);
         mist_buffer_free(&head);

@@ -496,7 +496,7 @@ enum mist_status tiff_writer_open(const struct format_target *target, struct for
     if (status)
         error_prefix(error, status, "%s", target->path);
     else
-        status = file_writer_open(target->path, &writer->file, error);
+        status = format_target_file(target, &writer->file, error);
     if (status) {
         tiff_free(&writer->base);
         return status;

@@ -152,6 +152,7 @@ struct wrapping_writer {
     struct format_writer base;
     struct format_writer *inside;
     enum format_wrapping wrapping;
+    bool unsynced;
     char *path;
     char *plain; /* where the file is written before it is packed */
 };
@@ -214,6 +215,7 @@ static enum mist_status wrapping_finish(struct format_writer *base, struct mist_
         status = file_map_open(writer->plain, &map, error);
     if (!status)
         status = file_writer_open(writer->path, &file, error);
+    file.unsynced = writer->unsynced;
     if (!status && !pack(&map, writer->wrapping, file.stream) && !ferror(file.stream))
         status = error_set(error, MIST_ERROR_MEMORY, "%s: it could not be packed by %s", writer->path,
                            wrappings[writer->wrapping].name);
@@ -244,7 +246,8 @@ enum mist_status wrapping_writer_open(const struct format_target *target, struct
     struct wrapping_writer *writer = memory_allocate_zeroed(1, sizeof *writer);
     const size_t length = strlen(target->path);
     if (writer) {
-        *writer = (struct wrapping_writer){.base.ops = &ops, .wrapping = target->wrapping};
+        *writer =
+            (struct wrapping_writer){.base.ops = &ops, .wrapping = target->wrapping, .unsynced = target->unsynced};
         writer->path = memory_copy_text(target->path);
         writer->plain = memory_allocate(length + sizeof suffix);
     }
@@ -258,6 +261,7 @@ enum mist_status wrapping_writer_open(const struct format_target *target, struct
     struct format_target plain = *target;
     plain.path = writer->plain;
     plain.wrapping = WRAPPING_NONE;
+    plain.unsynced = true;
     enum mist_status status = format_writer_open(&plain, &writer->inside, error);
     if (status) {
         wrapping_free(&writer->base);

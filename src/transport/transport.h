@@ -18,6 +18,7 @@ struct transport_shared {
     atomic_bool stop;
     atomic_ullong received; /* bytes handed to sinks */
     atomic_ullong requests;
+    atomic_ullong refused; /* by a host that has too much to do: 429, 503, no connection */
 };
 
 struct transport_settings {

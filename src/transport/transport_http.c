@@ -328,6 +328,8 @@ static enum mist_status try_once(struct http_transport *http, bool *again, struc
     if (atomic_load(&http->base.settings->shared->stop))
         return error_set(error, MIST_ERROR_CANCELLED, "stopped");
     bool good = code == 200 || code == 206;
+    if (code == 429 || code == 503 || result == CURLE_COULDNT_CONNECT)
+        atomic_fetch_add(&http->base.settings->shared->refused, 1);
     if (result == CURLE_OK && good && !http->problem.status) /* there may have been no body at all */
         check_answer(http, code);
     if (http->problem.status) {
