@@ -39,6 +39,13 @@ struct mist_host_options {
     /* Datasets that DICOMweb says nothing of: [no_dicom_web_count] names; copied. All else is published as ever. */
     const char *const *no_dicom_web;
     unsigned no_dicom_web_count;
+    /*
+     * A file of lines "DATASETS SHA256-OF-TOKEN [LAST-DAY]" (docs/http.md, section 3): the datasets that it names are
+     * read with a token only. NULL: all are public. `link_key`: a file of 16 bytes or more that makes the key of links
+     * (/v1/datasets/NAME/link); NULL: one that ends with the host. MIST_ERROR_ARGUMENT where they make no sense.
+     */
+    const char *access;
+    const char *link_key;
     unsigned header_seconds;  /* for a request's header to arrive; default 10, at most timeout_seconds */
     unsigned timeout_seconds; /* for the next request, and without any progress; default 30 */
     /* Pictures and other answers that take long: how many may wait (more get 503; 0: 32 for each worker), and bytes
@@ -63,6 +70,9 @@ MIST_API struct mist_host_options mist_host_options_default(void);
  */
 MIST_API enum mist_status mist_host_start(mist_store *store, const struct mist_host_options *options, mist_host **host,
                                           struct mist_error *error);
+
+/* Reads options->access again; where that fails, who may read what stays as it was. Thread-safe. */
+MIST_API enum mist_status mist_host_reload(mist_host *host, struct mist_error *error);
 
 /* The port that is listened on, and "http://127.0.0.1:8080/", owned by the host. Thread-safe. */
 MIST_API unsigned mist_host_port(const mist_host *host);

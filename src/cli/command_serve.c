@@ -18,6 +18,8 @@ static const struct option_spec options[] = {
     {"timeout", 0, "SECONDS", "for the next request, and without progress (default: 30)"},
     {"queue", 0, "N", "pictures that may wait to be made, then 503 (default: 32 for each of --jobs)"},
     {"picture-memory", 0, "SIZE", "that pictures may take while they are made and sent (default: 288MiB)"},
+    {"access", 0, "FILE", "who may read what: lines of DATASETS SHA256-OF-TOKEN [LAST-DAY]; others are public"},
+    {"link-key", 0, "FILE", "makes the key of links to private datasets (default: ends with this process)"},
     {"no-dicom-web", 0, "DATASET", "which is not published under /dicom-web; may be repeated"},
     {"log", 0, NULL, "one line on standard error for each request"},
     {"quiet", 'q', NULL, "do not print the URL"},
@@ -27,7 +29,15 @@ static const struct option_spec options[] = {
 /* What anybody may send, in a form that a terminal and a log reader can bear. */
 static void print_escaped(const char *text)
 {
+    static const char secret[] = "access="; /* links open private datasets */
     for (; *text; text++) {
+        const bool starts = (*text == '?' || *text == '&') && strncmp(text + 1, secret, sizeof secret - 1) == 0;
+        if (starts) {
+            fprintf(stderr, "%caccess=...", *text);
+            text += sizeof secret - 1;
+            text += strcspn(text + 1, "&");
+            continue;
+        }
         unsigned char c = (unsigned char)*text;
         if (c <= ' ' || c >= 127 || c == '"' || c == '\\')
             fprintf(stderr, "\\x%02x", c);
@@ -56,12 +66,15 @@ static void tell_problem(void *context, const char *sentence)
     complain(context, "%s", sentence);
 }
 
-/* Waits for SIGINT or SIGTERM, which are blocked. SIGHUP asks to look at the store again, which every request does. */
-static void wait_for_end(const sigset_t *ends)
+/* Waits for SIGINT or SIGTERM, which are blocked. SIGHUP: the file of --access is read again; the store need not be. */
+static void wait_for_end(const struct arguments *arguments, mist_host *host, const sigset_t *ends)
 {
     int number;
-    while (sigwait(ends, &number) != 0 || number == SIGHUP)
-        ;
+    while (sigwait(ends, &number) != 0 || number == SIGHUP) {
+        struct mist_error error = {0};
+        if (mist_host_reload(host, &error) != MIST_OK)
+            complain(arguments, "%s; who may read what stays as it was", error.message);
+    }
 }
 
 static enum exit_status serve(const struct arguments *arguments, mist_store *store,
@@ -84,7 +97,7 @@ static enum exit_status serve(const struct arguments *arguments, mist_store *sto
         printf("mist serve: %s\n", mist_host_url(host));
         fflush(stdout);
     }
-    wait_for_end(&ends);
+    wait_for_end(arguments, host, &ends);
     /* A second one ends the process at once: nothing is being written. */
     pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
     mist_host_stop(&host);
@@ -101,6 +114,12 @@ static enum exit_status run(const struct arguments *arguments)
     unsigned long long picture_memory = 0;
     host_options.proxy_count = (unsigned)option_values(arguments, "trusted-proxy", &host_options.proxies);
     host_options.no_dicom_web_count = (unsigned)option_values(arguments, "no-dicom-web", &host_options.no_dicom_web);
+    host_options.access = option_value(arguments, "access");
+    host_options.link_key = option_value(arguments, "link-key");
+    if (host_options.link_key && !host_options.access) {
+        complain(arguments, "--link-key is for private datasets, which --access names");
+        return EXIT_USAGE;
+    }
     if (!option_unsigned(arguments, "jobs", 1, 256, &host_options.workers) ||
         !option_unsigned(arguments, "connections-per-address", 1, 1000000, &host_options.connections_of_address) ||
         !option_unsigned(arguments, "header-timeout", 1, 86400, &host_options.header_seconds) ||

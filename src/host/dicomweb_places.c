@@ -2,6 +2,7 @@
 /* The instances that a path names: found in the index, opened one after the other. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "host/access.h"
 #include "host/dicomweb.h"
 #include "host/reply.h"
 
@@ -74,14 +75,14 @@ bool dicomweb_find(struct request *request, const struct dicomweb_target *target
     const char *const uids[] = {target->study, target->series, target->instance};
     static const uint32_t tags[] = {TAG_STUDY, TAG_SERIES, TAG_SOP_INSTANCE};
     struct dicom_match match[3];
-    struct dicom_query query = {.level = DICOM_INSTANCE,
-                                .dataset = target->dataset,
-                                .hidden = request->host->no_dicom_web.name,
-                                .hidden_count = request->host->no_dicom_web.count,
-                                .match = match,
-                                .limit = DICOMWEB_MAX_INSTANCES + 1ull};
+    struct dicom_query query = {
+        .level = DICOM_INSTANCE, .dataset = target->dataset, .match = match, .limit = DICOMWEB_MAX_INSTANCES + 1ull};
     struct mist_error error = {0};
     *places = (struct dicomweb_places){0};
+    if (!access_find_hidden(request))
+        return false;
+    query.hidden = request->hidden.name;
+    query.hidden_count = request->hidden.count;
     for (unsigned i = 0; i < 3; i++)
         if (uids[i])
             match[query.matches++] = (struct dicom_match){dicom_key_of_tag(tags[i]), uids[i]};

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "host/access.h"
 #include "host/dicomweb.h"
 #include "host/reply.h"
 #include "host/resolution.h"
@@ -178,16 +179,18 @@ static void ignore(struct reading *reading, const char *name)
         snprintf(reading->ignored + used, sizeof reading->ignored - used, "%s%s", used ? ", " : "", clean);
 }
 
-/* False if it was answered: limits that are none. */
+/* False if it was answered. */
 static bool read_parameters(struct request *request, const struct dicomweb_target *target, struct reading *reading,
                             uint64_t *limit)
 {
     const struct target *given = &request->target;
     struct dicom_query *query = &reading->query;
+    if (!access_find_hidden(request))
+        return false;
     *query = (struct dicom_query){.level = target->level,
                                   .dataset = target->dataset,
-                                  .hidden = request->host->no_dicom_web.name,
-                                  .hidden_count = request->host->no_dicom_web.count,
+                                  .hidden = request->hidden.name,
+                                  .hidden_count = request->hidden.count,
                                   .match = reading->match};
     *limit = DEFAULT_LIMIT;
     if (target->study)

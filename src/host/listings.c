@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Datasets, and what is in one, as JSON: the catalog's rows. */
+#include "host/access.h"
 #include "host/reply.h"
 #include "host/resolution.h"
 #include "host/router.h"
@@ -20,9 +21,17 @@ static enum mist_status out_of_memory(struct mist_error *error)
     return error_set(error, MIST_ERROR_MEMORY, "an answer: out of memory");
 }
 
+struct listing {
+    struct request *request;
+    struct mist_buffer *text;
+};
+
+/* Adds it if the request may know of it. */
 static enum mist_status add_dataset(void *context, const struct mist_dataset_info *info, struct mist_error *error)
 {
-    struct mist_buffer *text = context;
+    struct mist_buffer *text = ((struct listing *)context)->text;
+    if (!access_allows(((struct listing *)context)->request, info->name))
+        return MIST_OK;
     bool first = text->data[text->size - 1] == '[';
     if (!json_put(text, first ? "\n" : ",\n"))
         return out_of_memory(error);
@@ -38,7 +47,7 @@ void answer_datasets(struct request *request, struct worker *worker)
         return;
     enum mist_status status = json_put(&text, "{\"datasets\": [") ? MIST_OK : out_of_memory(&error);
     if (!status)
-        status = mist_store_datasets(request->host->store, add_dataset, &text, &error);
+        status = mist_store_datasets(request->host->store, add_dataset, &(struct listing){request, &text}, &error);
     if (!status && !json_put(&text, "]}\n"))
         status = out_of_memory(&error);
     if (!status)

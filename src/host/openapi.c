@@ -30,6 +30,7 @@ static const struct parameter {
     {"seed", "integer", "of the sample"},
     {"max-bytes", "integer", "what all of it may take"},
     {"max-memory", "integer", "what decoding one frame may take"},
+    {"seconds", "integer", "how long, 3600 by default, 604800 at most"},
 };
 
 static bool put_parameter(const char *name, size_t length, const char *in, bool repeats, bool first,

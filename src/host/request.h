@@ -3,6 +3,7 @@
 #ifndef HOST_REQUEST_H
 #define HOST_REQUEST_H
 
+#include "host/names.h"
 #include "host/target.h"
 #include "host/work.h"
 
@@ -51,6 +52,8 @@ struct request {
     bool moves_on;              /* from one that looks to one that renders */
     double queued;              /* when it was handed over */
     char dataset[MIST_DATASET_NAME_MAX + 1]; /* "" where the path has none */
+    const char *link;                        /* by which it may be read (access.h), or NULL */
+    struct name_list hidden;                 /* datasets that it may not be told of; of access_find_hidden() */
     const char *path;                        /* of an item or attachment: the rest of target.path, or NULL */
 
     /* What reply.h made. */

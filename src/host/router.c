@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/router.h"
 
+#include "host/access.h"
 #include "host/fields.h"
 #include "host/item_part.h"
 #include "host/page.h"
@@ -107,6 +108,8 @@ static const struct route routes[] = {
     {"/v1/datasets/:/plan", answer_plan, COST_LOOK, NULL,
      ROUTE_RESOLUTION " max-bytes exact grid format include+ exclude+ where+ sample seed limit max-memory",
      DATASET "/plan", "What a download would fetch, exactly", "application/x-ndjson"},
+    {"/v1/datasets/:/link", answer_link, COST_LOOK, NULL, "seconds", DATASET "/link",
+     "With a token of a private dataset: what opens it for a while without, as ?access=", JSON},
     {"/v1/datasets/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL, NULL, DATASET "/catalog.jsonl.zst",
      "The catalog file", "application/zstd"},
     {"/v1/datasets/:/" TREE_LIST_NAME, answer_tree, COST_FILE, NULL, NULL, DATASET "/" TREE_LIST_NAME,
@@ -173,6 +176,8 @@ void route(struct request *request)
     request->answer = answer_nothing_here;
     request->cost = COST_FILE;
     request->routes = routes;
+    request->link = NULL;
+    access_take_link(request);
     if (request->method == METHOD_OTHER) {
         request->answer = answer_wrong_method;
         return;
@@ -189,6 +194,10 @@ void route(struct request *request)
         request->answer = row->answer;
         request->cost = row->cost;
         request->parameters = row->parameters;
+        if (request->dataset[0] && row->answer != answer_link && !access_allows(request, request->dataset)) {
+            request->answer = access_refuse;
+            request->cost = COST_FILE;
+        }
         return;
     }
     request->path = NULL;

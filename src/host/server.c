@@ -232,6 +232,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
         atomic_fetch_add(&host->metrics.broken, 1);
     tell(request, bytes, complete);
     reply_free(request);
+    name_list_free(&request->hidden);
     connection_set_waiting(&host->connections, request->connection, true);
     memory_free(request);
     atomic_fetch_sub(&host->metrics.in_flight, 1);
@@ -394,16 +395,24 @@ enum mist_status mist_host_start(mist_store *store, const struct mist_host_optio
     host->listener = -1;
     pthread_mutex_init(&host->log_lock, NULL);
     cache_start(&host->cache);
-    enum mist_status status = fill_options(&host->options, error);
+    enum mist_status status = access_start(&host->access, options->access, options->link_key, error);
+    if (!status)
+        status = fill_options(&host->options, error);
     budget_start(&host->budget, host->options.picture_memory);
     if (!status)
         status = listen_open(options->listen, &host->listener, &host->port, host->url, sizeof host->url, error);
     if (!status)
         status = start_threads(host, error);
+    host->options.access = host->options.link_key = NULL;
     if (status)
         mist_host_stop(&host);
     *result = host;
     return status;
+}
+
+enum mist_status mist_host_reload(mist_host *host, struct mist_error *error)
+{
+    return access_reload(&host->access, error);
 }
 
 /* Gives the requests in flight their time. */
@@ -435,6 +444,7 @@ void mist_host_stop(mist_host **pointer)
     budget_stop(&host->budget);
     connections_stop(&host->connections);
     name_list_free(&host->no_dicom_web);
+    access_stop(&host->access);
     cache_stop(&host->cache);
     pthread_mutex_destroy(&host->log_lock);
     if (host->listener >= 0)

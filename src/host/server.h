@@ -11,6 +11,7 @@
 #ifndef HOST_SERVER_H
 #define HOST_SERVER_H
 
+#include "host/access.h"
 #include "host/budget.h"
 #include "host/cache.h"
 #include "host/connection.h"
@@ -36,6 +37,7 @@ struct mist_host {
     struct work_pool looks, renders;
     struct budget budget; /* of pictures */
     struct name_list no_dicom_web;
+    struct access access;
     pthread_mutex_t log_lock;
     atomic_bool draining; /* stop was asked for: connections close after their answer */
 };
