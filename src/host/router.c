@@ -2,6 +2,7 @@
 #include "host/router.h"
 
 #include "host/access.h"
+#include "host/chosen.h"
 #include "host/fields.h"
 #include "host/item_part.h"
 #include "host/page.h"
@@ -105,9 +106,10 @@ static const struct route routes[] = {
      "A page of the catalog's items, or one", JSON},
     {"/v1/datasets/:/files", answer_files, COST_LOOK, NULL, "after limit path", DATASET "/files",
      "A page of the other files, or one", JSON},
-    {"/v1/datasets/:/plan", answer_plan, COST_LOOK, NULL,
-     ROUTE_RESOLUTION " max-bytes exact grid format include+ exclude+ where+ sample seed limit max-memory",
-     DATASET "/plan", "What a download would fetch, exactly", "application/x-ndjson"},
+    {"/v1/datasets/:/plan", answer_plan, COST_LOOK, NULL, CHOSEN_PARAMETERS, DATASET "/plan",
+     "What a download would fetch, exactly", "application/x-ndjson"},
+    {"/v1/datasets/:/archive", answer_archive, COST_LOOK, NULL, CHOSEN_PARAMETERS, DATASET "/archive",
+     "All that a download would fetch, as a tar stream", "application/x-tar"},
     {"/v1/datasets/:/link", answer_link, COST_LOOK, NULL, "seconds", DATASET "/link",
      "With a token of a private dataset: what opens it for a while without, as ?access=", JSON},
     {"/v1/datasets/:/catalog.jsonl.zst", answer_catalog, COST_FILE, NULL, NULL, DATASET "/catalog.jsonl.zst",

@@ -37,6 +37,7 @@ answer answer_catalog, answer_tree, answer_item_bytes, answer_item_prefix, answe
 answer answer_item_file;                                                                /* item_file.c */
 answer answer_page_file;                                                                /* page.c */
 answer answer_plan;                                                                     /* plan.c */
+answer answer_archive;                                                                  /* archive.c */
 answer answer_link;                                                                     /* access.c */
 answer answer_map;                                                                      /* map.c */
 answer answer_frame;                                                                    /* frames.c */
