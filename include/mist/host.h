@@ -15,13 +15,15 @@ typedef struct mist_host mist_host;
 
 /* One request that was answered, or broken off. Texts are valid until the log function returns. */
 struct mist_host_access {
-    const char *client; /* numeric address: "127.0.0.1", "::1" */
+    const char
+        *client; /* numeric address: "127.0.0.1", "::1"; behind one of `proxies` what X-Forwarded-For says last */
     const char *method;
-    const char *target; /* as it was sent, at most 8192 bytes; may hold any byte but NUL */
-    unsigned status;    /* of the answer */
-    uint64_t bytes;     /* of the answer's body; 0 if it was broken off */
-    double seconds;     /* from the end of the request's header to the end of the answer */
-    bool complete;      /* false: the client went away, or was too slow */
+    const char *target;                /* as it was sent, at most 8192 bytes; may hold any byte but NUL */
+    unsigned status;                   /* of the answer */
+    uint64_t bytes;                    /* of the answer's body; 0 if it was broken off */
+    double seconds;                    /* from the end of the request's header to the end of the answer */
+    bool complete;                     /* false: the client went away, or was too slow */
+    const char *referrer, *user_agent; /* header fields as they were sent; NULL: none */
 };
 
 struct mist_host_options {

@@ -22,12 +22,13 @@ static const struct option_spec options[] = {
     {"link-key", 0, "FILE", "makes the key of links to private datasets (default: ends with this process)"},
     {"no-dicom-web", 0, "DATASET", "which is not published under /dicom-web; may be repeated"},
     {"log", 0, NULL, "one line on standard error for each request"},
+    {"log-format", 0, "FORMAT", "plain, combined (as Apache and nginx write it) or json; says --log, too"},
     {"quiet", 'q', NULL, "do not print the URL"},
     {0},
 };
 
 /* What anybody may send, in a form that a terminal and a log reader can bear. */
-static void print_escaped(const char *text)
+static void print_escaped_by(const char *text, const char *escape)
 {
     static const char secret[] = "access="; /* links open private datasets */
     for (; *text; text++) {
@@ -39,14 +40,34 @@ static void print_escaped(const char *text)
             continue;
         }
         unsigned char c = (unsigned char)*text;
-        if (c <= ' ' || c >= 127 || c == '"' || c == '\\')
-            fprintf(stderr, "\\x%02x", c);
+        if (c < ' ' || c >= 127 || c == '"' || c == '\\')
+            fprintf(stderr, escape, c);
         else
             fputc(c, stderr);
     }
 }
 
-static void log_access(void *context, const struct mist_host_access *access)
+static void print_escaped(const char *text)
+{
+    print_escaped_by(text, "\\x%02x");
+}
+
+/* "-" where there is none. */
+static void print_quoted(const char *text)
+{
+    fputc('"', stderr);
+    print_escaped(text && *text ? text : "-");
+    fputc('"', stderr);
+}
+
+static void print_request(const struct mist_host_access *access)
+{
+    print_escaped(access->method);
+    fputc(' ', stderr);
+    print_escaped(access->target);
+}
+
+static void log_plain(void *context, const struct mist_host_access *access)
 {
     char when[32];
     struct tm utc;
@@ -54,11 +75,54 @@ static void log_access(void *context, const struct mist_host_access *access)
     (void)context;
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     fprintf(stderr, "%s %s \"", when, access->client);
-    print_escaped(access->method);
-    fputc(' ', stderr);
-    print_escaped(access->target);
+    print_request(access);
     fprintf(stderr, "\" %u %" PRIu64 " %.3f%s\n", access->status, access->bytes, access->seconds,
             access->complete ? "" : " broken off");
+}
+
+/* Apache's "combined". */
+static void log_combined(void *context, const struct mist_host_access *access)
+{
+    char when[40];
+    struct tm utc;
+    time_t now = time(NULL);
+    (void)context;
+    strftime(when, sizeof when, "%d/%b/%Y:%H:%M:%S +0000", gmtime_r(&now, &utc));
+    fprintf(stderr, "%s - - [%s] \"", access->client, when);
+    print_request(access);
+    fprintf(stderr, " HTTP/1.1\" %u %" PRIu64 " ", access->status, access->bytes);
+    print_quoted(access->referrer);
+    fputc(' ', stderr);
+    print_quoted(access->user_agent);
+    fputc('\n', stderr);
+}
+
+/* An object a line; a byte that is not printable ASCII is "\\xNN" in its texts, as in the other formats. */
+static void log_json(void *context, const struct mist_host_access *access)
+{
+    char when[32];
+    struct tm utc;
+    time_t now = time(NULL);
+    const struct {
+        const char *name, *text;
+    } texts[] = {{"method", access->method},
+                 {"target", access->target},
+                 {"referrer", access->referrer},
+                 {"user_agent", access->user_agent}};
+    (void)context;
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    fprintf(stderr, "{\"time\": \"%s\", \"client\": \"%s\"", when, access->client);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        fprintf(stderr, ", \"%s\": ", texts[i].name);
+        if (texts[i].text) {
+            fputc('"', stderr);
+            print_escaped_by(texts[i].text, "\\\\x%02x");
+            fputc('"', stderr);
+        } else
+            fputs("null", stderr);
+    }
+    fprintf(stderr, ", \"status\": %u, \"bytes\": %" PRIu64 ", \"seconds\": %.6f, \"complete\": %s}\n", access->status,
+            access->bytes, access->seconds, access->complete ? "true" : "false");
 }
 
 static void tell_problem(void *context, const char *sentence)
@@ -104,6 +168,22 @@ static enum exit_status serve(const struct arguments *arguments, mist_store *sto
     return EXIT_DONE;
 }
 
+static bool choose_log(const struct arguments *arguments, struct mist_host_options *host_options)
+{
+    static const struct {
+        const char *name;
+        void (*log)(void *context, const struct mist_host_access *access);
+    } formats[] = {{"plain", log_plain}, {"combined", log_combined}, {"json", log_json}};
+    const char *name = option_value(arguments, "log-format");
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(name ? name : "plain", formats[i].name) == 0) {
+            host_options->log = name || option_given(arguments, "log") ? formats[i].log : NULL;
+            return true;
+        }
+    complain(arguments, "--log-format is plain, combined or json, not %s", name);
+    return false;
+}
+
 static enum exit_status run(const struct arguments *arguments)
 {
     struct mist_error error = {0};
@@ -130,7 +210,8 @@ static enum exit_status run(const struct arguments *arguments)
         return EXIT_USAGE;
     host_options.picture_memory = picture_memory;
     host_options.threads = host_options.workers;
-    host_options.log = option_given(arguments, "log") ? log_access : NULL;
+    if (!choose_log(arguments, &host_options))
+        return EXIT_USAGE;
     host_options.problem = tell_problem;
     host_options.context = (void *)(uintptr_t)arguments;
     if (mist_store_open(operand(arguments, 0), &store, &error) != MIST_OK) {

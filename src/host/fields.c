@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/fields.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -210,4 +211,19 @@ bool gzip_accepted(const char *encodings)
             others = wanted;
     }
     return others;
+}
+
+bool forwarded_client(const char *value, char address[FORWARDED_SIZE])
+{
+    struct in6_addr ignored;
+    if (!value)
+        return false;
+    const char *comma = strrchr(value, ','), *start = comma ? comma + 1 : value;
+    start += strspn(start, " \t");
+    const size_t length = strcspn(start, " \t");
+    if (length == 0 || length >= FORWARDED_SIZE)
+        return false;
+    memcpy(address, start, length);
+    address[length] = '\0';
+    return inet_pton(AF_INET, address, &ignored) == 1 || inet_pton(AF_INET6, address, &ignored) == 1;
 }

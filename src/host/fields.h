@@ -32,6 +32,10 @@ int accept_choose(const char *value, const char *const *types, unsigned count);
  * 12.5.3). */
 bool gzip_accepted(const char *encodings);
 
+/* Of an X-Forwarded-For field (NULL: none) the last address, which the nearest proxy wrote; false where it is none. */
+enum { FORWARDED_SIZE = 64 };
+bool forwarded_client(const char *value, char address[FORWARDED_SIZE]);
+
 /* What was seen of a request's header fields, one after the other; starts zeroed. */
 struct field_check {
     bool host, length;

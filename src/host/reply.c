@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/reply.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "host/fields.h"
 #include "base/json.h"
@@ -33,6 +34,7 @@ static struct MHD_Response *take(struct request *request, unsigned status, struc
         return NULL;
     add_common(request, response);
     request->status = status;
+    request->ready = clock_seconds();
     request->response = response;
     request->body_size = body_size;
     return response;

@@ -41,6 +41,7 @@ struct request {
     enum method method;
     struct target target;
     double started;
+    double ready; /* when there was an answer; 0: there was none */
 
     /* What the router found. */
     answer *answer;

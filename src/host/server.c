@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* libmicrohttpd's callbacks; starting and stopping. */
 #include "host/server.h"
+#include "host/fields.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -200,14 +201,21 @@ static void tell(const struct request *request, uint64_t bytes, bool complete)
     struct mist_host *host = request->host;
     if (!host->options.log)
         return;
+    char behind[FORWARDED_SIZE];
+    const char *client = request->connection->client;
+    if (name_list_has(&host->connections.proxies, client) &&
+        forwarded_client(request_field(request, "X-Forwarded-For"), behind))
+        client = behind;
     const struct mist_host_access access = {
-        .client = request->connection->client,
+        .client = client,
         .method = request->method_name,
         .target = request->connection->target,
         .status = request->status,
         .bytes = bytes,
         .seconds = clock_seconds() - request->started,
         .complete = complete,
+        .referrer = request_field(request, "Referer"),
+        .user_agent = request_field(request, "User-Agent"),
     };
     pthread_mutex_lock(&host->log_lock);
     host->options.log(host->options.context, &access);
@@ -230,6 +238,8 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     atomic_fetch_add(&host->metrics.body_bytes, bytes);
     if (!complete)
         atomic_fetch_add(&host->metrics.broken, 1);
+    if (request->ready > 0)
+        metrics_add_answer(&host->metrics, request->cost, request->ready - request->started);
     tell(request, bytes, complete);
     reply_free(request);
     name_list_free(&request->hidden);

@@ -149,6 +149,9 @@ class HostTest(unittest.TestCase):
             operation = methods["get"]
             self.assertEqual({one["name"] for one in operation["parameters"] if one["in"] == "path"}, set(re.findall(r"{(.*?)}", pattern)))
             status, fields, _ = self.host.request(path)
+            if path.endswith("/link"): # which a public dataset has not; test_access.py
+                self.assertEqual(status, 400)
+                continue
             self.assertEqual(status, 200, path)
             types = operation["responses"]["200"]["content"]
             self.assertTrue("*/*" in types or fields["content-type"].split(";")[0] in types, (path, fields["content-type"]))
