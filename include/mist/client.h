@@ -35,6 +35,7 @@ struct mist_get_options {
     const char *format; /* NULL: that of the source; one of mist_export_formats() (mist/item.h); "mist": the items */
     const char *transfer_syntax; /* of DICOM, as in struct mist_export_options; NULL: that of the source */
     bool keep_uids;              /* likewise */
+    bool identical;              /* likewise */
 
     struct mist_selection selection; /* which items and files; by default all */
 

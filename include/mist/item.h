@@ -165,7 +165,9 @@ struct mist_export_options {
     /* One sentence for what the user should know of the files; may be NULL. */
     void (*note)(void *context, const char *sentence);
     void *note_context;
-    bool unsynced; /* files are renamed without waiting for the disk: whoever wants them there syncs them */
+    bool identical; /* PNG at full size: compressed as libpng does by itself, so that an original that was written so
+                       comes back to the byte; takes several times as long. Samples and metadata always come back */
+    bool unsynced;  /* files are renamed without waiting for the disk: whoever wants them there syncs them */
 };
 
 #ifdef __cplusplus

@@ -15,6 +15,7 @@ static const struct option_spec options[] = {
     {"format", 0, "F", "item: one of {formats} (default: that of the source)"},
     {"transfer-syntax", 0, "T", "item: DICOM as explicit or htj2k (default: that of the source)"},
     {"keep-uids", 0, NULL, "item: smaller DICOM images keep the identifiers of their originals"},
+    {"identical", 0, NULL, "item: PNG at full size compressed as libpng does, to the byte where it wrote the original"},
     {"jobs", 'j', "N", "item: threads (default: 1)"},
     {"component", 0, "N", "codestream: only component N, from 0 (default: all, of one size)"},
     {"best-effort", 0, NULL, "codestream: of a file that ends early use what has arrived"},
@@ -31,8 +32,8 @@ static const char *first_given(const struct arguments *arguments, const char *co
 
 static enum exit_status run(const struct arguments *arguments)
 {
-    static const char *const of_items[] = {"size",   "spacing", "policy",          "exact",     "grid",
-                                           "format", "jobs",    "transfer-syntax", "keep-uids", NULL};
+    static const char *const of_items[] = {"size", "spacing",         "policy",    "exact",     "grid", "format",
+                                           "jobs", "transfer-syntax", "keep-uids", "identical", NULL};
     static const char *const of_codestreams[] = {"component", "best-effort", NULL};
     const char *path = operand(arguments, 0);
     bool codestream = is_codestream(path);

@@ -27,6 +27,7 @@ static const struct option_spec options[] = {
     {"format", 0, "F", "{formats}, or mist (default: that of the source)"},
     {"transfer-syntax", 0, "T", "DICOM: explicit or htj2k (default: that of the source)"},
     {"keep-uids", 0, NULL, "DICOM: smaller images keep the identifiers of their originals"},
+    {"identical", 0, NULL, "PNG at full size: compressed as libpng does, to the byte where it wrote the original"},
     {"jobs", 'j', "N", "threads for decoding (default: MIST_JOBS, or all cores)"},
     {"connections", 0, "N", "requests in flight, 1 to 64 (default: 4 to 64, as the line and the host bear)"},
     {"max-memory", 0, "N", "refuse items whose frames need more (default: a quarter of the machine)"},
@@ -235,6 +236,7 @@ static bool choose(const struct arguments *arguments, struct mist_get_options *g
     get->certificate = option_value(arguments, "cert");
     get->certificate_key = option_value(arguments, "cert-key");
     get->keep_uids = option_given(arguments, "keep-uids");
+    get->identical = option_given(arguments, "identical");
     get->no_cache = option_given(arguments, "no-cache");
     get->prune = option_given(arguments, "prune");
     get->times = option_given(arguments, "times");

@@ -38,6 +38,7 @@ static bool choose(const struct arguments *arguments, const struct mist_item_inf
     export->step = choice.step;
     export->format = option_value(arguments, "format");
     export->keep_uids = option_given(arguments, "keep-uids");
+    export->identical = option_given(arguments, "identical");
     return true;
 }
 

@@ -113,6 +113,7 @@ enum mist_status deliver_write(struct session *session, const struct mist_catalo
     export.threads = threads;
     export.transfer_syntax = session->options->transfer_syntax;
     export.keep_uids = session->options->keep_uids;
+    export.identical = session->options->identical;
     export.unsynced = true; /* deliver_place() does that, while others write */
     struct file_map map;
     enum mist_status status = open_fetched(fetched, &map, &open, error);

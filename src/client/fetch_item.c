@@ -12,10 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    CHUNK = 1 << 18,
-    LIST_AFTER = 1 << 20 /* bytes that may come before the list of what is held is written again */
-};
+enum { CHUNK = 1 << 18 };
 
 /* One item on its way. */
 struct work {
@@ -28,7 +25,6 @@ struct work {
     char etag[TRANSPORT_ETAG_SIZE];                /* of the host's file */
     int descriptor;                                /* of the part file */
     uint64_t position;                             /* of the next byte in the item */
-    uint64_t unlisted;                             /* bytes that came since the list was written */
 };
 
 void fetched_free(struct fetched *fetched)
@@ -136,10 +132,7 @@ static enum mist_status take_bytes(void *context, const uint8_t *bytes, size_t s
     }
     if (work->verifier.started)
         status = verifier_feed(&work->verifier, bytes, size, error);
-    if (status || (work->unlisted += size) < LIST_AFTER)
-        return status;
-    work->unlisted = 0;
-    return cache_write_list(work->descriptor, work->item, &work->held, error);
+    return status ? status : cache_write_list(work->descriptor, work->item, &work->held, error);
 }
 
 /* No longer holds what failed the check. */

@@ -24,8 +24,9 @@ void plan_describe(const struct session *session, const struct selected *selecte
                         size->grid == MIST_GRID_CENTER ? "center" : "native");
     if (size->exact)
         used += snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, " %ux%ux%u", size->width, size->height, size->depth);
-    snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, "%s%.8s%s", options->transfer_syntax ? " " : "",
-             options->transfer_syntax ? options->transfer_syntax : "", options->keep_uids ? " uids" : "");
+    snprintf(how + used, PLAN_HOW_SIZE - (size_t)used, "%s%.8s%s%s", options->transfer_syntax ? " " : "",
+             options->transfer_syntax ? options->transfer_syntax : "", options->keep_uids ? " uids" : "",
+             options->identical ? " same" : "");
 }
 
 /* ---- which, and --max-bytes ---- */

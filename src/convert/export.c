@@ -219,6 +219,7 @@ static void describe_target(const struct export *export, const struct export_fil
                                      .first_frame = file->first_frame,
                                      .unsynced = export->options->unsynced,
                                      .keep_uids = export->options->keep_uids,
+                                     .identical = export->options->identical,
                                      .syntax = export->syntax};
     target->info.frames = file->end - file->first;
     if (target->info.frames % target->info.slices)

@@ -220,6 +220,7 @@ struct format_target {
     /* NIfTI of a DICOM series: which frames come, and what the file says beyond `info` (dicom_volume.h). info.geometry
      * is then that of the plan, sampled; frames come in the plan's order, rows as DICOM has them. NULL: none. */
     const struct dicom_volume_plan *volume;
+    bool identical;              /* PNG: as in struct mist_export_options */
     bool keep_uids;              /* DICOM: a reduced instance keeps the identifiers of its original */
     struct format_window window; /* pictures: how values become brightness */
     unsigned quality;            /* JPEG: 1 .. 100; 0: JPEG_QUALITY of it */

@@ -275,8 +275,7 @@ enum mist_status png_writer_open(const struct format_target *target, struct form
     start_recipe(&writer->recipe, target);
     enum mist_status status = MIST_OK;
     if (target->source_kind == FORMAT_PNG) {
-        if (target->reduce == 0 && !target->resampled)
-            writer->recipe.usual = true; /* one that they wrote may come back to the byte */
+        writer->recipe.usual = target->identical && target->reduce == 0 && !target->resampled;
         if (!take_metadata(writer, target))
             status = error_set(error, MIST_ERROR_MEMORY, "%s: out of memory", target->path);
     }

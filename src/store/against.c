@@ -181,7 +181,8 @@ static void judge_written(void *context, const char *written)
 static enum mist_status judge_item(struct against *against, const struct subject *subject, const char *directory,
                                    int descriptor, struct mist_error *error)
 {
-    const struct mist_export_options options = {.threads = 1 + (against->threads - 1) / against->count};
+    const struct mist_export_options options = {
+        .threads = 1 + (against->threads - 1) / against->count, .identical = true, .unsynced = true};
     struct exported exported = {against, subject, directory, 0, (const char *)subject->files.data, MIST_OK, {0}};
     struct mist_error local = {0};
     mist_item *item = NULL;

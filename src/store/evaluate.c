@@ -91,7 +91,7 @@ static void compare_written(void *context, const char *path)
 
 static enum mist_status test_lossless(struct evaluate *evaluate, const mist_item *item, struct mist_error *error)
 {
-    struct mist_export_options options = {.threads = evaluate->threads};
+    struct mist_export_options options = {.threads = evaluate->threads, .identical = true, .unsynced = true};
     evaluate->lossless = MIST_LOSSLESS_FILES;
     evaluate->trouble = (struct mist_error){0};
     enum mist_status status = mist_item_export(item, &options, evaluate->export, compare_written, evaluate, error);
