@@ -47,8 +47,8 @@ MIST_API const char *mist_export_formats(char text[MIST_EXPORT_FORMATS_SIZE]);
 /*
  * Writes the item's files below `directory` under their dataset paths (extension changed if options->format is another
  * one), each written aside and renamed. At full resolution, native grid and source format they equal the originals:
- * NIfTI (unpacked), JPEG and uncompressed DICOM byte for byte, PNG and compressed DICOM in their pixels and metadata (PNG with `identical` often byte for byte).
- * `written` (may be NULL) is called with each path written.
+ * NIfTI (unpacked), JPEG and uncompressed DICOM byte for byte, PNG and compressed DICOM in their pixels and metadata
+ * (PNG with `identical` often byte for byte). `written` (may be NULL) is called with each path written.
  */
 MIST_API enum mist_status mist_item_export(const mist_item *item, const struct mist_export_options *options,
                                            const char *directory, void (*written)(void *context, const char *path),

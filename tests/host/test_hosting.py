@@ -65,7 +65,7 @@ class Hosting(unittest.TestCase):
         return port, folder
 
     def get(self, address, folder, *arguments, check=0):
-        result = mist("get", address, "-o", folder / "got", "--cacert", self.work / "cert.pem", *arguments, check=check)
+        result = mist("get", "--identical", address, "-o", folder / "got", "--cacert", self.work / "cert.pem", *arguments, check=check)
         if not check:
             for path in (EXAMPLES / "cxr").iterdir():
                 self.assertEqual((folder / "got" / path.name).read_bytes(), path.read_bytes())
