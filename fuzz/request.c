@@ -5,6 +5,7 @@
  */
 #include "fuzz.h"
 
+#include "host/access.h"
 #include "host/dicomweb.h"
 #include "host/fields.h"
 #include "host/router.h"
@@ -13,6 +14,22 @@
 #include <string.h>
 
 enum { LINES = 5 };
+
+/* Hosts on which all is public, and on which nothing is. */
+static struct mist_host *host_of(bool closed)
+{
+    static struct mist_host hosts[2];
+    static char *all[] = {"*"};
+    static char path[] = "access";
+    static struct access_rule rule = {.datasets = {all, 1}, .end = INT64_MAX};
+    if (closed && !hosts[1].access.path) {
+        pthread_rwlock_init(&hosts[1].access.lock, NULL);
+        hosts[1].access.rule = &rule;
+        hosts[1].access.rules = 1;
+        hosts[1].access.path = path;
+    }
+    return &hosts[closed];
+}
 
 static void read_target(const char *text, struct request *request)
 {
@@ -34,7 +51,11 @@ static void read_target(const char *text, struct request *request)
         }
         free(path);
     }
+    if (request->host->access.path) /* nobody guesses a signature */
+        fuzz_require(!access_allows(request, "a"));
     route(request);
+    if (request->host->access.path && request->dataset[0] && strcmp(request->method_name, "GET") == 0)
+        fuzz_require(request->answer == access_refuse || strstr(request->target.path, "/link"));
     fuzz_require(request->answer && (!request->dataset[0] || mist_dataset_name_is_valid(request->dataset)));
 }
 
@@ -63,6 +84,9 @@ static void read_fields(const char *accept, const char *range, const char *tags,
     etag_listed(tags, "\"0123456789abcdef\"", true);
     fuzz_require(!etag_listed("", "\"0123456789abcdef\"", false));
     gzip_accepted(encodings);
+    char address[FORWARDED_SIZE];
+    if (forwarded_client(tags, address))
+        fuzz_require(strspn(address, "0123456789abcdefABCDEF.:") == strlen(address));
 }
 
 static void look_at_fields(char *text)
@@ -88,7 +112,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at = *end ? end + 1 : end;
         *end = '\0';
     }
-    read_target(line[0], request);
+    request->method_name = "GET";
+    for (int closed = 0; closed < 2; closed++) {
+        request->host = host_of(closed);
+        read_target(line[0], request);
+    }
     read_fields(line[1], line[2], line[3], line[4]);
     look_at_fields(at);
     free(request);
