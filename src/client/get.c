@@ -460,6 +460,8 @@ enum mist_status mist_get(const struct mist_get_options *options, struct mist_ge
     if (!status)
         status = session_say_what_was_delivered(session, error);
     if (!status)
+        status = state_end(session->state, error);
+    if (!status && session->report.files)
         status = session_sync(session, error);
     fill_report(session, report);
     session_close(session);
