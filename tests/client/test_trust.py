@@ -42,7 +42,7 @@ class Trust(unittest.TestCase):
         return self.server.url.replace("http:", "https:") + "/d"
 
     def get(self, url, *options, **environment):
-        return subprocess.run([MIST, "get", url, "-o", self.out, "-q", *map(str, options)], capture_output=True, text=True,
+        return subprocess.run([MIST, "get", "--identical", url, "-o", self.out, "-q", *map(str, options)], capture_output=True, text=True,
                               timeout=60, env={**os.environ, "HOME": str(self.work), **environment})
 
     def assert_right(self):
