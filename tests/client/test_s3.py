@@ -122,7 +122,7 @@ class S3(unittest.TestCase):
                             "AWS_SESSION_TOKEN": "", "AWS_DEFAULT_REGION": "", "MIST_TOKEN": "never-for-a-bucket"}
 
     def get(self, *arguments, check=0, url="s3://bucket/pre fix/é/d", **environment):
-        return mist("get", url, "-o", self.out / "got", *arguments, check=check, env={**self.environment, **environment})
+        return mist("get", "--identical", url, "-o", self.out / "got", *arguments, check=check, env={**self.environment, **environment})
 
     def compare(self):
         for path in self.tree.rglob("*"):
