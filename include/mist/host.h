@@ -15,8 +15,8 @@ typedef struct mist_host mist_host;
 
 /* One request that was answered, or broken off. Texts are valid until the log function returns. */
 struct mist_host_access {
-    const char
-        *client; /* numeric address: "127.0.0.1", "::1"; behind one of `proxies` what X-Forwarded-For says last */
+    /* Numeric address: "127.0.0.1", "::1"; of a connection of one of `proxies` what X-Forwarded-For says last. */
+    const char *client;
     const char *method;
     const char *target;                /* as it was sent, at most 8192 bytes; may hold any byte but NUL */
     unsigned status;                   /* of the answer */

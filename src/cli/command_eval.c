@@ -239,7 +239,8 @@ static void print_end(struct evaluation *evaluation)
     add_total(evaluation);
     table_print(&evaluation->table);
     printf(
-        "\nlossless: what came back was compared with the sources; 'files': byte for byte (.nii.gz after gunzip),\n"
+        "\nlossless: what came back was compared with the sources; 'files': byte for byte (.nii.gz after gunzip, PNG "
+        "by --identical),\n"
         "'pixels': every sample. SSIM (Gaussian window 11, sigma 1.5) and MAD, both of values scaled to [0,1] by the\n"
         "range of the item's samples, are against area-averaging, mean over frames; first of the native reduced "
         "image,\n"

@@ -60,6 +60,16 @@ static void print_quoted(const char *text)
     fputc('"', stderr);
 }
 
+enum { TIME_SIZE = 40 };
+
+/* Of now, in UTC. */
+static void tell_time(const char *format, char text[TIME_SIZE])
+{
+    struct tm utc;
+    const time_t now = time(NULL);
+    strftime(text, TIME_SIZE, format, gmtime_r(&now, &utc));
+}
+
 static void print_request(const struct mist_host_access *access)
 {
     print_escaped(access->method);
@@ -69,11 +79,9 @@ static void print_request(const struct mist_host_access *access)
 
 static void log_plain(void *context, const struct mist_host_access *access)
 {
-    char when[32];
-    struct tm utc;
-    time_t now = time(NULL);
+    char when[TIME_SIZE];
     (void)context;
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    tell_time("%Y-%m-%dT%H:%M:%SZ", when);
     fprintf(stderr, "%s %s \"", when, access->client);
     print_request(access);
     fprintf(stderr, "\" %u %" PRIu64 " %.3f%s\n", access->status, access->bytes, access->seconds,
@@ -83,11 +91,9 @@ static void log_plain(void *context, const struct mist_host_access *access)
 /* Apache's "combined". */
 static void log_combined(void *context, const struct mist_host_access *access)
 {
-    char when[40];
-    struct tm utc;
-    time_t now = time(NULL);
+    char when[TIME_SIZE];
     (void)context;
-    strftime(when, sizeof when, "%d/%b/%Y:%H:%M:%S +0000", gmtime_r(&now, &utc));
+    tell_time("%d/%b/%Y:%H:%M:%S +0000", when);
     fprintf(stderr, "%s - - [%s] \"", access->client, when);
     print_request(access);
     fprintf(stderr, " HTTP/1.1\" %u %" PRIu64 " ", access->status, access->bytes);
@@ -100,9 +106,7 @@ static void log_combined(void *context, const struct mist_host_access *access)
 /* An object a line; a byte that is not printable ASCII is "\\xNN" in its texts, as in the other formats. */
 static void log_json(void *context, const struct mist_host_access *access)
 {
-    char when[32];
-    struct tm utc;
-    time_t now = time(NULL);
+    char when[TIME_SIZE];
     const struct {
         const char *name, *text;
     } texts[] = {{"method", access->method},
@@ -110,7 +114,7 @@ static void log_json(void *context, const struct mist_host_access *access)
                  {"referrer", access->referrer},
                  {"user_agent", access->user_agent}};
     (void)context;
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    tell_time("%Y-%m-%dT%H:%M:%SZ", when);
     fprintf(stderr, "{\"time\": \"%s\", \"client\": \"%s\"", when, access->client);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         fprintf(stderr, ", \"%s\": ", texts[i].name);

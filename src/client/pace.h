@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How many requests are in flight. Of a thousand small items over a long way most of the time goes by waiting for
- * answers to begin: more requests at a time bring more, until the line is full. So there are more of them as long as
- * that brought more, and half as many where the host says that it has too much to do.
+ * answers to begin: more requests at a time bring more, until the line is full. So twice as many are tried
+ * as long as that brings more, what brought nothing is taken back, and there are half as many where the host says that
+ * it has too much to do.
  */
 #ifndef CLIENT_PACE_H
 #define CLIENT_PACE_H
@@ -15,11 +16,12 @@ enum { PACE_LEAST = 4, PACE_FIRST = 32, PACE_MOST = 64 };
 struct pace {
     unsigned transfers; /* now */
     unsigned most;
-    bool fixed;   /* the user said how many */
-    double best;  /* bytes a second, of the last time that it became more */
+    bool fixed;      /* the user said how many */
+    unsigned before; /* so many there were when more began to be tried, and brought `rate` bytes a second; 0: not now */
+    double rate;
     double since; /* when these were counted from */
     uint64_t received, refused;
-    double hold_until;
+    double hold, hold_until; /* seconds until more are tried again, where they brought nothing or too much */
 };
 
 /* What is to be seen at a moment; counters go up only. */

@@ -378,14 +378,6 @@ void state_discard(struct state *state, const char *path)
 
 enum { CHANGES_A_TRANSACTION = 1000 };
 
-enum mist_status state_begin(struct state *state, struct mist_error *error)
-{
-    pthread_mutex_lock(&state->lock);
-    enum mist_status status = begin(state, error);
-    pthread_mutex_unlock(&state->lock);
-    return status;
-}
-
 enum mist_status state_end(struct state *state, struct mist_error *error)
 {
     pthread_mutex_lock(&state->lock);
@@ -420,12 +412,12 @@ enum mist_status state_file_retime(struct state *state, const char *path, struct
     if (!confined_stat(state->root, disk, &about))
         return MIST_OK;
     pthread_mutex_lock(&state->lock);
-    enum mist_status status = database_run(&state->database, Q_RETIME, error, "it",
-                                           (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec, path);
+    enum mist_status status = begin(state, error);
+    if (!status)
+        status = database_run(&state->database, Q_RETIME, error, "it",
+                              (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec, path);
     pthread_mutex_unlock(&state->lock);
-    if (!status && ++state->changes % CHANGES_A_TRANSACTION == 0)
-        status = state_end(state, error);
-    return status ? status : state_begin(state, error);
+    return !status && ++state->changes % CHANGES_A_TRANSACTION == 0 ? state_end(state, error) : status;
 }
 
 static enum mist_status run_link(struct state *state, size_t query, const char *path, const char *target,

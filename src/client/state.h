@@ -43,7 +43,7 @@ struct state_key {
 
 /*
  * What the functions below change is kept together, in a transaction that state_end() ends: a process that is killed
- * before loses the records since the last one, whose files are written again.
+ * before loses the records since the last one, and the files of these are written again, from what was fetched.
  *
  * Opens the file; `root` is the output directory, `format` the one that this run writes items in. One that is damaged,
  * half-made or of another version is made again, empty; *is_new says whether there was none to go on with. Without
@@ -52,8 +52,7 @@ struct state_key {
 enum mist_status state_open(const char *path, int root, const char *format, bool make, struct state **state,
                             bool *is_new, struct mist_error *error);
 void state_close(struct state **state);
-/* The functions that change something call the first where it matters; each may be called at any time. */
-enum mist_status state_begin(struct state *state, struct mist_error *error);
+/* May be called at any time; state_close() does it, too, but has nobody to tell of a failure. */
 enum mist_status state_end(struct state *state, struct mist_error *error);
 
 /* *current: it was written so, and all its files are there as they were left. */

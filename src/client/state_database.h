@@ -51,7 +51,7 @@ struct cursor {
 
 struct state {
     bool begun;       /* a transaction */
-    unsigned changes; /* of links and times */
+    unsigned changes; /* of times */
     struct database database;
     pthread_mutex_t lock;
     int root;

@@ -301,9 +301,7 @@ static enum mist_status apply(struct tree *tree, struct mist_error *error)
     if (!status)
         status = remove_old_links(session, error);
     if (!status && session->options->times) {
-        status = state_begin(session->state, error);
-        if (!status)
-            status = each(tree, set_file, error);
+        status = each(tree, set_file, error);
         const enum mist_status ended = state_end(session->state, status ? NULL : error);
         status = status ? status : ended;
         if (!status)

@@ -387,13 +387,9 @@ void answer_link(struct request *request, struct worker *worker)
         strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&end, &utc));
         if (make_link(&request->host->access, request->dataset, (uint64_t)end, link) &&
             json_put(&text, "{\"access\": \"%s\", \"until\": \"%s\"}\n", link, when))
-            reply_text(request, "application/json", &text);
+            reply_secret(request, "application/json", &text);
         else
             reply_failure(request, &(struct mist_error){MIST_ERROR_MEMORY, "a link: out of memory"});
         mist_buffer_free(&text);
-    }
-    if (request->response) {
-        MHD_del_response_header(request->response, "Cache-Control", "no-cache");
-        MHD_add_response_header(request->response, "Cache-Control", "no-store");
     }
 }

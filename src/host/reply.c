@@ -104,13 +104,23 @@ void reply_failure(struct request *request, const struct mist_error *error)
     }
 }
 
-void reply_text(struct request *request, const char *type, struct mist_buffer *text)
+static void reply_made(struct request *request, const char *type, struct mist_buffer *text, const char *caching)
 {
     uint64_t size = text->size;
     reply_buffer(request, MHD_HTTP_OK, type, text);
     request->body_size = size;
     if (request->response)
-        MHD_add_response_header(request->response, "Cache-Control", "no-cache");
+        MHD_add_response_header(request->response, "Cache-Control", caching);
+}
+
+void reply_text(struct request *request, const char *type, struct mist_buffer *text)
+{
+    reply_made(request, type, text, "no-cache");
+}
+
+void reply_secret(struct request *request, const char *type, struct mist_buffer *text)
+{
+    reply_made(request, type, text, "no-store");
 }
 
 /* ---- bodies ---- */

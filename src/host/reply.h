@@ -19,6 +19,8 @@ void reply_busy(struct request *request);
 
 /* A short text made here; `text` is taken over and empty afterwards. */
 void reply_text(struct request *request, const char *type, struct mist_buffer *text);
+/* The same, which no cache may keep: it opens what is private. */
+void reply_secret(struct request *request, const char *type, struct mist_buffer *text);
 
 enum { ETAG_SIZE = 96 };
 

@@ -94,10 +94,9 @@ class Archive(unittest.TestCase):
         self.assertEqual(list((folder / "large").rglob("*.png")) if (folder / "large").exists() else [], [])
 
     def test_wrong_requests(self):
-        for query in ("size=0", "hours=1", "size=128&reduce=1", "max-bytes=1", "include="):
-            status = self.host.request("/v1/datasets/demo/archive?" + query)[0]
-            plan = self.host.request("/v1/datasets/demo/plan?" + query)[0]
-            self.assertEqual(status, plan, query)
+        for query in ("size=0", "hours=1", "size=128&reduce=1", "max-bytes=1", "limit=0", "exact=2", "format=doc"):
+            for resource in ("archive", "plan"):
+                self.assertEqual(self.host.request(f"/v1/datasets/demo/{resource}?{query}")[0], 400, (resource, query))
         self.assertEqual(self.host.request("/v1/datasets/none/archive")[0], 404)
         self.assertEqual(self.host.request("/v1/datasets/demo/archive", method="HEAD")[0], 200)
 
